@@ -1,0 +1,304 @@
+//! Between the control process and its cell workers, and between router and cell inside a worker.
+//!
+//! One way go whole snapshots with a revision, the other way reports and logs in batches. A snapshot is applied again
+//! and again; nothing depends on having seen the one before.
+
+use crate::{Body, ByteStream, logs::Envelope};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use virga_model::{
+    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, egress::EgressRule, process::HealthCheck, process::ReusePolicy,
+    route::RouteProtocol, state::InstanceState,
+};
+
+/// Number of a worker process on its box, from 0.
+pub type WorkerIndex = u32;
+
+/// Everything a worker needs to serve, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellSnapshot {
+    /// Identity of the database it came from. A worker that serves apps of one store refuses a snapshot of another:
+    /// an empty or foreign database must never stop running apps.
+    pub store_id: String,
+    /// Grows with every change, also over restarts of the control process.
+    pub revision: u64,
+    /// Processes that should run here.
+    pub processes: Vec<Arc<CellProcess>>,
+    /// Routes to them.
+    pub routes: Vec<CellRoute>,
+}
+
+/// One process and the instances of it that should run on this cell. Every worker of a cell serves every HTTP
+/// instance with wasm instances of its own; `probe_worker` alone probes and reports its health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellProcess {
+    /// The process.
+    pub process: ProcessGuid,
+    /// `web`, …
+    pub process_type: String,
+    /// The app it belongs to.
+    pub app: AppGuid,
+    /// App name, for `VCAP_APPLICATION` and logs.
+    pub app_name: String,
+    /// Space of the app.
+    pub space: SpaceGuid,
+    /// Organization of the app.
+    pub organization: OrgGuid,
+    /// Changes whenever instances must be replaced (restart, new droplet, new environment).
+    pub version: String,
+    /// The droplet's archive.
+    pub droplet: Sha256Digest,
+    /// Command of this process, where one is set.
+    pub command: Option<String>,
+    /// Memory limit of one app instance, all its wasm instances on this cell together.
+    pub memory_mb: u64,
+    /// Disk limit of one app instance.
+    pub disk_mb: u64,
+    /// Bytes of log per second; -1 is unlimited.
+    pub log_rate_limit_bytes_per_second: i64,
+    /// The app's environment with groups, `VCAP_SERVICES` and `VCAP_APPLICATION` merged in. The cell adds what differs per
+    /// instance: `PORT`, `CF_INSTANCE_*`, `INSTANCE_*`, and instance fields in `VCAP_APPLICATION`.
+    pub environment: BTreeMap<String, String>,
+    /// Liveness.
+    pub health_check: HealthCheck,
+    /// Readiness; `process` is off.
+    pub readiness_check: HealthCheck,
+    /// The app's own choice, over the droplet's default.
+    pub reuse: Option<ReusePolicy>,
+    /// Allowed destinations; none is deny all.
+    pub egress: Vec<EgressRule>,
+    /// The instances.
+    pub instances: Vec<CellInstance>,
+}
+
+/// One app instance on this cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellInstance {
+    /// New for every start.
+    pub guid: InstanceGuid,
+    /// 0-based.
+    pub index: u32,
+    /// The worker that probes its health and reports its state.
+    pub probe_worker: WorkerIndex,
+    /// Whether the router may send requests to it (its probe has passed).
+    pub routable: bool,
+}
+
+/// One route; the router looks it up by host, then longest path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellRoute {
+    /// Lower case, no port; `*.domain` for a wildcard.
+    pub host: String,
+    /// Empty or `/…`; a prefix on segment borders.
+    pub path: String,
+    /// Where requests go; endpoints are the routable instances of these processes.
+    pub destinations: Vec<CellDestination>,
+}
+
+/// A destination of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellDestination {
+    /// The process.
+    pub process: ProcessGuid,
+    /// 1 to 100; none on every destination means equal shares.
+    pub weight: Option<u8>,
+    /// Protocol towards the instance.
+    pub protocol: RouteProtocol,
+}
+
+/// What a worker is told once at its start, and after each reconnect.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct WorkerConfig {
+    /// Key with which precompiled code is authenticated before it is mapped. A secret.
+    pub code_key: [u8; 32],
+    /// Folder shared by the workers of this box for droplets and code.
+    pub cache_dir: std::path::PathBuf,
+    /// Host names of the system's own API (`api.`, `uaa.`, … under the domain); requests for them go to `api_socket`.
+    pub system_hosts: Vec<String>,
+    /// Addresses at which the system API answers without DNS (`127.0.0.1:8080`, `localhost:8080`).
+    pub bare_hosts: Vec<String>,
+    /// Unix socket of the control process's API server.
+    pub api_socket: std::path::PathBuf,
+    /// Addresses (IP or CIDR) of the platform itself that no guest may reach, besides loopback and link-local.
+    pub denied_addresses: Vec<String>,
+    /// Number of workers on this box.
+    pub workers: u32,
+    /// Limits on guests.
+    pub cell_limits: crate::limits::CellLimits,
+    /// Limits on clients.
+    pub router_limits: crate::limits::RouterLimits,
+}
+
+impl std::fmt::Debug for WorkerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerConfig").field("cache_dir", &self.cache_dir).field("system_hosts", &self.system_hosts).finish_non_exhaustive()
+    }
+}
+
+/// What a worker reports, every second and whenever something changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellReport {
+    /// Who reports.
+    pub worker: WorkerIndex,
+    /// Its process id.
+    pub pid: u32,
+    /// The revision that router and cell of this worker have applied.
+    pub applied_revision: u64,
+    /// State of every instance this worker probes, and use of every instance it served.
+    pub instances: Vec<InstanceReport>,
+    /// Counters of the worker's router since its start.
+    pub router: RouterCounters,
+}
+
+/// One instance in a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// Which.
+    pub instance: InstanceGuid,
+    /// Its process.
+    pub process: ProcessGuid,
+    /// Set only by the instance's `probe_worker`: STARTING, RUNNING or CRASHED.
+    pub state: Option<InstanceState>,
+    /// Why it crashed, or what the probe waits for.
+    pub details: Option<String>,
+    /// Readiness, as far as this worker probes it.
+    pub ready: bool,
+    /// Use by this worker alone; the control process adds the workers up.
+    pub usage: InstanceUsage,
+}
+
+/// Measured use of one instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceUsage {
+    /// CPU time since the start of the instance, nanoseconds.
+    pub cpu_ns: u64,
+    /// Linear memory now held by its wasm instances, bytes.
+    pub memory_bytes: u64,
+    /// Disk used, bytes.
+    pub disk_bytes: u64,
+    /// Bytes of log in the last second.
+    pub log_bytes_per_second: u64,
+    /// Requests served since the start.
+    pub requests: u64,
+    /// Requests that had to wait for code to be mapped or for a new wasm instance of a pool.
+    pub cold_starts: u64,
+    /// Wasm instances alive.
+    pub wasm_instances: u64,
+}
+
+/// Counters of one worker's router since its start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouterCounters {
+    /// Answers by status class: index 0 is 1xx … 4 is 5xx.
+    pub responses_by_class: [u64; 5],
+    /// Answers the router made itself, by `X-Cf-RouterError`.
+    pub router_errors: BTreeMap<String, u64>,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Cumulative latency histogram: upper bounds in [`LATENCY_BOUNDS_SECONDS`], then +Inf.
+    pub latency_buckets: Vec<u64>,
+    /// Sum of latencies, seconds.
+    pub latency_sum_seconds: f64,
+    /// Envelopes dropped because the control process was away or a queue was full.
+    pub dropped_envelopes: u64,
+}
+
+/// Upper bounds of [`RouterCounters::latency_buckets`].
+pub const LATENCY_BOUNDS_SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// A failure of the link between worker and control process; the next try is the retry.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The other side cannot be reached now.
+    #[error("the control process is away: {0}")]
+    Away(String),
+    /// The thing asked for does not exist.
+    #[error("{0} is not there")]
+    Missing(String),
+    /// The other side failed or answered nonsense.
+    #[error("the control process failed: {0}")]
+    Failed(String),
+}
+
+/// The control process as a cell worker sees it. Served over a Unix socket on one box.
+#[async_trait::async_trait]
+pub trait ControlPlane: Send + Sync + 'static {
+    /// What this worker must know before anything else.
+    async fn config(&self, worker: WorkerIndex) -> Result<WorkerConfig, LinkError>;
+
+    /// The newest snapshot if its revision differs from `have`; otherwise waits for one, up to `wait`, then `None`.
+    async fn snapshot(&self, worker: WorkerIndex, have: Option<u64>, wait: Duration) -> Result<Option<Arc<CellSnapshot>>, LinkError>;
+
+    /// Takes a report.
+    async fn report(&self, report: CellReport) -> Result<(), LinkError>;
+
+    /// Takes a batch of envelopes.
+    async fn logs(&self, batch: Vec<Envelope>) -> Result<(), LinkError>;
+
+    /// A droplet's archive.
+    async fn droplet(&self, droplet: Sha256Digest) -> Result<ByteStream, LinkError>;
+
+    /// Precompiled, authenticated code of a component (its digest within `droplet`) for an engine key; compiled now, in a
+    /// limited process, if there is none yet.
+    async fn code(&self, droplet: Sha256Digest, component: Sha256Digest, engine_key: &str) -> Result<ByteStream, LinkError>;
+}
+
+/// An instance that the router has picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The process.
+    pub process: ProcessGuid,
+    /// The instance.
+    pub instance: InstanceGuid,
+    /// Its index.
+    pub index: u32,
+}
+
+/// Put by the cell into the extensions of an answer, for the access log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServedBy {
+    /// Whether code had to be mapped or a pooled wasm instance made first.
+    pub cold: bool,
+    /// Time the request waited for a wasm instance, nanoseconds.
+    pub queue_ns: u64,
+}
+
+/// Why the cell has no answer. Each was also written to the app's own log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CellError {
+    /// The instance is not (or no longer) on this cell; another may be tried.
+    #[error("the instance is not on this cell")]
+    Gone,
+    /// All wasm instances are busy and the wait is over; 503 with `Retry-After`.
+    #[error("the app instance is at its limit of {limit}")]
+    Overloaded {
+        /// Which limit, by the name it has in `docs/limits.md`.
+        limit: &'static str,
+        /// When to come again.
+        retry_after_seconds: u32,
+    },
+    /// The guest trapped, exited or broke off before it answered; 502.
+    #[error("the app failed: {0}")]
+    Guest(String),
+    /// A limit ended the guest (CPU, wall time, memory); 502, or 504 for time.
+    #[error("the app exceeded its limit: {limit}")]
+    Limit {
+        /// Which limit, by the name it has in `docs/limits.md`.
+        limit: &'static str,
+        /// Whether it was a limit on time.
+        is_time: bool,
+    },
+    /// Code or droplet could not be loaded; 502.
+    #[error("the app could not be loaded: {0}")]
+    Load(String),
+}
+
+/// The cell as the router of the same worker calls it: directly, no socket, no copy of the body.
+#[async_trait::async_trait]
+pub trait Cell: Send + Sync + 'static {
+    /// Serves one request. The request has already been given its forwarding headers.
+    async fn serve(&self, endpoint: Endpoint, request: http::Request<Body>) -> Result<http::Response<Body>, CellError>;
+
+    /// Requests now in flight on an instance, for least-connection balancing.
+    fn in_flight(&self, instance: InstanceGuid) -> u32;
+}

@@ -1,0 +1,1 @@
+//! Request and answer shapes of the Cloud Foundry v3 API, one file per resource.
