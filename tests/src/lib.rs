@@ -1,1 +1,8 @@
-//! placeholder
+//! The harness of the whole-platform tests: starts the real binary on a free port and a data folder of its own, and
+//! speaks to it as its users do. Nothing of the platform is linked in.
+
+pub mod platform;
+pub mod wait;
+
+pub use platform::{Platform, Push};
+pub use wait::until;
