@@ -1,1 +1,3 @@
-//! placeholder
+//! Turns a route table into a draining, authenticated API server.
+
+pub mod wire;
