@@ -1,5 +1,6 @@
--- Tables of the Cloud Controller. One text for SQLite and PostgreSQL: TEXT, BIGINT and BOOLEAN only, times as
--- microseconds since the epoch, JSON as TEXT. Lists are ordered by (created_at, guid).
+-- Tables of the Cloud Controller. One text for SQLite and PostgreSQL: TEXT and BIGINT only, truth as 0 and 1 (the
+-- drivers' common denominator has no BOOLEAN on SQLite), times as microseconds since the epoch, JSON as TEXT. Lists are
+-- ordered by (created_at, guid).
 
 CREATE TABLE installation (
     singleton BIGINT PRIMARY KEY CHECK (singleton = 1),
@@ -17,7 +18,7 @@ CREATE TABLE organization_quotas (
     total_instances BIGINT,
     per_app_tasks BIGINT,
     log_rate_limit_in_bytes_per_second BIGINT,
-    paid_services_allowed BOOLEAN NOT NULL,
+    paid_services_allowed BIGINT NOT NULL,
     total_service_instances BIGINT,
     total_service_keys BIGINT,
     total_routes BIGINT,
@@ -30,7 +31,7 @@ CREATE TABLE organizations (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     name TEXT NOT NULL UNIQUE,
-    suspended BOOLEAN NOT NULL,
+    suspended BIGINT NOT NULL,
     quota_guid TEXT NOT NULL REFERENCES organization_quotas (guid),
     labels TEXT NOT NULL,
     annotations TEXT NOT NULL
@@ -42,7 +43,7 @@ CREATE TABLE spaces (
     updated_at BIGINT NOT NULL,
     name TEXT NOT NULL,
     organization_guid TEXT NOT NULL REFERENCES organizations (guid),
-    allow_ssh BOOLEAN NOT NULL,
+    allow_ssh BIGINT NOT NULL,
     labels TEXT NOT NULL,
     annotations TEXT NOT NULL,
     UNIQUE (organization_guid, name)
@@ -80,7 +81,7 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     name TEXT NOT NULL UNIQUE,
-    internal BOOLEAN NOT NULL,
+    internal BIGINT NOT NULL,
     organization_guid TEXT REFERENCES organizations (guid),
     labels TEXT NOT NULL,
     annotations TEXT NOT NULL
@@ -277,10 +278,20 @@ CREATE INDEX audit_events_by_creation ON audit_events (created_at, guid);
 CREATE INDEX audit_events_by_target ON audit_events (target_guid, created_at);
 CREATE INDEX audit_events_by_space ON audit_events (space_guid, created_at);
 
+-- Labels of every resource once more, one row each, so that label_selector is answered from an index. The JSON in the
+-- resource's own row is what is shown; both are written in one transaction.
+CREATE TABLE resource_labels (
+    resource_guid TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (resource_guid, key)
+);
+CREATE INDEX resource_labels_by_key ON resource_labels (key, value, resource_guid);
+
 -- Only flags that differ from their default.
 CREATE TABLE feature_flags (
     name TEXT PRIMARY KEY,
-    enabled BOOLEAN NOT NULL,
+    enabled BIGINT NOT NULL,
     custom_error_message TEXT,
     updated_at BIGINT NOT NULL
 );
@@ -299,8 +310,8 @@ CREATE TABLE security_groups (
     name TEXT NOT NULL UNIQUE,
     -- JSON list of model's EgressRule.
     rules TEXT NOT NULL,
-    running_default BOOLEAN NOT NULL,
-    staging_default BOOLEAN NOT NULL
+    running_default BIGINT NOT NULL,
+    staging_default BIGINT NOT NULL
 );
 
 -- SHA-1 is what clients of resource matching send; digest names the blob.

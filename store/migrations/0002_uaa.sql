@@ -11,7 +11,7 @@ CREATE TABLE uaa_users (
     family_name TEXT NOT NULL,
     -- argon2id, PHC string; null for users who cannot log in by password.
     password_hash TEXT,
-    active BOOLEAN NOT NULL,
+    active BIGINT NOT NULL,
     failed_logins BIGINT NOT NULL,
     locked_until BIGINT NOT NULL,
     -- Tokens issued before this moment are void.

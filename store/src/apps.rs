@@ -1,0 +1,1 @@
+//! Apps: what the user wants.

@@ -1,0 +1,1 @@
+//! Builds: one staging of a package each.

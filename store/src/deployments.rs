@@ -1,0 +1,1 @@
+//! Deployments: one replacement of an app's web process each.

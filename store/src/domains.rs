@@ -1,0 +1,1 @@
+//! Domains: shared and private.

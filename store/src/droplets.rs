@@ -1,0 +1,1 @@
+//! Droplets: staged apps.

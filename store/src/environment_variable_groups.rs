@@ -1,0 +1,1 @@
+//! Environment variables of every running app, or of every staging.

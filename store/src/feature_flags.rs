@@ -1,0 +1,1 @@
+//! Feature flags, where they differ from their default.

@@ -1,0 +1,1 @@
+//! Packages: source bits of apps.

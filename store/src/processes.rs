@@ -1,0 +1,1 @@
+//! Processes of apps: what is desired.

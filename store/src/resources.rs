@@ -1,0 +1,1 @@
+//! Files known to the blobstore, for resource matching.

@@ -1,0 +1,1 @@
+//! Roles: which user may do what, where.

@@ -1,0 +1,1 @@
+//! Destinations: which apps a route leads to.

@@ -1,0 +1,1 @@
+//! Routes: host and path of a domain.

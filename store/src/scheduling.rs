@@ -1,0 +1,1 @@
+//! What the scheduler reads: desired processes with all they need.

@@ -1,0 +1,332 @@
+//! Lists: filters, label selectors, what a caller may see, order and pages, as one counted SQL query each.
+
+use crate::{Connection, Result, row};
+use sqlx::{
+    AssertSqlSafe, Row as _,
+    any::{Any, AnyArguments, AnyRow},
+    query::Query,
+};
+use virga_model::{Timestamp, UserGuid};
+
+/// A value of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// TEXT.
+    Text(String),
+    /// BIGINT.
+    Int(i64),
+}
+
+impl From<&str> for Bind {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Bind {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Bind {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<UserGuid> for Bind {
+    fn from(guid: UserGuid) -> Self {
+        Self::Text(guid.to_string())
+    }
+}
+
+/// Whose eyes a list is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visible {
+    /// An administrator's or auditor's: everything.
+    All,
+    /// A user's: what the user's roles show.
+    To(UserGuid),
+    /// Nobody's: a client without a user and without a global scope.
+    Nothing,
+}
+
+/// A comparison of a time with one the caller wrote in whole seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimeFilter {
+    /// Within one of these seconds.
+    In(Vec<Timestamp>),
+    /// Before this second.
+    Before(Timestamp),
+    /// Before or within this second.
+    BeforeOrIn(Timestamp),
+    /// After this second.
+    After(Timestamp),
+    /// After or within this second.
+    AfterOrIn(Timestamp),
+}
+
+/// One requirement of a `label_selector`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelRequirement {
+    /// `key`
+    Exists(String),
+    /// `!key`
+    Absent(String),
+    /// `key=value`, `key in (a,b)`
+    In(String, Vec<String>),
+    /// `key!=value`, `key notin (a,b)`; true as well where the key is absent.
+    NotIn(String, Vec<String>),
+}
+
+/// What every list takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// From 1.
+    pub page: u32,
+    /// 1 to 5,000.
+    pub per_page: u32,
+    /// Column to order by, never a caller's text.
+    pub order_by: &'static str,
+    /// Greatest first.
+    pub descending: bool,
+    /// Only these.
+    pub guids: Option<Vec<String>>,
+    /// All must hold of `created_at`.
+    pub created: Vec<TimeFilter>,
+    /// All must hold of `updated_at`.
+    pub updated: Vec<TimeFilter>,
+    /// All must hold of the labels.
+    pub labels: Vec<LabelRequirement>,
+}
+
+impl Listing {
+    /// Everything on one page in the order of creation, for callers inside.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            page: 1,
+            per_page: u32::MAX,
+            order_by: "created_at",
+            descending: false,
+            guids: None,
+            created: Vec::new(),
+            updated: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self { per_page: 50, ..Self::everything() }
+    }
+}
+
+/// Rows of one page, and how many there are on all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Of this page.
+    pub rows: Vec<T>,
+    /// Of all pages.
+    pub total: u64,
+}
+
+/// A query under assembly. The table that is listed must carry the alias `t`. SQL handed in is always this program's own
+/// text with `?` for each value; what callers wrote goes in as [`Bind`]s only.
+#[derive(Debug, Clone)]
+pub struct Select {
+    columns: &'static str,
+    from: &'static str,
+    conditions: String,
+    binds: Vec<Bind>,
+}
+
+impl Select {
+    /// `SELECT columns FROM from`, for example `Select::new("t.*", "apps t")`.
+    #[must_use]
+    pub fn new(columns: &'static str, from: &'static str) -> Self {
+        Self { columns, from, conditions: String::new(), binds: Vec::new() }
+    }
+
+    /// Adds a condition; `?` stands for the next of `binds`.
+    pub fn and(&mut self, condition: &str, binds: impl IntoIterator<Item = Bind>) -> &mut Self {
+        self.conditions.push_str(if self.conditions.is_empty() { " WHERE (" } else { " AND (" });
+        let mut number = self.binds.len();
+        for character in condition.chars() {
+            if character == '?' {
+                number += 1;
+                self.conditions.push('$');
+                self.conditions.push_str(&number.to_string());
+            } else {
+                self.conditions.push(character);
+            }
+        }
+        self.conditions.push(')');
+        self.binds.extend(binds);
+        debug_assert_eq!(self.binds.len(), number, "a value for each placeholder of {condition}");
+        self
+    }
+
+    /// Adds `expression IN (values)`; no values match nothing. `expression` may end in an open sub-select, such as
+    /// `t.guid IN (SELECT route_guid FROM route_destinations WHERE app_guid`, with `close` as its `)`.
+    pub fn and_in<V: Into<Bind> + Clone>(&mut self, expression: &str, values: &[V], close: &str) -> &mut Self {
+        if values.is_empty() {
+            return self.and("1 = 0", []);
+        }
+        let condition = format!("{expression} IN ({}){close}", marks(values.len()));
+        self.and(&condition, values.iter().cloned().map(Into::into))
+    }
+
+    /// [`Select::and_in`] where the filter was given.
+    pub fn and_in_if<V: Into<Bind> + Clone>(&mut self, column: &str, values: Option<&[V]>) -> &mut Self {
+        match values {
+            Some(values) => self.and_in(column, values, ""),
+            None => self,
+        }
+    }
+
+    /// Only rows whose space (the guid in `column`) the caller may see: any space role, or manager of its organization.
+    pub fn and_space_visible(&mut self, column: &str, visible: Visible) -> &mut Self {
+        let condition = format!(
+            "{column} IN (SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
+             UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
+             WHERE r.user_guid = ? AND r.type = 'organization_manager')"
+        );
+        self.and_visible(&condition, visible, 2)
+    }
+
+    /// As [`Select::and_space_visible`], and for auditors of the organization as well (routes).
+    pub fn and_space_visible_to_auditors(&mut self, column: &str, visible: Visible) -> &mut Self {
+        let condition = format!(
+            "{column} IN (SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
+             UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
+             WHERE r.user_guid = ? AND r.type IN ('organization_manager', 'organization_auditor'))"
+        );
+        self.and_visible(&condition, visible, 2)
+    }
+
+    /// Only rows whose organization (the guid in `column`) the caller has any role in.
+    pub fn and_organization_visible(&mut self, column: &str, visible: Visible) -> &mut Self {
+        let condition = format!(
+            "{column} IN (SELECT organization_guid FROM roles WHERE user_guid = ? AND organization_guid IS NOT NULL \
+             UNION SELECT s.organization_guid FROM roles r JOIN spaces s ON s.guid = r.space_guid WHERE r.user_guid = ?)"
+        );
+        self.and_visible(&condition, visible, 2)
+    }
+
+    /// A condition of the caller's roles, with the user's guid `times` times.
+    pub fn and_visible(&mut self, condition: &str, visible: Visible, times: usize) -> &mut Self {
+        match visible {
+            Visible::All => self,
+            Visible::To(user) => self.and(condition, std::iter::repeat_n(Bind::from(user), times)),
+            Visible::Nothing => self.and("1 = 0", []),
+        }
+    }
+
+    /// What every list takes, except order and page, which [`Select::page`] applies.
+    pub fn and_listing(&mut self, listing: &Listing) -> &mut Self {
+        self.and_in_if("t.guid", listing.guids.as_deref());
+        for filter in &listing.created {
+            self.and_time("t.created_at", filter);
+        }
+        for filter in &listing.updated {
+            self.and_time("t.updated_at", filter);
+        }
+        for requirement in &listing.labels {
+            self.and_label(requirement);
+        }
+        self
+    }
+
+    fn and_time(&mut self, column: &str, filter: &TimeFilter) {
+        const SECOND: i64 = 1_000_000;
+        match filter {
+            TimeFilter::In(times) => {
+                let ranges = vec![format!("({column} >= ? AND {column} < ?)"); times.len()].join(" OR ");
+                let binds = times.iter().flat_map(|time| [Bind::Int(row::micros(*time)), Bind::Int(row::micros(*time) + SECOND)]);
+                let ranges = if ranges.is_empty() { "1 = 0" } else { &ranges };
+                self.and(ranges, binds)
+            }
+            TimeFilter::Before(time) => self.and(&format!("{column} < ?"), [row::micros(*time).into()]),
+            TimeFilter::BeforeOrIn(time) => self.and(&format!("{column} < ?"), [(row::micros(*time) + SECOND).into()]),
+            TimeFilter::After(time) => self.and(&format!("{column} >= ?"), [(row::micros(*time) + SECOND).into()]),
+            TimeFilter::AfterOrIn(time) => self.and(&format!("{column} >= ?"), [row::micros(*time).into()]),
+        };
+    }
+
+    fn and_label(&mut self, requirement: &LabelRequirement) {
+        const WITH_KEY: &str = "(SELECT resource_guid FROM resource_labels WHERE key = ?";
+        let with_value = |key: &String, values: &[String]| {
+            let sql = format!("{WITH_KEY} AND value IN ({}))", marks(values.len()));
+            (sql, std::iter::once(key).chain(values).map(|text| Bind::from(text.as_str())).collect::<Vec<_>>())
+        };
+        match requirement {
+            LabelRequirement::Exists(key) => self.and(&format!("t.guid IN {WITH_KEY})"), [key.as_str().into()]),
+            LabelRequirement::Absent(key) => self.and(&format!("t.guid NOT IN {WITH_KEY})"), [key.as_str().into()]),
+            LabelRequirement::In(key, values) => {
+                let (sql, binds) = with_value(key, values);
+                self.and(&format!("t.guid IN {sql}"), binds)
+            }
+            LabelRequirement::NotIn(key, values) => {
+                let (sql, binds) = with_value(key, values);
+                self.and(&format!("t.guid NOT IN {sql}"), binds)
+            }
+        };
+    }
+
+    /// The rows of the listing's page in its order, and the total; `read` is the row struct's `from_row`.
+    ///
+    /// # Errors
+    /// Those of the database and of `read`.
+    pub async fn page<T>(&self, db: &mut Connection, listing: &Listing, read: fn(&AnyRow) -> Result<T>) -> Result<Page<T>> {
+        let direction = if listing.descending { "DESC" } else { "ASC" };
+        let (order, first) = (listing.order_by, self.binds.len() + 1);
+        let sql = format!(
+            "SELECT {} FROM {}{} ORDER BY t.{order} {direction}, t.guid {direction} LIMIT ${first} OFFSET ${}",
+            self.columns,
+            self.from,
+            self.conditions,
+            first + 1
+        );
+        let offset = i64::from(listing.page.saturating_sub(1)).saturating_mul(i64::from(listing.per_page));
+        let query = self.bound(sql).bind(i64::from(listing.per_page)).bind(offset);
+        let rows: Vec<T> = query.fetch_all(&mut *db).await?.iter().map(read).collect::<Result<_>>()?;
+        // A first page that is not full tells the total by itself.
+        let found = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let total = if listing.page == 1 && found < u64::from(listing.per_page) { found } else { self.count(db).await? };
+        Ok(Page { rows, total })
+    }
+
+    /// All rows, ordered by this program's own `order`.
+    ///
+    /// # Errors
+    /// Those of the database and of `read`.
+    pub async fn all<T>(&self, db: &mut Connection, order: &'static str, read: fn(&AnyRow) -> Result<T>) -> Result<Vec<T>> {
+        let sql = format!("SELECT {} FROM {}{} ORDER BY {order}", self.columns, self.from, self.conditions);
+        self.bound(sql).fetch_all(db).await?.iter().map(read).collect()
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count(&self, db: &mut Connection) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) AS total FROM {}{}", self.from, self.conditions);
+        let total: i64 = self.bound(sql).fetch_one(db).await?.try_get("total")?;
+        Ok(u64::try_from(total).unwrap_or(0))
+    }
+
+    fn bound(&self, sql: String) -> Query<'static, Any, AnyArguments> {
+        let query = sqlx::query(AssertSqlSafe(sql));
+        self.binds.iter().cloned().fold(query, |query, bind| match bind {
+            Bind::Text(text) => query.bind(text),
+            Bind::Int(number) => query.bind(number),
+        })
+    }
+}
+
+fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}

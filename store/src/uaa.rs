@@ -1,0 +1,1 @@
+//! Users, groups, clients, keys and refresh tokens of the UAA.

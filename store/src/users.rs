@@ -1,0 +1,1 @@
+//! Users as the Cloud Controller knows them.
