@@ -1,1 +1,16 @@
-//! placeholder
+//! The one wasmtime `Engine` recipe of the house, and the forms code travels in: droplet archives, unpacked droplets,
+//! precompiled and authenticated code files.
+//!
+//! Nothing here runs a guest and nothing here is async. The only `unsafe` of the house is in [`code`]'s private `map`.
+
+pub mod archive;
+pub mod code;
+mod droplet_dir;
+mod function_cache;
+mod recipe;
+mod unpack;
+
+pub use droplet_dir::DropletDir;
+pub use function_cache::FunctionCache;
+pub use recipe::{EngineError, RunLimits, compile, engine_key, for_compiling, for_running};
+pub use unpack::{UnpackLimits, unpack};

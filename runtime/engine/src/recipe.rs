@@ -1,0 +1,132 @@
+//! The recipe: one set of compile settings, with two constructors that differ only in what does not reach the code.
+
+use crate::FunctionCache;
+use std::{path::Path, sync::Arc};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+
+/// Bytes of address space behind each linear memory, and so the largest one: all that a 32-bit guest can address.
+const MEMORY_RESERVATION: u64 = 4 << 30;
+/// Native stack a guest may use. Interpreters (Python, Ruby) recurse deeply.
+const MAX_WASM_STACK: usize = 1 << 20;
+/// Native stack of a guest and the host functions it calls.
+const ASYNC_STACK: usize = 2 << 20;
+/// Bytes of a slot that stay resident between two uses, when the kernel can tell which of them were written.
+const KEEP_RESIDENT_SCANNED: usize = 64 << 20;
+/// The same on kernels that cannot: all of it is copied anew at every use, so it must be small.
+const KEEP_RESIDENT_COPIED: usize = 64 << 10;
+/// Slots kept warm for their last module. A fresh instance per request mostly needs one at a time.
+const WARM_SLOTS: u32 = 8;
+
+/// The engine could not be made, or could not compile.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The host lacks something the recipe needs.
+    #[error("the WebAssembly engine cannot be set up: {0}")]
+    Setup(String),
+    /// The component is not valid or asks for a feature the recipe leaves out.
+    #[error("the component cannot be compiled: {0}")]
+    Compile(String),
+}
+
+/// What bounds an engine that runs guests.
+#[derive(Debug, Clone, Copy)]
+pub struct RunLimits {
+    /// Wasm component instances alive at once.
+    pub wasm_instances: u32,
+}
+
+/// The settings that shape code. Whatever is added here changes [`engine_key`].
+fn recipe() -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .consume_fuel(false)
+        .wasm_component_model(true)
+        .wasm_component_model_async(true)
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_guard_size(32 << 20)
+        .memory_init_cow(true)
+        .max_wasm_stack(MAX_WASM_STACK)
+        .async_stack_size(ASYNC_STACK);
+    config
+}
+
+/// An engine that runs guests: pooled slots with copy-on-write images.
+///
+/// # Errors
+/// [`EngineError::Setup`] when the address space of the pool cannot be reserved.
+pub fn for_running(limits: RunLimits) -> Result<Engine, EngineError> {
+    let mut config = recipe();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))
+}
+
+fn pool(limits: RunLimits) -> PoolingAllocationConfig {
+    let instances = limits.wasm_instances.max(1);
+    let scan = PoolingAllocationConfig::is_pagemap_scan_available();
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        // A componentized interpreter is a dozen core modules sharing one memory, plus adapters.
+        .total_core_instances(instances.saturating_mul(32))
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(4))
+        .total_stacks(instances.saturating_mul(2))
+        .total_gc_heaps(instances)
+        .max_memory_size(MEMORY_RESERVATION as usize)
+        .max_memories_per_component(8)
+        .max_memories_per_module(4)
+        .max_tables_per_component(64)
+        .max_tables_per_module(16)
+        .max_core_instances_per_component(512)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .table_elements(100_000)
+        .max_unused_warm_slots(WARM_SLOTS)
+        .async_stack_keep_resident(16 << 10)
+        .table_keep_resident(64 << 10)
+        .linear_memory_keep_resident(if scan { KEEP_RESIDENT_SCANNED } else { KEEP_RESIDENT_COPIED })
+        .pagemap_scan(if scan { Enabled::Yes } else { Enabled::No });
+    pool
+}
+
+/// An engine that only compiles; what it makes loads in one of [`for_running`] without compiling again.
+/// Functions already compiled for any app are taken from `cache`.
+///
+/// # Errors
+/// [`EngineError::Setup`] when the cache's folder cannot be made.
+pub fn for_compiling(cache: Option<&Path>) -> Result<Engine, EngineError> {
+    let setup = |error: &dyn std::fmt::Display| EngineError::Setup(error.to_string());
+    let mut config = recipe();
+    if let Some(folder) = cache {
+        let cache = FunctionCache::open(folder).map_err(|error| setup(&error))?;
+        config.enable_incremental_compilation(Arc::new(cache)).map_err(|error| setup(&error))?;
+    }
+    Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))
+}
+
+/// Names everything that code depends on besides its source: engine version, settings, CPU features. Short hex, fit for a file name.
+#[must_use]
+pub fn engine_key(engine: &Engine) -> String {
+    struct Blake3(blake3::Hasher);
+    impl std::hash::Hasher for Blake3 {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut hasher = Blake3(blake3::Hasher::new());
+    std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
+    hasher.0.finalize().to_hex().chars().take(32).collect()
+}
+
+/// Compiles a component. Takes seconds and hundreds of megabytes for big guests: call it in a process of its own with limits.
+///
+/// # Errors
+/// [`EngineError::Compile`] with the engine's reason.
+pub fn compile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, EngineError> {
+    engine.precompile_component(component).map_err(|error| EngineError::Compile(format!("{error:#}")))
+}
