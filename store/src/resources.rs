@@ -1,1 +1,48 @@
-//! Files known to the blobstore, for resource matching.
+//! The resource cache: files of earlier packages, so that a client need not send them again.
+
+use crate::{
+    Connection, Result,
+    row::{Columns as _, micros},
+};
+use virga_model::{Sha256Digest, Timestamp};
+
+/// One file that the blobstore holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRow {
+    /// SHA-1 in hex, as clients name it.
+    pub sha1: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The blob.
+    pub digest: Sha256Digest,
+}
+
+/// The file with this SHA-1 and size.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(db: &mut Connection, sha1: &str, size_bytes: u64) -> Result<Option<ResourceRow>> {
+    let query = sqlx::query("SELECT digest FROM resources WHERE sha1 = $1 AND size_bytes = $2")
+        .bind(sha1.to_owned())
+        .bind(size_bytes.cast_signed());
+    let Some(row) = query.fetch_optional(db).await? else { return Ok(None) };
+    Ok(Some(ResourceRow { sha1: sha1.to_owned(), size_bytes, digest: row.parsed("digest")? }))
+}
+
+/// Notes that the blobstore holds this file, or that it was used again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn touch(db: &mut Connection, resource: &ResourceRow, now: Timestamp) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO resources (sha1, size_bytes, digest, last_used_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (sha1, size_bytes) DO UPDATE SET last_used_at = excluded.last_used_at",
+    )
+    .bind(resource.sha1.clone())
+    .bind(resource.size_bytes.cast_signed())
+    .bind(resource.digest.to_string())
+    .bind(micros(now))
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -18,6 +18,14 @@ pub fn cut_to_micros(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
+/// The time of the next change of a row last changed at `last`: `now`, but always later than `last`, because it is also the
+/// generation by which a lost race is noticed.
+#[must_use]
+pub fn next_generation(last: Timestamp, now: Timestamp) -> Timestamp {
+    let now = cut_to_micros(now);
+    if now > last { now } else { Timestamp::from_microsecond(last.as_microsecond().saturating_add(1)).unwrap_or(last) }
+}
+
 /// Truth as it is bound: 0 or 1.
 #[must_use]
 pub fn truth(value: bool) -> i64 {
