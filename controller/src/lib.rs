@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod manifests;
+pub mod packages;

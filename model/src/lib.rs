@@ -4,6 +4,7 @@
 pub mod digest;
 pub mod droplet;
 pub mod egress;
+pub mod environment;
 pub mod guid;
 pub mod process;
 pub mod route;
