@@ -1,24 +1,28 @@
 -- Tables of the UAA.
 
+-- username_key is the name in lower case: names differ by more than case. Failed logins are counted since the last good
+-- one; how many of them lock the account, and for how long, is the UAA's to say.
 CREATE TABLE uaa_users (
     guid TEXT PRIMARY KEY,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     username TEXT NOT NULL,
+    username_key TEXT NOT NULL,
     origin TEXT NOT NULL,
     email TEXT NOT NULL,
     given_name TEXT NOT NULL,
     family_name TEXT NOT NULL,
     -- argon2id, PHC string; null for users who cannot log in by password.
     password_hash TEXT,
+    password_changed_at BIGINT NOT NULL,
     active BIGINT NOT NULL,
     failed_logins BIGINT NOT NULL,
-    locked_until BIGINT NOT NULL,
-    -- Tokens issued before this moment are void.
-    tokens_valid_from BIGINT NOT NULL,
-    UNIQUE (username, origin)
+    last_failed_at BIGINT NOT NULL,
+    UNIQUE (username_key, origin)
 );
+CREATE INDEX uaa_users_by_creation ON uaa_users (created_at, guid);
 
+-- Groups beyond those that every user is in.
 CREATE TABLE uaa_group_members (
     group_name TEXT NOT NULL,
     user_guid TEXT NOT NULL REFERENCES uaa_users (guid) ON DELETE CASCADE,
@@ -30,8 +34,8 @@ CREATE TABLE uaa_clients (
     client_id TEXT PRIMARY KEY,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    -- argon2id, PHC string; the hash of the empty secret for public clients.
-    secret_hash TEXT NOT NULL,
+    -- argon2id, PHC string; null for public clients, whose secret is empty.
+    secret_hash TEXT,
     -- JSON lists.
     grant_types TEXT NOT NULL,
     scopes TEXT NOT NULL,
@@ -44,18 +48,25 @@ CREATE TABLE uaa_clients (
 CREATE TABLE uaa_keys (
     kid TEXT PRIMARY KEY,
     created_at BIGINT NOT NULL,
-    private_key_pem TEXT NOT NULL,
-    public_key_pem TEXT NOT NULL
+    private_key_pem TEXT NOT NULL
 );
 
+-- token_hash is the SHA-256 of the token; the token itself is never kept.
 CREATE TABLE uaa_refresh_tokens (
-    -- SHA-256 of the token; the token itself is never kept.
     token_hash TEXT PRIMARY KEY,
+    jti TEXT NOT NULL UNIQUE,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     user_guid TEXT NOT NULL REFERENCES uaa_users (guid) ON DELETE CASCADE,
     client_id TEXT NOT NULL,
     scopes TEXT NOT NULL
 );
-CREATE INDEX uaa_refresh_tokens_by_user ON uaa_refresh_tokens (user_guid);
+CREATE INDEX uaa_refresh_tokens_by_user ON uaa_refresh_tokens (user_guid, client_id, created_at);
 CREATE INDEX uaa_refresh_tokens_by_expiry ON uaa_refresh_tokens (expires_at);
+
+-- Access tokens that were revoked before their time.
+CREATE TABLE uaa_revoked_tokens (
+    jti TEXT PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX uaa_revoked_tokens_by_expiry ON uaa_revoked_tokens (expires_at);
