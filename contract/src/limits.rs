@@ -64,20 +64,29 @@ pub struct RouterLimits {
     pub body_idle_ms: u64,
     /// Idle time of a kept-alive connection, milliseconds.
     pub keep_alive_ms: u64,
+    /// Time a client may take nothing of an answer that waits for it, milliseconds; then the connection is cut.
+    pub write_stall_ms: u64,
     /// Connections of one worker; more wait in the accept queue.
     pub connections: usize,
+    /// Requests at a time on one HTTP/2 connection.
+    pub http2_streams: u32,
+    /// Time that requests in flight are given when the router stops, milliseconds.
+    pub drain_ms: u64,
 }
 
 impl Default for RouterLimits {
     fn default() -> Self {
         Self {
             header_bytes: 64 * 1024,
-            headers: 128,
+            headers: 100,
             body_bytes: 1 << 30,
             header_read_ms: 10_000,
             body_idle_ms: 30_000,
             keep_alive_ms: 90_000,
+            write_stall_ms: 30_000,
             connections: 20_000,
+            http2_streams: 100,
+            drain_ms: 15_000,
         }
     }
 }

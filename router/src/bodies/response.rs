@@ -1,0 +1,67 @@
+//! An answer's body on its way to the client. The exchange ends with it, whether it was read to its end or dropped.
+
+use crate::exchange::Exchange;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use virga_contract::{Body, BoxError};
+
+/// See the module.
+pub(crate) struct ResponseBody {
+    inner: Body,
+    exchange: Box<Exchange>,
+    /// A piece was given out and the connection has not asked for the next: the client is behind.
+    is_outstanding: bool,
+}
+
+impl ResponseBody {
+    /// Ties a body to its exchange.
+    pub(crate) fn new(inner: Body, exchange: Box<Exchange>) -> Self {
+        Self { inner, exchange, is_outstanding: false }
+    }
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if std::mem::take(&mut this.is_outstanding) {
+            this.exchange.connection().taken();
+        }
+        let next = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        match &next {
+            Some(Ok(frame)) => {
+                this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                this.is_outstanding = true;
+                this.exchange.connection().given();
+            }
+            Some(Err(_)) => this.exchange.broke(),
+            None => {}
+        }
+        if next.is_none() || this.inner.is_end_stream() {
+            this.exchange.completed();
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if self.is_outstanding {
+            self.exchange.connection().taken();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One request with its answer, from the parsed head to the last byte: what the counters and the access log need.
+//! It ends when it is dropped, so that a client who goes away, at any moment, is counted and logged too.
+
+use crate::{
+    access_log::{AccessLog, Record},
+    bodies::RequestWatch,
+    connection::ConnectionState,
+    counters::Counters,
+    failure::{Failure, X_CF_ROUTER_ERROR},
+    headers::forwarding::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    routes::Pick,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+/// See the module.
+pub(crate) struct Exchange {
+    connection: Arc<ConnectionState>,
+    counters: Arc<Counters>,
+    log: AccessLog,
+    /// When the head had been read.
+    pub(crate) began: Instant,
+    /// Same, as a date.
+    pub(crate) at: SystemTime,
+    /// The request's body, where it has one.
+    pub(crate) body: Option<Arc<RequestWatch>>,
+    status: Option<u16>,
+    sent_bytes: u64,
+    /// `Content-Length` of the answer: hyper asks for nothing after its last byte.
+    declared_bytes: Option<u64>,
+    is_complete: bool,
+    /// Only for requests to an app.
+    record: Option<Box<Record>>,
+}
+
+impl Exchange {
+    /// Counts a request in.
+    pub(crate) fn begin(connection: Arc<ConnectionState>, counters: Arc<Counters>, log: AccessLog) -> Box<Self> {
+        counters.started();
+        connection.begin_request();
+        Box::new(Self {
+            connection,
+            counters,
+            log,
+            began: Instant::now(),
+            at: SystemTime::now(),
+            body: None,
+            status: None,
+            sent_bytes: 0,
+            declared_bytes: None,
+            is_complete: false,
+            record: None,
+        })
+    }
+
+    /// The connection it came by.
+    pub(crate) fn connection(&self) -> &ConnectionState {
+        &self.connection
+    }
+
+    /// From here on the exchange belongs to an app and will be in its log. Called with the headers as the app gets them.
+    pub(crate) fn routed<B>(&mut self, request: &Request<B>, host: HeaderValue, request_id: HeaderValue, pick: &Pick) {
+        let take = |name: http::HeaderName| request.headers().get(name).cloned();
+        self.record = Some(Box::new(Record {
+            app: pick.process().app,
+            endpoint: pick.instance().map(|instance| instance.endpoint),
+            host,
+            at: self.at,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            referer: take(header::REFERER),
+            user_agent: take(header::USER_AGENT),
+            client: self.connection.peer(),
+            forwarded_for: take(X_FORWARDED_FOR),
+            forwarded_proto: take(X_FORWARDED_PROTO),
+            request_id,
+            routing: self.began.elapsed(),
+            response: std::time::Duration::ZERO,
+            status: None,
+            request_bytes: 0,
+            sent_bytes: 0,
+            router_error: None,
+        }));
+    }
+
+    /// Another instance was tried.
+    pub(crate) fn moved(&mut self, pick: &Pick) {
+        if let Some(record) = &mut self.record {
+            record.endpoint = pick.instance().map(|instance| instance.endpoint);
+        }
+    }
+
+    /// The head of the answer is known.
+    pub(crate) fn answered<B>(&mut self, response: &Response<B>, is_failure: bool) {
+        self.status = Some(response.status().as_u16());
+        let declared = response.headers().get(header::CONTENT_LENGTH);
+        self.declared_bytes = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+        if is_failure && let Some(record) = &mut self.record {
+            record.router_error = router_error(response.headers());
+        }
+    }
+
+    /// Bytes of the answer's body went out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent_bytes += bytes as u64;
+        if self.declared_bytes.is_some_and(|declared| self.sent_bytes >= declared) {
+            self.is_complete = true;
+        }
+    }
+
+    /// The body is over, or nobody will ask for it (HEAD, 204, 304).
+    pub(crate) fn completed(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// The app broke off the body of its answer; the client sees the connection (or stream) end early.
+    pub(crate) fn broke(&mut self) {
+        self.is_complete = true;
+        let failure = Failure::Endpoint("the app broke off its answer");
+        self.counters.failed(failure.kind());
+        if let Some(record) = &mut self.record {
+            record.router_error = HeaderValue::from_str(&failure.name()).ok();
+        }
+    }
+}
+
+fn router_error(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(&X_CF_ROUTER_ERROR).cloned()
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.connection.end_request();
+        let took = self.began.elapsed();
+        let gone = Failure::ClientGone;
+        let status = self.status.unwrap_or_else(|| gone.status().as_u16());
+        self.counters.finished(status, took);
+        if !self.is_complete {
+            self.counters.failed(gone.kind());
+        }
+        let Some(mut record) = self.record.take() else { return };
+        record.status = Some(status);
+        record.response = took;
+        record.request_bytes = self.body.as_ref().map_or(0, |body| body.bytes());
+        record.sent_bytes = self.sent_bytes;
+        if !self.is_complete && record.router_error.is_none() {
+            record.router_error = HeaderValue::from_str(&gone.name()).ok();
+        }
+        if !self.log.push(record) {
+            self.counters.dropped();
+        }
+    }
+}

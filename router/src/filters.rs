@@ -1,0 +1,173 @@
+//! The filter chain: what happens to every request, in this order, from its head to the head of its answer.
+
+use crate::{
+    Router,
+    app::App,
+    bodies::{RequestBody, RequestWatch, ResponseBody},
+    connection::ConnectionState,
+    exchange::Exchange,
+    failure::Failure,
+    headers::{
+        forwarding::{self, Caller},
+        hops,
+        trace::{Ids, X_VCAP_REQUEST_ID},
+    },
+    routes::{Wanted, host},
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use std::{convert::Infallible, pin::pin, sync::Arc, task::Poll, time::Duration};
+use virga_contract::{Body, body};
+
+/// Answers one request; never fails, failures are answers.
+pub(crate) async fn handle(
+    router: Arc<Router>,
+    connection: Arc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let mut exchange = Exchange::begin(connection.clone(), router.counters.clone(), router.log.clone());
+    let ids = Ids::fresh();
+    let is_head = request.method() == Method::HEAD;
+    let answer = route(&router, &connection, &mut exchange, &ids, request).await;
+    let is_failure = answer.is_err();
+    let mut response = answer.unwrap_or_else(|failure| {
+        if failure.closes() {
+            connection.linger();
+        }
+        failure.into_response(&router.counters)
+    });
+    finish(&mut response, is_head, is_failure);
+    response.headers_mut().insert(X_VCAP_REQUEST_ID, ids.request_id);
+    if router.registry.is_draining() && !connection.is_http2() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if connection.is_http2() {
+        response.headers_mut().remove(header::CONNECTION);
+    }
+    exchange.answered(&response, is_failure);
+    let has_no_body = is_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_no_body || response.body().is_end_stream() {
+        exchange.completed();
+    }
+    Ok(response.map(|body| ResponseBody::new(body, exchange)))
+}
+
+/// To the app or to the system's API, by host.
+async fn route(
+    router: &Router,
+    connection: &ConnectionState,
+    exchange: &mut Exchange,
+    ids: &Ids,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let (mut parts, incoming) = request.into_parts();
+    check_head(router, &parts)?;
+    let authority = host::authority(&parts.uri, &parts.headers)?;
+    let text = authority.to_str().unwrap_or_default();
+    let name = host::normalise(text);
+    if name.is_empty() {
+        return Err(Failure::EmptyHost);
+    }
+    // System hosts come first: no app may take them over by a route.
+    let route = if router.system.is_system_host(&name) { None } else { router.table.load().find(&name, parts.uri.path()).cloned() };
+    let is_system = route.is_none() && (router.system.is_system_host(&name) || router.system.is_bare(&name, text));
+    if route.is_none() && !is_system {
+        let is_pinned = Wanted::of(&parts.headers)?.is_pinned();
+        return Err(Failure::UnknownRoute { host: name.into_owned(), is_pinned });
+    }
+    prepare(&mut parts.headers, connection, exchange, ids, &authority);
+    let limit = if is_system { 0 } else { router.config.limits.body_bytes };
+    if limit != 0 && incoming.size_hint().lower() > limit {
+        return Err(Failure::BodyTooLarge);
+    }
+    let (watch, body) = watch_body(router, incoming, limit);
+    exchange.body.clone_from(&watch);
+    let request = Request::from_parts(parts, body);
+    match route {
+        Some(route) => App { router, route: &route, authority: &authority, host: &name, limit }.serve(exchange, request, ids).await,
+        None => race(router.system.forward(request), watch.as_deref()).await?,
+    }
+}
+
+/// The headers that every request gets, whoever answers it.
+fn prepare(headers: &mut HeaderMap, connection: &ConnectionState, exchange: &Exchange, ids: &Ids, authority: &HeaderValue) {
+    hops::strip(headers);
+    let caller = Caller {
+        ip: connection.ip(),
+        ip_header: &connection.ip_header,
+        is_trusted: connection.is_trusted,
+        host: authority,
+        at: exchange.at,
+    };
+    forwarding::add(headers, &caller);
+    ids.add_to(headers);
+    if headers.get(header::HOST) != Some(authority) {
+        headers.insert(header::HOST, authority.clone());
+    }
+}
+
+/// The body as it is handed on; watched unless there is none.
+pub(crate) fn watch_body(router: &Router, incoming: Incoming, limit: u64) -> (Option<Arc<RequestWatch>>, Body) {
+    if incoming.is_end_stream() {
+        return (None, body::empty());
+    }
+    let watch = Arc::new(RequestWatch::default());
+    let idle = Duration::from_millis(router.config.limits.body_idle_ms);
+    let body = RequestBody::new(incoming, watch.clone(), limit, idle);
+    (Some(watch), Body::new(body))
+}
+
+/// Waits for an answer, or for the client to break the rules about its body; then the answer is not waited for.
+pub(crate) async fn race<T>(serving: impl Future<Output = T>, watch: Option<&RequestWatch>) -> Result<T, Failure> {
+    let Some(watch) = watch else { return Ok(serving.await) };
+    let mut serving = pin!(serving);
+    std::future::poll_fn(|cx| {
+        let polled = serving.as_mut().poll(cx);
+        match watch.poll_fault(cx) {
+            Some(failure) => Poll::Ready(Err(failure)),
+            None => polled.map(Ok),
+        }
+    })
+    .await
+}
+
+/// Refuses what no one behind the router should have to deal with.
+fn check_head(router: &Router, parts: &Parts) -> Result<(), Failure> {
+    let limits = &router.config.limits;
+    // A field costs its name, its value and four bytes on the wire.
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if target + size > limits.header_bytes || parts.headers.len() > limits.headers {
+        return Err(Failure::HeaderTooLarge);
+    }
+    if parts.method == Method::TRACE || parts.method == Method::CONNECT {
+        return Err(Failure::MethodNotAllowed);
+    }
+    if hops::wants_upgrade(&parts.headers) {
+        return Err(Failure::UpgradeRefused);
+    }
+    Ok(())
+}
+
+/// Makes an answer fit to be sent, whoever made it.
+fn finish(response: &mut Response<Body>, is_head: bool, is_failure: bool) {
+    if is_failure {
+        return;
+    }
+    let exact = response.body().size_hint().exact();
+    let headers = response.headers_mut();
+    hops::strip(headers);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(declared) = lengths.next() else { return };
+    let is_number = declared.as_bytes().iter().all(u8::is_ascii_digit);
+    let declared = declared.to_str().ok().and_then(|length| length.parse::<u64>().ok()).filter(|_| is_number);
+    // hyper trusts a declared length where it also knows the real one: a wrong one would let an app answer for others
+    // on the same connection.
+    let is_honest = lengths.next().is_none() && declared.is_some_and(|length| is_head || exact.is_none_or(|exact| exact == length));
+    if !is_honest {
+        headers.remove(header::CONTENT_LENGTH);
+    } else if is_head {
+        *response.body_mut() = body::empty();
+    }
+}
