@@ -1,4 +1,38 @@
-//! placeholder
+//! The Cloud Controller: what users want, over the v3 API. It validates, authorises, writes rows and starts jobs; it runs
+//! no app itself.
+//!
+//! The way of a request: [`routes`] (the one table of endpoints) → the handler in the folder of its resource (parses,
+//! authorises through [`Access`]) → action (decides, in one transaction of the store) → the store's SQL → the resource's
+//! `view` (JSON). Conventions:
+//!
+//! - A handler is `async fn name(State(controller): State<Controller>, access: Access, base: Base, …) -> Result<Response>`
+//!   with extractors of `serve` (`Path`, `Json` with `deny_unknown_fields` structs) and [`list::ListRequest`]; it answers
+//!   with [`answer`]. `?` turns errors of store, blobstore and contract into the right answer ([`error::Error`]).
+//! - The transaction is taken first (`controller.store.begin()`), rights are asked inside it, so that nothing changes in
+//!   between; reads use `controller.store.read()`.
+//! - Follow-up work is a job ([`jobs::start`], or [`jobs::done`] where the transaction did it all) of a line in
+//!   `jobs/table.rs`. After the commit: `controller.nudge_jobs()`, `controller.scheduler.nudge()` where desired state changed.
+//! - What happened is recorded by [`audit_events::record`] in the same transaction.
+//! - Times come from [`Controller::now`].
 
+pub mod access;
+pub mod answer;
+mod controller;
+mod endpoint;
+pub mod error;
+pub mod jobs;
+mod label_selector;
+pub mod list;
+pub mod metadata;
+pub mod routes;
+
+pub mod audit_events;
 pub mod manifests;
+
 pub mod packages;
+pub mod root;
+
+pub use access::{Access, OrgRight, SpaceRight};
+pub use controller::{Controller, ControllerConfig, ControllerLimits, Parts};
+pub use endpoint::{Endpoint, Who};
+pub use error::{Error, Result};

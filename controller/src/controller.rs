@@ -1,0 +1,126 @@
+//! What every handler and job has at hand.
+
+use crate::jobs::JobNudge;
+use std::{ops::Deref, sync::Arc};
+use virga_blobstore::Blobstore;
+use virga_contract::{
+    logs::{LogCache, LogSink},
+    scheduling::Scheduler,
+    staging::Stager,
+};
+use virga_model::Timestamp;
+use virga_serve::Clock;
+use virga_store::{Store, row::cut_to_micros};
+
+/// What an installation's controller is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerConfig {
+    /// The system domain, such as `virga.localhost`. No route may take one of its host names.
+    pub system_domain: String,
+    /// The first shared domain, such as `apps.virga.localhost`.
+    pub apps_domain: String,
+    /// The shared domain of service discovery, `apps.internal`.
+    pub internal_domain: String,
+    /// Limits and defaults.
+    pub limits: ControllerLimits,
+}
+
+/// Limits and defaults of the v3 API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerLimits {
+    /// Memory of an app instance when none is asked for, MB (default 256).
+    pub default_app_memory_mb: u64,
+    /// Disk of an app instance when none is asked for, MB (default 1,024).
+    pub default_app_disk_mb: u64,
+    /// Most disk of an app instance, MB (default 2,048).
+    pub maximum_app_disk_mb: u64,
+    /// Memory of a staging, MB (default 1,024).
+    pub staging_memory_mb: u64,
+    /// Disk of a staging, MB (default 4,096).
+    pub staging_disk_mb: u64,
+    /// Wall time of a staging, seconds (default 900).
+    pub staging_timeout_seconds: u64,
+    /// Stagings at a time (default 2); more wait.
+    pub concurrent_stagings: usize,
+    /// Most bytes of an uploaded package (default 1 GiB).
+    pub maximum_package_bytes: u64,
+    /// Days that audit events and finished jobs are kept (default 31).
+    pub keep_events_days: u32,
+}
+
+impl Default for ControllerLimits {
+    fn default() -> Self {
+        Self {
+            default_app_memory_mb: 256,
+            default_app_disk_mb: 1024,
+            maximum_app_disk_mb: 2048,
+            staging_memory_mb: 1024,
+            staging_disk_mb: 4096,
+            staging_timeout_seconds: 900,
+            concurrent_stagings: 2,
+            maximum_package_bytes: 1 << 30,
+            keep_events_days: 31,
+        }
+    }
+}
+
+/// What the controller works with. Everything but rows and blobs is reached through a trait of `contract`.
+pub struct Parts {
+    /// Rows.
+    pub store: Store,
+    /// Bits.
+    pub blobs: Blobstore,
+    /// Makes droplets of packages.
+    pub stager: Arc<dyn Stager>,
+    /// Makes desired instances real.
+    pub scheduler: Arc<dyn Scheduler>,
+    /// Takes `API` and `STG` lines.
+    pub logs: Arc<dyn LogSink>,
+    /// Answers `/api/v1/read`.
+    pub log_cache: Arc<dyn LogCache>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What it is told.
+    pub config: ControllerConfig,
+}
+
+/// The Cloud Controller. Cheap to clone; derefs to its [`Parts`]. It is the state of every handler
+/// (`State<Controller>`) and the first argument of every job.
+#[derive(Clone)]
+pub struct Controller(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    jobs: JobNudge,
+}
+
+impl Controller {
+    /// A controller of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner { parts, jobs: JobNudge::default() }))
+    }
+
+    /// Now, as precise as the database keeps it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        cut_to_micros(self.clock.now())
+    }
+
+    /// Wakes whoever runs jobs; to be rung after the commit of a transaction that wrote one. Forgetting it only delays.
+    pub fn nudge_jobs(&self) {
+        self.0.jobs.notify_one();
+    }
+
+    pub(crate) fn job_nudge(&self) -> &JobNudge {
+        &self.0.jobs
+    }
+}
+
+impl Deref for Controller {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}

@@ -1,0 +1,96 @@
+//! The one error type of handlers, actions and jobs.
+
+use virga_blobstore::BlobError;
+use virga_contract::{ApiError, ErrorCode};
+use virga_serve::{
+    Failure,
+    axum::response::{IntoResponse, Response},
+};
+use virga_store::StoreError;
+
+/// Shorthand of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a handler, action or job fails with. `?` makes one of an [`ApiError`], [`StoreError`], [`BlobError`] or
+/// [`Failure`]; a uniqueness that has a sentence of Cloud Foundry's must be mapped before that (see [`StoreError::is_unique`]).
+#[derive(Debug)]
+pub struct Error(Failure);
+
+impl Error {
+    /// What a client will read.
+    #[must_use]
+    pub fn api(&self) -> &ApiError {
+        self.0.error()
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.error().fmt(f)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        error.0.error().clone()
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let context = chain(&error);
+        match error {
+            StoreError::Conflict => ApiError::unprocessable("The resource was changed by another request meanwhile. Try again."),
+            StoreError::Unavailable(_) => {
+                let mut busy = ApiError::new(ErrorCode::ServiceUnavailable, "The database is not available. Try again later.");
+                busy.retry_after_seconds = Some(1);
+                busy.with_context(context)
+            }
+            _ => ApiError::internal(context),
+        }
+        .into()
+    }
+}
+
+impl From<BlobError> for Error {
+    fn from(error: BlobError) -> Self {
+        let context = chain(&error);
+        match error {
+            BlobError::Unavailable(_) => {
+                ApiError::new(ErrorCode::ServiceUnavailable, "The blobstore is not available. Try again later.").with_context(context)
+            }
+            _ => ApiError::internal(context),
+        }
+        .into()
+    }
+}
+
+/// An error with all its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! Runs jobs: every unfinished one, each on its own, woken by a nudge and by a timer.
+
+use super::table::work_of;
+use crate::{Controller, Result};
+use std::{collections::HashSet, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use virga_contract::ApiError;
+use virga_model::{JobGuid, state::JobState};
+use virga_store::jobs::{self, JobRow};
+
+/// Jobs at a time; more wait in their table.
+const AT_A_TIME: usize = 16;
+/// How often the table is looked at without a nudge, and a job that could not be finished is tried again.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Runs jobs until `draining` rings, then finishes those it has begun.
+pub async fn run(controller: Controller, draining: CancellationToken) {
+    let mut running = JoinSet::new();
+    let mut begun = HashSet::new();
+    while !draining.is_cancelled() {
+        begin_due(&controller, &mut running, &mut begun).await;
+        tokio::select! {
+            () = draining.cancelled() => break,
+            () = controller.job_nudge().notified() => {}
+            () = tokio::time::sleep(PERIOD) => {}
+            Some(ended) = running.join_next(), if !running.is_empty() => note_end(ended, &mut begun),
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        note_end(ended, &mut begun);
+    }
+}
+
+async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashSet<JobGuid>) {
+    let due = match unfinished(controller).await {
+        Ok(due) => due,
+        Err(error) => return tracing::error!(%error, context = error.api().context, "jobs could not be read; trying again"),
+    };
+    for job in due {
+        if running.len() >= AT_A_TIME {
+            return;
+        }
+        if begun.insert(job.guid) {
+            let controller = controller.clone();
+            running.spawn(async move {
+                perform(&controller, &job).await;
+                job.guid
+            });
+        }
+    }
+}
+
+fn note_end(ended: Result<JobGuid, tokio::task::JoinError>, begun: &mut HashSet<JobGuid>) {
+    match ended {
+        Ok(guid) => drop(begun.remove(&guid)),
+        // Its guid stays in `begun`: a job that brings its task down is not tried again before the next start.
+        Err(error) => tracing::error!(%error, "a job panicked"),
+    }
+}
+
+async fn unfinished(controller: &Controller) -> Result<Vec<JobRow>> {
+    Ok(jobs::unfinished(&mut *controller.store.read().await?).await?)
+}
+
+/// Runs every job there is now, one after the other; for tests and tools that own no runner.
+pub(crate) async fn run_one_round(controller: &Controller) -> Result<usize> {
+    let due = unfinished(controller).await?;
+    for job in &due {
+        perform(controller, job).await;
+    }
+    Ok(due.len())
+}
+
+/// Does the work and writes how it ended. Where that cannot be written the job stays unfinished and runs again.
+async fn perform(controller: &Controller, job: &JobRow) {
+    let outcome = match work_of(&job.operation) {
+        Some(work) => work(controller, job).await,
+        None => Err(ApiError::internal(format_args!("no such operation: {}", job.operation)).into()),
+    };
+    let mut ended = JobRow { updated_at: controller.now(), state: JobState::Complete, ..job.clone() };
+    match outcome {
+        Ok(warnings) => ended.warnings = warnings,
+        Err(error) => {
+            let api = error.api();
+            // The database was away: nothing is decided, the next round tries again.
+            if api.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+                return tracing::warn!(job.guid = %job.guid, %error, context = api.context, "job must wait");
+            }
+            tracing::info!(job.guid = %job.guid, job.operation = job.operation, %error, context = api.context, "job failed");
+            ended.state = JobState::Failed;
+            ended.errors = api.to_json().get("errors").and_then(|errors| errors.as_array()).cloned().unwrap_or_default();
+        }
+    }
+    if let Err(error) = finish(controller, &ended).await {
+        tracing::error!(job.guid = %job.guid, %error, context = error.api().context, "the end of a job could not be written");
+    }
+}
+
+async fn finish(controller: &Controller, ended: &JobRow) -> Result<()> {
+    let mut tx = controller.store.begin().await?;
+    jobs::finish(&mut tx, ended).await?;
+    tx.commit().await?;
+    Ok(())
+}

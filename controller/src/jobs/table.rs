@@ -1,0 +1,22 @@
+//! Which operation does what. One line per operation that runs in the background.
+
+use crate::{Controller, Result};
+use futures::future::BoxFuture;
+use virga_store::jobs::JobRow;
+
+/// Does a job's work, any number of times with the same outcome; gives warnings.
+pub(crate) type Work = for<'a> fn(&'a Controller, &'a JobRow) -> BoxFuture<'a, Result<Vec<String>>>;
+
+macro_rules! operations {
+    ($($operation:literal => $work:path,)*) => {
+        /// The work of an operation; `None` for one of another version of this program.
+        pub(crate) fn work_of(operation: &str) -> Option<Work> {
+            match operation {
+                $($operation => Some(|controller, job| Box::pin($work(controller, job))),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+operations! {}
