@@ -1,0 +1,269 @@
+//! The desired state: started apps, their processes, routes and rules.
+
+use super::{CHUNK, marks, tuples};
+use crate::{Connection, Result, metadata::Metadata, row::Columns as _};
+use sqlx::{AssertSqlSafe, any::AnyRow};
+use std::collections::BTreeMap;
+use virga_model::{
+    AppGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, egress::EgressRule, process::HealthCheck, route::RouteProtocol,
+};
+
+/// A process of a started app: what may change while its instances run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRow {
+    /// The process.
+    pub process: ProcessGuid,
+    /// `web`, …
+    pub process_type: String,
+    /// Changes whenever instances must be replaced.
+    pub version: String,
+    /// Instances wanted; may be 0.
+    pub instances: u32,
+    /// Its app.
+    pub app: AppGuid,
+    /// Name of the app.
+    pub app_name: String,
+    /// Space of the app.
+    pub space: SpaceGuid,
+    /// Organization of the space.
+    pub organization: OrgGuid,
+}
+
+/// Every process of every started app, ordered by guid.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired(db: &mut Connection) -> Result<Vec<DesiredRow>> {
+    let rows = sqlx::query(
+        "SELECT p.guid, p.type, p.version, p.instances, a.guid AS app_guid, a.name AS app_name, a.space_guid, s.organization_guid \
+         FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
+         WHERE a.state = 'STARTED' ORDER BY p.guid",
+    );
+    let read = |row: &AnyRow| {
+        Ok(DesiredRow {
+            process: row.parsed("guid")?,
+            process_type: row.text("type")?,
+            version: row.text("version")?,
+            instances: row.count("instances")?,
+            app: row.parsed("app_guid")?,
+            app_name: row.text("app_name")?,
+            space: row.parsed("space_guid")?,
+            organization: row.parsed("organization_guid")?,
+        })
+    };
+    rows.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Everything else that the instances of a process are told once, at their start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecRow {
+    /// The process.
+    pub process: ProcessGuid,
+    /// Its version when this was read.
+    pub version: String,
+    /// `web`, …
+    pub process_type: String,
+    /// The user's own command.
+    pub command: Option<String>,
+    /// Memory of one instance.
+    pub memory_in_mb: u64,
+    /// Disk of one instance.
+    pub disk_in_mb: u64,
+    /// -1 is unlimited.
+    pub log_rate_limit_in_bytes_per_second: i64,
+    /// Liveness.
+    pub health_check: HealthCheck,
+    /// Readiness.
+    pub readiness_health_check: HealthCheck,
+    /// Archive of the droplet: the process's own, else the app's.
+    pub droplet: Sha256Digest,
+    /// Commands of the droplet by process type.
+    pub droplet_process_types: BTreeMap<String, String>,
+    /// Its app.
+    pub app: AppGuid,
+    /// Name of the app.
+    pub app_name: String,
+    /// The app's own variables.
+    pub app_environment: BTreeMap<String, String>,
+    /// Labels and annotations of the app.
+    pub app_metadata: Metadata,
+    /// Space of the app.
+    pub space: SpaceGuid,
+    /// Its name.
+    pub space_name: String,
+    /// Organization of the space.
+    pub organization: OrgGuid,
+    /// Its name.
+    pub organization_name: String,
+}
+
+impl SpecRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            process: row.parsed("guid")?,
+            version: row.text("version")?,
+            process_type: row.text("type")?,
+            command: row.opt_text("command")?,
+            memory_in_mb: row.count("memory_in_mb")?,
+            disk_in_mb: row.count("disk_in_mb")?,
+            log_rate_limit_in_bytes_per_second: row.int("log_rate_limit_in_bytes_per_second")?,
+            health_check: row.json("health_check")?,
+            readiness_health_check: row.json("readiness_health_check")?,
+            droplet: row.parsed("digest")?,
+            droplet_process_types: row.json("process_types")?,
+            app: row.parsed("app_guid")?,
+            app_name: row.text("app_name")?,
+            app_environment: row.json("environment")?,
+            app_metadata: Metadata::from_row(row)?,
+            space: row.parsed("space_guid")?,
+            space_name: row.text("space_name")?,
+            organization: row.parsed("organization_guid")?,
+            organization_name: row.text("organization_name")?,
+        })
+    }
+}
+
+/// The specs of these processes; those without a staged droplet are left out.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_specs(db: &mut Connection, processes: &[ProcessGuid]) -> Result<Vec<SpecRow>> {
+    let mut specs = Vec::with_capacity(processes.len());
+    for chunk in processes.chunks(CHUNK) {
+        let sql = format!(
+            "SELECT p.guid, p.version, p.type, p.command, p.memory_in_mb, p.disk_in_mb, p.log_rate_limit_in_bytes_per_second, \
+             p.health_check, p.readiness_health_check, d.digest, d.process_types, a.guid AS app_guid, a.name AS app_name, \
+             a.environment, a.labels, a.annotations, a.space_guid, s.name AS space_name, s.organization_guid, \
+             o.name AS organization_name FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
+             JOIN organizations o ON o.guid = s.organization_guid JOIN droplets d ON d.guid = COALESCE(p.droplet_guid, a.droplet_guid) \
+             WHERE d.state = 'STAGED' AND d.digest IS NOT NULL AND p.guid IN ({})",
+            marks(chunk.len())
+        );
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, guid| query.bind(guid.to_string()));
+        for row in query.fetch_all(&mut *db).await? {
+            specs.push(SpecRow::from_row(&row)?);
+        }
+    }
+    Ok(specs)
+}
+
+/// A destination of a route whose app is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRouteRow {
+    /// The route.
+    pub route: RouteGuid,
+    /// Its host; may be empty or `*`.
+    pub host: String,
+    /// Name of its domain.
+    pub domain: String,
+    /// Its path; may be empty.
+    pub path: String,
+    /// The app it leads to.
+    pub app: AppGuid,
+    /// The process type it leads to.
+    pub process_type: String,
+    /// 1 to 100.
+    pub weight: Option<u8>,
+    /// Protocol towards the instance.
+    pub protocol: RouteProtocol,
+}
+
+/// Every destination of every public route to a started app, ordered by route.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired_routes(db: &mut Connection) -> Result<Vec<DesiredRouteRow>> {
+    let rows = sqlx::query(
+        "SELECT r.guid, r.host, d.name AS domain, r.path, t.app_guid, t.process_type, t.weight, t.protocol \
+         FROM route_destinations t JOIN apps a ON a.guid = t.app_guid JOIN routes r ON r.guid = t.route_guid \
+         JOIN domains d ON d.guid = r.domain_guid WHERE a.state = 'STARTED' AND d.internal = 0 ORDER BY r.guid, t.guid",
+    );
+    let read = |row: &AnyRow| {
+        Ok(DesiredRouteRow {
+            route: row.parsed("guid")?,
+            host: row.text("host")?,
+            domain: row.text("domain")?,
+            path: row.text("path")?,
+            app: row.parsed("app_guid")?,
+            process_type: row.text("process_type")?,
+            weight: row.opt_count("weight")?,
+            protocol: row.parsed("protocol")?,
+        })
+    };
+    rows.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// The rules of all security groups that running apps have by default.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_running_rules(db: &mut Connection) -> Result<Vec<EgressRule>> {
+    let rows = sqlx::query("SELECT rules FROM security_groups WHERE running_default = 1 ORDER BY name").fetch_all(db).await?;
+    let mut rules = Vec::new();
+    for row in &rows {
+        rules.extend(row.json::<Vec<EgressRule>>("rules")?);
+    }
+    Ok(rules)
+}
+
+/// The environment variable group of running apps.
+///
+/// # Errors
+/// Those of the database.
+pub async fn running_variables(db: &mut Connection) -> Result<BTreeMap<String, String>> {
+    let row = sqlx::query("SELECT variables FROM environment_variable_groups WHERE name = 'running'").fetch_optional(db).await?;
+    row.map(|row| row.json("variables")).transpose().map(Option::unwrap_or_default)
+}
+
+/// What the instances of one version of a process are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedRow {
+    /// The process.
+    pub process: ProcessGuid,
+    /// Its version.
+    pub version: String,
+    /// JSON, the scheduler's own.
+    pub spec: String,
+}
+
+/// Every pinned spec.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_pinned(db: &mut Connection) -> Result<Vec<PinnedRow>> {
+    let rows = sqlx::query("SELECT guid, version, spec FROM desired_processes").fetch_all(db).await?;
+    let read = |row: &AnyRow| Ok(PinnedRow { process: row.parsed("guid")?, version: row.text("version")?, spec: row.text("spec")? });
+    rows.iter().map(read).collect()
+}
+
+/// Writes pinned specs, over those of older versions.
+///
+/// # Errors
+/// Those of the database.
+pub async fn write_pinned(db: &mut Connection, rows: &[PinnedRow]) -> Result<()> {
+    for chunk in rows.chunks(CHUNK) {
+        let sql = format!(
+            "INSERT INTO desired_processes (guid, version, spec) VALUES {} \
+             ON CONFLICT (guid) DO UPDATE SET version = excluded.version, spec = excluded.spec",
+            tuples(chunk.len(), 3)
+        );
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, row| {
+            query.bind(row.process.to_string()).bind(row.version.clone()).bind(row.spec.clone())
+        });
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Forgets pinned specs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_pinned(db: &mut Connection, processes: &[ProcessGuid]) -> Result<()> {
+    for chunk in processes.chunks(CHUNK) {
+        let sql = format!("DELETE FROM desired_processes WHERE guid IN ({})", marks(chunk.len()));
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, guid| query.bind(guid.to_string()));
+        query.execute(&mut *db).await?;
+    }
+    Ok(())
+}
