@@ -1,0 +1,279 @@
+//! The whole configuration of `virga up`: a TOML file, `VIRGA_…` environment variables over it, flags over both.
+//! Every key is documented here and in `virga config`; unknown ones are refused with the nearest right name.
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use virga_contract::limits::{CellLimits, RouterLimits};
+use virga_serve::{Secret, ServerLimits, config as loading};
+
+/// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging.
+const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG"];
+
+/// Everything an operator may set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Public address of routers and API; port 0 takes a free one (default `127.0.0.1:8080`).
+    pub listen: SocketAddr,
+    /// Domain of the system; apps get `apps.` under it (default `virga.localhost`).
+    pub domain: String,
+    /// Folder for everything that must survive a restart (default `./virga-data`).
+    pub data_dir: PathBuf,
+    /// Worker processes; 0 runs router and cell inside the control process. Default: one per core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
+    /// Password of `admin` at the first start; generated and printed once when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_password: Option<Secret<String>>,
+    /// `http`, or `https` when something before Virga ends TLS (default `http`).
+    pub external_scheme: String,
+    /// Port clients see, when something stands before Virga. Default: the bound port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_port: Option<u16>,
+    /// Address for the Prometheus page `/metrics`, without authentication; off by default. The API always serves
+    /// `/metrics` to operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Addresses (IP or CIDR) no app may reach, besides loopback, link-local and the platform's own.
+    pub denied_addresses: Vec<String>,
+    /// Time for requests in flight at a stop, milliseconds (default 10,000).
+    pub drain_ms: u64,
+    /// Where rows are.
+    pub database: Database,
+    /// Where packages and droplets are.
+    pub blobstore: Blobs,
+    /// Where the process's own traces, metrics and logs go.
+    pub telemetry: Telemetry,
+    /// Limits on staging.
+    pub staging: Staging,
+    /// Limits on guests.
+    pub cell_limits: CellLimits,
+    /// Limits on clients of apps.
+    pub router_limits: RouterLimits,
+    /// Limits on clients of the API.
+    pub api_limits: ServerLimits,
+}
+
+/// Where rows are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:<path>` or `postgres://…`. Default: `virga.db` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Secret<String>>,
+    /// Connections at most (default 16).
+    pub max_connections: u32,
+}
+
+/// Where packages and droplets are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blobs {
+    /// A folder, or `s3://bucket/prefix`. Default: `blobs` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// S3 only: the service's URL, for any that is not Amazon's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// S3 only (default `us-east-1`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// S3 only; without it, what the machine's role gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// S3 only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<Secret<String>>,
+}
+
+/// Where the process's own traces, metrics and logs go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// OTLP over HTTP: the collector's base URL. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
+    /// Bytes of app envelopes the log cache holds (default 256 MiB).
+    pub log_cache_bytes: usize,
+}
+
+/// Limits on staging.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Staging {
+    /// Stagings at once; more wait (default 2).
+    pub concurrency: usize,
+    /// Memory of one staging process, MiB (default 4,096).
+    pub memory_mb: u64,
+    /// Disk of one staging folder, MiB (default 6,144).
+    pub disk_mb: u64,
+    /// Wall time of one staging, seconds (default 900).
+    pub timeout_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            domain: "virga.localhost".to_owned(),
+            data_dir: PathBuf::from("virga-data"),
+            workers: None,
+            admin_password: None,
+            external_scheme: "http".to_owned(),
+            external_port: None,
+            metrics_listen: None,
+            denied_addresses: Vec::new(),
+            drain_ms: 10_000,
+            database: Database::default(),
+            blobstore: Blobs::default(),
+            telemetry: Telemetry::default(),
+            staging: Staging::default(),
+            cell_limits: CellLimits::default(),
+            router_limits: RouterLimits::default(),
+            api_limits: ServerLimits::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, max_connections: 16 }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, log_cache_bytes: 256 << 20 }
+    }
+}
+
+impl Default for Staging {
+    fn default() -> Self {
+        Self { concurrency: 2, memory_mb: 4_096, disk_mb: 6_144, timeout_seconds: 900 }
+    }
+}
+
+/// Flags of `up` and `config` that stand for keys of the configuration.
+#[derive(Debug, Default, clap::Args)]
+pub struct ConfigFlags {
+    /// Folder for the platform's data [default: ./virga-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Public address [default: 127.0.0.1:8080]; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Domain of the system [default: virga.localhost]
+    #[arg(long)]
+    domain: Option<String>,
+    /// Worker processes [default: one per core]; 0 runs apps inside the control process
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "VIRGA_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Config {
+    /// The effective configuration, checked.
+    pub fn load(flags: &ConfigFlags) -> anyhow::Result<Self> {
+        Self::load_with(flags, std::env::vars())
+    }
+
+    fn load_with(flags: &ConfigFlags, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let mut config: Self = loading::load(flags.config.as_deref(), environment, NOT_CONFIG)?;
+        if let Some(folder) = &flags.data_dir {
+            config.data_dir.clone_from(folder);
+        }
+        if let Some(listen) = flags.listen {
+            config.listen = listen;
+        }
+        if let Some(domain) = &flags.domain {
+            config.domain.clone_from(domain);
+        }
+        if flags.workers.is_some() {
+            config.workers = flags.workers;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no type can say; all before any socket opens.
+    fn check(&mut self) -> anyhow::Result<()> {
+        self.domain.make_ascii_lowercase();
+        ensure!(
+            virga_model::route::is_domain_name(&self.domain),
+            "domain: '{}' is no domain name; it needs two labels or more",
+            self.domain
+        );
+        ensure!(matches!(self.external_scheme.as_str(), "http" | "https"), "external_scheme: must be http or https");
+        ensure!(self.database.max_connections > 0, "database.max_connections: must be at least 1");
+        ensure!(self.staging.concurrency > 0, "staging.concurrency: must be at least 1");
+        const MOST_WORKERS: u32 = 1_024;
+        ensure!(self.workers.is_none_or(|count| count <= MOST_WORKERS), "workers: at most {MOST_WORKERS}");
+        Ok(())
+    }
+
+    /// How many worker processes to run.
+    pub fn worker_count(&self) -> u32 {
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        self.workers.unwrap_or_else(cores)
+    }
+
+    /// The database in the data folder, unless another is set.
+    pub fn database_url(&self, data_dir: &Path) -> String {
+        match &self.database.url {
+            Some(url) => url.expose().clone(),
+            None => format!("sqlite:{}", data_dir.join("virga.db").display()),
+        }
+    }
+}
+
+/// `virga config`
+pub fn show(flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(flags)?;
+    let text = loading::render(&config).context("the configuration cannot be shown")?;
+    crate::cli::ui::Ui::stdout().line(text.trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, variables: &[(&str, &str)], flags: ConfigFlags) -> anyhow::Result<Config> {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), file).unwrap();
+        let flags = ConfigFlags { config: Some(path.path().to_owned()), ..flags };
+        Config::load_with(&flags, variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn flags_win_over_environment_and_environment_over_file() {
+        let file = "domain = \"a.example\"\nworkers = 3\n[router_limits]\nheaders = 7\n";
+        let flags = ConfigFlags { workers: Some(0), ..ConfigFlags::default() };
+        let config = load(file, &[("VIRGA_DOMAIN", "B.example"), ("VIRGA_HOME", "/x")], flags).unwrap();
+        assert_eq!((config.domain.as_str(), config.worker_count(), config.router_limits.headers), ("b.example", 0, 7));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |file: &str| format!("{:#}", load(file, &[], ConfigFlags::default()).unwrap_err());
+        assert!(error("lisen = \"1.2.3.4:5\"").contains("did you mean 'listen'"));
+        assert!(error("[cell_limits]\nrequest_cpu = 1").contains("did you mean 'cell_limits.request_cpu_ms'"));
+        assert!(error("domain = \"localhost\"").contains("is no domain name"));
+        assert!(error("listen = \"8080\"").contains("'listen'"));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let variables = [("VIRGA_ADMIN_PASSWORD", "hunter2"), ("VIRGA_DATABASE__URL", "postgres://u:hunter2@h/d")];
+        let config = load("", &variables, ConfigFlags::default()).unwrap();
+        let shown = format!("{}{config:?}", loading::render(&config).unwrap());
+        assert!(!shown.contains("hunter2") && shown.contains("[hidden]"), "{shown}");
+    }
+}
