@@ -54,7 +54,6 @@ CREATE TABLE uaa_keys (
 -- token_hash is the SHA-256 of the token; the token itself is never kept.
 CREATE TABLE uaa_refresh_tokens (
     token_hash TEXT PRIMARY KEY,
-    jti TEXT NOT NULL UNIQUE,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     user_guid TEXT NOT NULL REFERENCES uaa_users (guid) ON DELETE CASCADE,

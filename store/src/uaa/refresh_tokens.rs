@@ -14,8 +14,6 @@ const MAX_PER_USER_AND_CLIENT: i64 = 200;
 pub struct RefreshTokenRow {
     /// SHA-256 of the token.
     pub token_hash: Sha256Digest,
-    /// Its public name, for revoking.
-    pub jti: String,
     /// When it was made: when the user gave the password.
     pub created_at: Timestamp,
     /// Void from this moment.
@@ -44,11 +42,10 @@ pub async fn insert(db: &mut Connection, token: &RefreshTokenRow) -> Result<()> 
     .execute(&mut *db)
     .await?;
     sqlx::query(
-        "INSERT INTO uaa_refresh_tokens (token_hash, jti, created_at, expires_at, user_guid, client_id, scopes) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO uaa_refresh_tokens (token_hash, created_at, expires_at, user_guid, client_id, scopes) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(token.token_hash.to_string())
-    .bind(token.jti.clone())
     .bind(micros(token.created_at))
     .bind(micros(token.expires_at))
     .bind(token.user.to_string())
@@ -65,7 +62,7 @@ pub async fn insert(db: &mut Connection, token: &RefreshTokenRow) -> Result<()> 
 /// Those of the database.
 pub async fn find(db: &mut Connection, token_hash: Sha256Digest) -> Result<Option<RefreshTokenRow>> {
     let row = sqlx::query(
-        "SELECT token_hash, jti, created_at, expires_at, user_guid, client_id, scopes FROM uaa_refresh_tokens WHERE token_hash = $1",
+        "SELECT token_hash, created_at, expires_at, user_guid, client_id, scopes FROM uaa_refresh_tokens WHERE token_hash = $1",
     )
     .bind(token_hash.to_string())
     .fetch_optional(db)
@@ -73,7 +70,6 @@ pub async fn find(db: &mut Connection, token_hash: Sha256Digest) -> Result<Optio
     let token = |row: sqlx::any::AnyRow| {
         Ok(RefreshTokenRow {
             token_hash: row.parsed("token_hash")?,
-            jti: row.text("jti")?,
             created_at: row.time("created_at")?,
             expires_at: row.time("expires_at")?,
             user: row.parsed("user_guid")?,
@@ -84,16 +80,17 @@ pub async fn find(db: &mut Connection, token_hash: Sha256Digest) -> Result<Optio
     row.map(token).transpose()
 }
 
-/// Deletes the token of this name; where `owner` is given, only if it is that user's. False when there is none.
+/// Deletes the token with this digest; where `owner` is given, only if it is that user's. False when there is none.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete(db: &mut Connection, jti: &str, owner: Option<UserGuid>) -> Result<bool> {
+pub async fn delete(db: &mut Connection, token_hash: Sha256Digest, owner: Option<UserGuid>) -> Result<bool> {
+    let hash = token_hash.to_string();
     let query = match owner {
         Some(owner) => {
-            sqlx::query("DELETE FROM uaa_refresh_tokens WHERE jti = $1 AND user_guid = $2").bind(jti.to_owned()).bind(owner.to_string())
+            sqlx::query("DELETE FROM uaa_refresh_tokens WHERE token_hash = $1 AND user_guid = $2").bind(hash).bind(owner.to_string())
         }
-        None => sqlx::query("DELETE FROM uaa_refresh_tokens WHERE jti = $1").bind(jti.to_owned()),
+        None => sqlx::query("DELETE FROM uaa_refresh_tokens WHERE token_hash = $1").bind(hash),
     };
     Ok(query.execute(db).await?.rows_affected() > 0)
 }
