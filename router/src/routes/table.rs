@@ -24,6 +24,7 @@ struct HostRoutes {
     /// The route without a path.
     root: Option<Arc<Route>>,
     /// Those with one; boxed, because most hosts have none.
+    #[expect(clippy::box_collection, reason = "a pointer instead of a map per host: there may be a million hosts")]
     paths: Option<Box<HashMap<Box<str>, Arc<Route>>>>,
 }
 
