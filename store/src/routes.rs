@@ -1,1 +1,217 @@
 //! Routes: host and path of a domain.
+
+use crate::{
+    Connection, Result,
+    metadata::{Metadata, index_labels},
+    row::{Columns as _, json, micros},
+    select::{Listing, Page, Select, Visible},
+};
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+use virga_model::{DomainGuid, OrgGuid, RouteGuid, SpaceGuid, Timestamp};
+
+/// One route, with the name of its domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteRow {
+    /// Its guid.
+    pub guid: RouteGuid,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Whose it is.
+    pub space: SpaceGuid,
+    /// Below which domain.
+    pub domain: DomainGuid,
+    /// Name of that domain; read only.
+    pub domain_name: String,
+    /// Lower case; empty for the domain itself, `*` for every host.
+    pub host: String,
+    /// Empty, or `/…`.
+    pub path: String,
+    /// Per-route options.
+    pub options: Option<Value>,
+    /// Labels and annotations.
+    pub metadata: Metadata,
+}
+
+const COLUMNS: &str = "t.*, d.name AS domain_name";
+const FROM: &str = "routes t JOIN domains d ON d.guid = t.domain_guid";
+
+impl RouteRow {
+    /// From a row with every column.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Corrupt`].
+    pub fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            guid: row.parsed("guid")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+            space: row.parsed("space_guid")?,
+            domain: row.parsed("domain_guid")?,
+            domain_name: row.text("domain_name")?,
+            host: row.text("host")?,
+            path: row.text("path")?,
+            options: row.opt_json("options")?,
+            metadata: Metadata::from_row(row)?,
+        })
+    }
+
+    /// `host.domain/path`, as users write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.host.as_str() {
+            "" => format!("{}{}", self.domain_name, self.path),
+            host => format!("{host}.{}{}", self.domain_name, self.path),
+        }
+    }
+}
+
+/// Writes a new route.
+///
+/// # Errors
+/// [`crate::StoreError::Unique`] `routes_domain_guid_host_path`; those of the database.
+pub async fn insert(db: &mut Connection, route: &RouteRow) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO routes (guid, created_at, updated_at, space_guid, domain_guid, host, path, options, labels, annotations) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(route.guid.to_string())
+    .bind(micros(route.created_at))
+    .bind(micros(route.updated_at))
+    .bind(route.space.to_string())
+    .bind(route.domain.to_string())
+    .bind(route.host.clone())
+    .bind(route.path.clone())
+    .bind(route.options.as_ref().map(|options| json("options", options)).transpose()?)
+    .bind(route.metadata.labels_json()?)
+    .bind(route.metadata.annotations_json()?)
+    .execute(&mut *db)
+    .await?;
+    index_labels(db, &route.guid.to_string(), &route.metadata.labels).await
+}
+
+/// Writes a route's space, options and metadata; host, path and domain never change.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update(db: &mut Connection, route: &RouteRow) -> Result<()> {
+    sqlx::query("UPDATE routes SET updated_at = $1, space_guid = $2, options = $3, labels = $4, annotations = $5 WHERE guid = $6")
+        .bind(micros(route.updated_at))
+        .bind(route.space.to_string())
+        .bind(route.options.as_ref().map(|options| json("options", options)).transpose()?)
+        .bind(route.metadata.labels_json()?)
+        .bind(route.metadata.annotations_json()?)
+        .bind(route.guid.to_string())
+        .execute(&mut *db)
+        .await?;
+    index_labels(db, &route.guid.to_string(), &route.metadata.labels).await
+}
+
+async fn first(db: &mut Connection, select: &Select) -> Result<Option<RouteRow>> {
+    Ok(select.all(db, "t.created_at, t.guid", RouteRow::from_row).await?.into_iter().next())
+}
+
+/// One route.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(db: &mut Connection, guid: RouteGuid) -> Result<Option<RouteRow>> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.guid = ?", [guid.to_string().into()]);
+    first(db, &select).await
+}
+
+/// The route of this host and path below a domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_at(db: &mut Connection, domain: DomainGuid, host: &str, path: &str) -> Result<Option<RouteRow>> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.domain_guid = ? AND t.host = ? AND t.path = ?", [domain.to_string().into(), host.into(), path.into()]);
+    first(db, &select).await
+}
+
+/// Deletes a route with its destinations; false when there was none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(db: &mut Connection, guid: RouteGuid) -> Result<bool> {
+    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
+    let done = sqlx::query("DELETE FROM routes WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The routes of a space; with `unmapped`, only those that lead nowhere.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_space(db: &mut Connection, space: SpaceGuid, unmapped: bool) -> Result<Vec<RouteRow>> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.space_guid = ?", [space.to_string().into()]);
+    if unmapped {
+        select.and("NOT EXISTS (SELECT 1 FROM route_destinations x WHERE x.route_guid = t.guid)", []);
+    }
+    select.all(db, "t.created_at, t.guid", RouteRow::from_row).await
+}
+
+/// The routes below a domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_domain(db: &mut Connection, domain: DomainGuid) -> Result<Vec<RouteRow>> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.domain_guid = ?", [domain.to_string().into()]);
+    select.all(db, "t.created_at, t.guid", RouteRow::from_row).await
+}
+
+/// How many routes an organization has.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_in_organization(db: &mut Connection, organization: OrgGuid) -> Result<u64> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid = ?)", [organization.to_string().into()]);
+    select.count(db).await
+}
+
+/// Which routes a list is to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteFilter {
+    /// Of these hosts.
+    pub hosts: Option<Vec<String>>,
+    /// Of these paths.
+    pub paths: Option<Vec<String>>,
+    /// Below these domains.
+    pub domains: Option<Vec<String>>,
+    /// That lead to these apps.
+    pub apps: Option<Vec<String>>,
+    /// In these spaces.
+    pub spaces: Option<Vec<String>>,
+    /// In these organizations.
+    pub organizations: Option<Vec<String>>,
+}
+
+/// A page of the routes the caller may see.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(db: &mut Connection, filter: &RouteFilter, visible: Visible, listing: &Listing) -> Result<Page<RouteRow>> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select
+        .and_in_if("t.host", filter.hosts.as_deref())
+        .and_in_if("t.path", filter.paths.as_deref())
+        .and_in_if("t.domain_guid", filter.domains.as_deref())
+        .and_in_if("t.space_guid", filter.spaces.as_deref())
+        .and_space_visible_to_auditors("t.space_guid", visible)
+        .and_listing(listing);
+    if let Some(apps) = &filter.apps {
+        select.and_in("t.guid IN (SELECT route_guid FROM route_destinations WHERE app_guid", apps, ")");
+    }
+    if let Some(organizations) = &filter.organizations {
+        select.and_in("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
+    }
+    select.page(db, listing, RouteRow::from_row).await
+}

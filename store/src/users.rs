@@ -1,1 +1,164 @@
 //! Users as the Cloud Controller knows them.
+
+use crate::{
+    Connection, Result,
+    metadata::{Metadata, index_labels},
+    row::{Columns as _, micros},
+    select::{Listing, Page, Select, Visible},
+};
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+use virga_model::{Timestamp, UserGuid};
+
+/// One user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// The UAA's guid of the user.
+    pub guid: UserGuid,
+    /// When the Cloud Controller came to know the user.
+    pub created_at: Timestamp,
+    /// When that was last changed.
+    pub updated_at: Timestamp,
+    /// Name in the UAA.
+    pub username: Option<String>,
+    /// Identity provider, `uaa` for the own one.
+    pub origin: Option<String>,
+    /// Labels and annotations.
+    pub metadata: Metadata,
+}
+
+impl UserRow {
+    /// From a row with every column.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Corrupt`].
+    pub fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            guid: row.parsed("guid")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+            username: row.opt_text("username")?,
+            origin: row.opt_text("origin")?,
+            metadata: Metadata::from_row(row)?,
+        })
+    }
+}
+
+/// A user of the UAA, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UaaName {
+    /// Guid.
+    pub guid: UserGuid,
+    /// Name.
+    pub username: String,
+    /// Identity provider.
+    pub origin: String,
+}
+
+fn uaa_name(row: &AnyRow) -> Result<UaaName> {
+    Ok(UaaName { guid: row.parsed("guid")?, username: row.text("username")?, origin: row.text("origin")? })
+}
+
+/// The users of this name in the UAA; one per origin.
+///
+/// # Errors
+/// Those of the database.
+pub async fn named_in_uaa(db: &mut Connection, username: &str, origin: Option<&str>) -> Result<Vec<UaaName>> {
+    let mut select = Select::new("t.guid, t.username, t.origin", "uaa_users t");
+    select.and("LOWER(t.username) = ?", [username.to_lowercase().into()]);
+    if let Some(origin) = origin {
+        select.and("t.origin = ?", [origin.into()]);
+    }
+    select.all(db, "t.origin, t.guid", uaa_name).await
+}
+
+/// The user of this guid in the UAA.
+///
+/// # Errors
+/// Those of the database.
+pub async fn known_to_uaa(db: &mut Connection, guid: UserGuid) -> Result<Option<UaaName>> {
+    let row = sqlx::query("SELECT guid, username, origin FROM uaa_users WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(uaa_name).transpose()
+}
+
+/// Makes the user known, with the name as it is now. What else is known of it stays.
+///
+/// # Errors
+/// Those of the database.
+pub async fn save_name(db: &mut Connection, user: UserGuid, username: Option<&str>, origin: Option<&str>, now: Timestamp) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO users (guid, created_at, updated_at, username, origin, labels, annotations) VALUES ($1, $2, $2, $3, $4, '{}', '{}') \
+         ON CONFLICT (guid) DO UPDATE SET username = COALESCE(excluded.username, users.username), \
+         origin = COALESCE(excluded.origin, users.origin)",
+    )
+    .bind(user.to_string())
+    .bind(micros(now))
+    .bind(username.map(str::to_owned))
+    .bind(origin.map(str::to_owned))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes a user's metadata.
+///
+/// # Errors
+/// Those of the database.
+pub async fn save_metadata(db: &mut Connection, user: &UserRow) -> Result<()> {
+    sqlx::query("UPDATE users SET updated_at = $1, labels = $2, annotations = $3 WHERE guid = $4")
+        .bind(micros(user.updated_at))
+        .bind(user.metadata.labels_json()?)
+        .bind(user.metadata.annotations_json()?)
+        .bind(user.guid.to_string())
+        .execute(&mut *db)
+        .await?;
+    index_labels(db, &user.guid.to_string(), &user.metadata.labels).await
+}
+
+/// One user.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(db: &mut Connection, guid: UserGuid) -> Result<Option<UserRow>> {
+    let row = sqlx::query("SELECT * FROM users WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(UserRow::from_row).transpose()
+}
+
+/// Deletes a user with all roles; false when there was none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(db: &mut Connection, guid: UserGuid) -> Result<bool> {
+    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
+    let done = sqlx::query("DELETE FROM users WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Which users a list is to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Of these names.
+    pub usernames: Option<Vec<String>>,
+    /// Whose names hold one of these texts.
+    pub partial_usernames: Option<Vec<String>>,
+    /// Of these identity providers.
+    pub origins: Option<Vec<String>>,
+}
+
+/// A page of users: to a user, themselves and those who share an organization or space with them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(db: &mut Connection, filter: &UserFilter, visible: Visible, listing: &Listing) -> Result<Page<UserRow>> {
+    let mut select = Select::new("t.*", "users t");
+    select.and_in_if("t.username", filter.usernames.as_deref()).and_in_if("t.origin", filter.origins.as_deref()).and_listing(listing);
+    if let Some(parts) = &filter.partial_usernames {
+        let likes = vec!["t.username LIKE ? ESCAPE '!'"; parts.len()].join(" OR ");
+        let escaped = |part: &String| part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        select.and(&likes, parts.iter().map(|part| format!("%{}%", escaped(part)).into()));
+    }
+    let seen =
+        "t.guid = ? OR t.guid IN (SELECT user_guid FROM roles WHERE scope_guid IN (SELECT scope_guid FROM roles WHERE user_guid = ?))";
+    select.and_visible(seen, visible, 2);
+    select.page(db, listing, UserRow::from_row).await
+}
