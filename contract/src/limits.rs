@@ -28,6 +28,8 @@ pub struct CellLimits {
     pub handles: usize,
     /// Wasm instances in the pooling allocator of one worker.
     pub total_wasm_instances: u32,
+    /// Beat at which a running guest is interrupted so that others get their turn, milliseconds.
+    pub epoch_beat_ms: u64,
 }
 
 impl Default for CellLimits {
@@ -44,6 +46,7 @@ impl Default for CellLimits {
             host_buffer_bytes: 1 << 20,
             handles: 4_096,
             total_wasm_instances: 1_000,
+            epoch_beat_ms: 2,
         }
     }
 }

@@ -1,1 +1,22 @@
-//! placeholder
+//! The cell: runs app instances inside a worker, limits them, wires their doors to the outside, and reports what runs.
+//!
+//! It is called by the router of the same worker through `contract::cell::Cell`, told what to run by whole snapshots, and
+//! knows neither routes nor users. Idle apps cost it no wasm instance and no mapped code.
+
+mod egress;
+mod environment;
+mod guest;
+mod host;
+mod instance;
+mod limits;
+mod loader;
+mod outbound;
+mod output;
+mod pool;
+mod probe;
+mod program;
+mod store;
+mod ticker;
+
+pub use host::{CellHost, Refused, StartError};
+pub use limits::LimitHit;

@@ -1,0 +1,227 @@
+//! The cell of one worker: which app instances it has, and the way in for the router.
+
+use crate::{instance::AppInstance, loader::Loader, outbound::tls_connector, program::linker, ticker::Ticker};
+use arc_swap::ArcSwap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tokio_rustls::TlsConnector;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use virga_contract::{
+    Body,
+    cell::{Cell, CellError, CellSnapshot, ControlPlane, Endpoint, InstanceReport, WorkerConfig, WorkerIndex},
+    limits::CellLimits,
+    logs::LogSink,
+};
+use virga_engine::{RunLimits, code::CodeSeal, engine_key, for_running};
+use virga_model::InstanceGuid;
+use wasmtime::Engine;
+
+/// How often idle wasm instances and idle code are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The cell could not be set up; the worker cannot do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("the cell cannot be set up: {0}")]
+pub struct StartError(String);
+
+/// A snapshot that was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It comes from another database: an empty or foreign one must never stop running apps.
+    #[error("the snapshot is of store {theirs}, this worker serves apps of store {ours}")]
+    Foreign {
+        /// The store this worker serves.
+        ours: String,
+        /// The snapshot's.
+        theirs: String,
+    },
+}
+
+/// Limits of this worker's guests, with durations as durations.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) cell: CellLimits,
+}
+
+impl Limits {
+    pub(crate) fn request_cpu(&self) -> Duration {
+        Duration::from_millis(self.cell.request_cpu_ms)
+    }
+
+    pub(crate) fn request_wall(&self) -> Duration {
+        Duration::from_millis(self.cell.request_wall_ms)
+    }
+
+    pub(crate) fn beat(&self) -> Duration {
+        Duration::from_millis(self.cell.epoch_beat_ms.max(1))
+    }
+
+    pub(crate) fn pooled_idle(&self) -> Duration {
+        Duration::from_millis(self.cell.pooled_idle_ms)
+    }
+}
+
+/// What every app instance of the worker shares.
+pub struct CellCore {
+    pub(crate) worker: WorkerIndex,
+    pub(crate) limits: Limits,
+    pub(crate) denied_addresses: Vec<String>,
+    pub(crate) engine: Engine,
+    pub(crate) loader: Loader,
+    pub(crate) logs: Arc<dyn LogSink>,
+    pub(crate) ticker: Ticker,
+    pub(crate) tls: TlsConnector,
+    /// Guests that go on after their answer's head.
+    pub(crate) tails: TaskTracker,
+    /// A state changed and should be reported now.
+    pub(crate) changed: Notify,
+    /// An instance came and should be probed now.
+    pub(crate) arrived: Notify,
+}
+
+type Instances = HashMap<InstanceGuid, Arc<AppInstance>>;
+
+/// The cell of one worker.
+pub struct CellHost {
+    pub(crate) core: Arc<CellCore>,
+    pub(crate) instances: ArcSwap<Instances>,
+    /// Store and revision of the snapshot applied last; held while one is applied.
+    applied: Mutex<Option<(String, u64)>>,
+}
+
+impl CellHost {
+    /// Sets the cell up: reserves the engine's address space and starts the epoch thread. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`StartError`] when the system gives no address space or thread.
+    pub fn new(
+        config: &WorkerConfig,
+        worker: WorkerIndex,
+        control: Arc<dyn ControlPlane>,
+        logs: Arc<dyn LogSink>,
+    ) -> Result<Arc<Self>, StartError> {
+        let failed = |error: &dyn std::fmt::Display| StartError(error.to_string());
+        let limits = Limits { cell: config.cell_limits.clone() };
+        let engine = for_running(RunLimits { wasm_instances: limits.cell.total_wasm_instances }).map_err(|error| failed(&error))?;
+        let linker = linker(&engine).map_err(|error| failed(&error))?;
+        let seal = CodeSeal::new(config.code_key, engine_key(&engine));
+        let core = CellCore {
+            worker,
+            denied_addresses: config.denied_addresses.clone(),
+            loader: Loader::new(control, config.cache_dir.clone(), engine.clone(), linker, seal),
+            logs,
+            ticker: Ticker::start(engine.clone(), limits.beat()).map_err(|error| failed(&error))?,
+            tls: tls_connector().map_err(|error| failed(&error))?,
+            tails: TaskTracker::new(),
+            changed: Notify::new(),
+            arrived: Notify::new(),
+            engine,
+            limits,
+        };
+        Ok(Arc::new(Self { core: Arc::new(core), instances: ArcSwap::default(), applied: Mutex::default() }))
+    }
+
+    /// Makes this worker's instances those of the snapshot. Cheap when nothing changed; instances that stay are untouched.
+    ///
+    /// # Errors
+    /// [`Refused`] for a snapshot of another store.
+    pub fn apply(&self, snapshot: &CellSnapshot) -> Result<(), Refused> {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((ours, _)) = &*applied
+            && *ours != snapshot.store_id
+        {
+            return Err(Refused::Foreign { ours: ours.clone(), theirs: snapshot.store_id.clone() });
+        }
+        let before = self.instances.load_full();
+        let mut after = Instances::new();
+        for process in &snapshot.processes {
+            for instance in &process.instances {
+                let known = before.get(&instance.guid).filter(|known| known.instance.probe_worker == instance.probe_worker);
+                let entry = match known {
+                    Some(known) => known.clone(),
+                    None => AppInstance::new(self.core.clone(), process.clone(), instance.clone()),
+                };
+                after.insert(instance.guid, entry);
+            }
+        }
+        let after = Arc::new(after);
+        self.instances.store(after.clone());
+        for (guid, instance) in &*before {
+            if !after.get(guid).is_some_and(|kept| Arc::ptr_eq(kept, instance)) {
+                instance.leave();
+            }
+        }
+        *applied = Some((snapshot.store_id.clone(), snapshot.revision));
+        drop(applied);
+        self.core.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The revision applied last.
+    #[must_use]
+    pub fn applied_revision(&self) -> Option<u64> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, revision)| *revision)
+    }
+
+    /// State of every instance this worker probes, and use of every instance it has.
+    #[must_use]
+    pub fn reports(&self) -> Vec<InstanceReport> {
+        self.instances.load().values().map(|instance| instance.report(self.core.worker)).collect()
+    }
+
+    /// Waits until a state changed that should be reported at once.
+    pub async fn changed(&self) {
+        self.core.changed.notified().await;
+    }
+
+    /// Names the engine that code for this worker must be compiled for.
+    #[must_use]
+    pub fn engine_key(&self) -> &str {
+        self.core.loader.engine_key()
+    }
+
+    /// Probes instances and retires what is idle, until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let probing = self.probe_all(&stop);
+        let sweeping = async {
+            let mut beat = tokio::time::interval(SWEEP);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = beat.tick() => self.sweep(),
+                }
+            }
+        };
+        tokio::join!(probing, sweeping);
+    }
+
+    fn sweep(&self) {
+        let idle = self.core.limits.pooled_idle();
+        for instance in self.instances.load().values() {
+            instance.retire_idle(idle);
+        }
+        self.core.loader.unmap_idle(idle);
+    }
+
+    /// Waits until every guest that still writes its answer is done. The router has stopped to call by then.
+    pub async fn drain(&self) {
+        self.core.tails.close();
+        self.core.tails.wait().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Cell for CellHost {
+    async fn serve(&self, endpoint: Endpoint, request: http::Request<Body>) -> Result<http::Response<Body>, CellError> {
+        let instance = self.instances.load().get(&endpoint.instance).cloned().ok_or(CellError::Gone)?;
+        instance.serve(request).await
+    }
+
+    fn in_flight(&self, instance: InstanceGuid) -> u32 {
+        self.instances.load().get(&instance).map_or(0, |instance| instance.in_flight())
+    }
+}

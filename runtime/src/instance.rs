@@ -1,0 +1,264 @@
+//! One app instance on this worker: an admission slot with a few wasm instances behind it, its limits and its counters.
+
+use crate::{
+    egress::EgressPolicy,
+    guest,
+    host::CellCore,
+    limits::{LimitHit, MemoryBudget},
+    loader::{Droplet, LoadError},
+    outbound::Outbound,
+    output::InstanceLog,
+    pool::Pool,
+    probe::Health,
+    program::{Kind, Program},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use virga_contract::{
+    Body,
+    cell::{CellError, CellInstance, CellProcess, InstanceReport, InstanceUsage, ServedBy},
+};
+use virga_model::process::ReusePolicy;
+
+/// What a router may be told to wait when an instance is full.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An app instance, from its appearance in a snapshot to its disappearance.
+pub struct AppInstance {
+    pub(crate) cell: Arc<CellCore>,
+    pub(crate) process: Arc<CellProcess>,
+    pub(crate) instance: CellInstance,
+    pub(crate) droplet: Arc<Droplet>,
+    pub(crate) log: Arc<InstanceLog>,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) pool: Pool,
+    pub(crate) concurrent: guest::http_p3::Workers,
+    pub(crate) health: Health,
+    /// Ends what outlives requests (warm instances) when the instance is taken away.
+    pub(crate) gone: CancellationToken,
+    pub(crate) wasm_instances: AtomicU64,
+    pub(crate) cpu_ns: AtomicU64,
+    environment: OnceLock<Vec<(String, String)>>,
+    admission: Arc<Semaphore>,
+    in_flight: AtomicU32,
+    requests: AtomicU64,
+    cold_starts: AtomicU64,
+}
+
+/// A request's place in an app instance: its admission, its count in flight, the beating epoch.
+pub struct Slot {
+    pub(crate) instance: Arc<AppInstance>,
+    _permit: Option<OwnedSemaphorePermit>,
+    _running: crate::ticker::Running,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.instance.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl AppInstance {
+    /// Registers an instance; nothing is fetched, mapped or started yet.
+    pub(crate) fn new(cell: Arc<CellCore>, process: Arc<CellProcess>, instance: CellInstance) -> Arc<Self> {
+        let limits = &cell.limits.cell;
+        let tags = BTreeMap::from([
+            ("process_id".to_owned(), process.process.to_string()),
+            ("process_type".to_owned(), process.process_type.clone()),
+            ("process_instance_id".to_owned(), instance.guid.to_string()),
+        ]);
+        let rate = process.log_rate_limit_bytes_per_second;
+        let log =
+            InstanceLog::new(cell.logs.clone(), process.app, instance.index, &process.process_type, tags, limits.log_line_bytes, rate);
+        let log = Arc::new(log);
+        let (policy, unreadable) = EgressPolicy::new(&process.egress, &cell.denied_addresses);
+        for problem in unreadable {
+            log.cell(problem);
+        }
+        let outbound = Outbound {
+            policy,
+            connections: Arc::new(Semaphore::new(limits.outbound_connections as usize)),
+            log: log.clone(),
+            tls: cell.tls.clone(),
+        };
+        let memory = usize::try_from(process.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        let health = Health::default();
+        if instance.routable {
+            health.assume_running();
+        }
+        Arc::new(Self {
+            droplet: cell.loader.droplet(process.droplet),
+            log,
+            memory: Arc::new(MemoryBudget::new(memory)),
+            outbound: Arc::new(outbound),
+            pool: Pool::default(),
+            concurrent: guest::http_p3::Workers::default(),
+            health,
+            gone: CancellationToken::new(),
+            wasm_instances: AtomicU64::new(0),
+            cpu_ns: AtomicU64::new(0),
+            environment: OnceLock::new(),
+            admission: Arc::new(Semaphore::new(limits.wasm_instances_per_app_instance.max(1) as usize)),
+            in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            cold_starts: AtomicU64::new(0),
+            cell,
+            process,
+            instance,
+        })
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// The environment of its wasm instances; empty until the droplet is loaded.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        self.environment.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The reuse policy that applies: the app's own choice, or the droplet's.
+    pub(crate) fn reuse(&self, program: &Program) -> ReusePolicy {
+        self.process.reuse.unwrap_or(program.reuse)
+    }
+
+    /// The droplet ready to run. A failure is written to the app's log.
+    pub(crate) async fn program(&self) -> Result<(Arc<Program>, bool), CellError> {
+        self.try_program().await.map_err(|error| self.load_failed(&error))
+    }
+
+    /// The same without a word to the app's log.
+    pub(crate) async fn try_program(&self) -> Result<(Arc<Program>, bool), LoadError> {
+        let loaded = self.cell.loader.program(&self.droplet).await?;
+        self.environment.get_or_init(|| crate::environment::environment(&self.process, &self.instance, &loaded.0.environment));
+        Ok(loaded)
+    }
+
+    /// Writes it to the app's log.
+    pub(crate) fn load_failed(&self, error: &LoadError) -> CellError {
+        self.log.cell(format!("the app could not be loaded: {error}"));
+        CellError::Load(error.to_string())
+    }
+
+    /// Serves one request.
+    pub(crate) async fn serve(self: &Arc<Self>, request: http::Request<Body>) -> Result<http::Response<Body>, CellError> {
+        let started = Instant::now();
+        self.in_flight.fetch_add(1, Relaxed);
+        let mut slot = Slot { instance: self.clone(), _permit: None, _running: self.cell.ticker.running() };
+        self.requests.fetch_add(1, Relaxed);
+        let (program, was_unmapped) = self.program().await?;
+        if matches!(program.kind, Kind::HttpP2(_) | Kind::Cgi(_)) {
+            slot._permit = Some(self.admit().await?);
+        }
+        let queue_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let (mut answer, was_made) = match &program.kind {
+            Kind::HttpP2(_) => guest::http_p2::serve(slot, program, request).await?,
+            Kind::HttpP3(_) => guest::http_p3::serve(slot, program, request).await?,
+            Kind::Cgi(_) => guest::cgi::serve(slot, program, request).await?,
+            Kind::Static(site) => (site.serve(request, slot), false),
+        };
+        let cold = was_unmapped || was_made;
+        if cold {
+            self.cold_starts.fetch_add(1, Relaxed);
+        }
+        answer.extensions_mut().insert(ServedBy { cold, queue_ns });
+        Ok(answer)
+    }
+
+    /// Waits for a free wasm instance, not for long.
+    pub(crate) async fn admit(&self) -> Result<OwnedSemaphorePermit, CellError> {
+        if let Ok(permit) = self.admission.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let wait = Duration::from_millis(self.cell.limits.cell.queue_wait_ms);
+        match tokio::time::timeout(wait, self.admission.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(self.overloaded("wasm_instances_per_app_instance")),
+        }
+    }
+
+    /// Says in the app's log that a limit kept a request out.
+    pub(crate) fn overloaded(&self, limit: &'static str) -> CellError {
+        self.log.cell(format!("request refused: the app instance is at its limit of {limit}"));
+        CellError::Overloaded { limit, retry_after_seconds: RETRY_AFTER_SECONDS }
+    }
+
+    /// Turns the end of a guest into an error for the router, and writes it to the app's log.
+    pub(crate) fn guest_failed(&self, error: &wasmtime::Error, memory_was_refused: bool) -> CellError {
+        let hit = error.downcast_ref::<LimitHit>().copied().or(memory_was_refused.then_some(LimitHit::Memory));
+        match hit {
+            Some(hit) => self.limit_hit(hit),
+            None => {
+                let reason = reason(error);
+                self.log.cell(format!("the app failed: {reason}"));
+                CellError::Guest(reason)
+            }
+        }
+    }
+
+    /// A limit that ended a request.
+    pub(crate) fn limit_hit(&self, hit: LimitHit) -> CellError {
+        let limits = &self.cell.limits.cell;
+        let allowed = match hit {
+            LimitHit::Cpu => format!("{} ms of CPU time", limits.request_cpu_ms),
+            LimitHit::Wall => format!("{} ms from start to end", limits.request_wall_ms),
+            LimitHit::Memory => format!("{} MB of memory", self.process.memory_mb),
+        };
+        self.log.cell(format!("request ended: the app exceeded its limit {hit} ({allowed})"));
+        CellError::Limit { limit: hit.name(), is_time: hit.is_time() }
+    }
+
+    /// Measured use so far.
+    pub(crate) fn usage(&self) -> InstanceUsage {
+        InstanceUsage {
+            cpu_ns: self.cpu_ns.load(Relaxed),
+            memory_bytes: self.memory.used() as u64,
+            disk_bytes: 0,
+            log_bytes_per_second: self.log.bytes_per_second(),
+            requests: self.requests.load(Relaxed),
+            cold_starts: self.cold_starts.load(Relaxed),
+            wasm_instances: self.wasm_instances.load(Relaxed),
+        }
+    }
+
+    /// Its part of the worker's report.
+    pub(crate) fn report(&self, worker: u32) -> InstanceReport {
+        let (state, details, ready) = self.health.now(self.instance.probe_worker == worker);
+        InstanceReport { instance: self.instance.guid, process: self.process.process, state, details, ready, usage: self.usage() }
+    }
+
+    /// Retires wasm instances that served nothing for a while.
+    pub(crate) fn retire_idle(&self, idle: Duration) {
+        self.pool.retire_idle(idle);
+        if self.in_flight() == 0 && self.wasm_instances.load(Relaxed) == 0 {
+            self.concurrent.clear();
+        }
+    }
+
+    /// Ends what outlives requests; requests in flight end on their own.
+    pub(crate) fn leave(&self) {
+        self.gone.cancel();
+        self.pool.clear();
+        self.concurrent.clear();
+    }
+}
+
+/// The innermost reason and where it happened, without the address columns of a backtrace.
+fn reason(error: &wasmtime::Error) -> String {
+    let root = error.root_cause().to_string();
+    let at = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(|trace| trace.frames().first()?.func_name().map(str::to_owned));
+    match at {
+        Some(function) => format!("{root} in {function}"),
+        None => root,
+    }
+}

@@ -1,0 +1,211 @@
+//! Droplets on disk and code in memory. Fetched when first needed, shared by all workers of the box through one folder,
+//! mapped on the first request and unmapped when nobody has used it for a while: an idle app costs a map entry.
+
+use crate::{program::Program, store::GuestState};
+use arc_swap::ArcSwapOption;
+use futures::StreamExt as _;
+use sha2::Digest as _;
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::io::AsyncWriteExt as _;
+use virga_contract::{
+    ByteStream,
+    cell::{ControlPlane, LinkError},
+};
+use virga_engine::{DropletDir, UnpackLimits, code::CodeError, code::CodeSeal};
+use virga_model::{Sha256Digest, droplet::GuestKind};
+use wasmtime::{Engine, component::Linker};
+
+/// Why a droplet cannot run here; the text is for the app's log.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The control process does not have it or is away.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    /// The disk failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What arrived is not what was asked for.
+    #[error("{0}")]
+    Broken(String),
+    /// The code is not authentic or the engine refuses it.
+    #[error("{0}")]
+    Code(#[from] CodeError),
+    /// The component does not fit: an import that the cell lacks, an export that is missing.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// Loads for one worker.
+pub struct Loader {
+    control: Arc<dyn ControlPlane>,
+    cache: PathBuf,
+    engine: Engine,
+    linker: Linker<GuestState>,
+    seal: CodeSeal,
+    droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
+    born: Instant,
+}
+
+/// One droplet, shared by the app instances that run it.
+pub struct Droplet {
+    digest: Sha256Digest,
+    program: ArcSwapOption<Program>,
+    loading: tokio::sync::Mutex<()>,
+    /// Milliseconds since the loader began.
+    last_used: AtomicU64,
+}
+
+impl Loader {
+    /// A loader that keeps its files under `cache`.
+    pub(crate) fn new(control: Arc<dyn ControlPlane>, cache: PathBuf, engine: Engine, linker: Linker<GuestState>, seal: CodeSeal) -> Self {
+        Self { control, cache, engine, linker, seal, droplets: Mutex::default(), born: Instant::now() }
+    }
+
+    /// The entry of a droplet; costs no I/O.
+    pub(crate) fn droplet(&self, digest: Sha256Digest) -> Arc<Droplet> {
+        let mut droplets = self.droplets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(droplet) = droplets.get(&digest).and_then(Weak::upgrade) {
+            return droplet;
+        }
+        droplets.retain(|_, droplet| droplet.strong_count() > 0);
+        let droplet = Arc::new(Droplet {
+            digest,
+            program: ArcSwapOption::empty(),
+            loading: tokio::sync::Mutex::new(()),
+            last_used: AtomicU64::new(0),
+        });
+        droplets.insert(digest, Arc::downgrade(&droplet));
+        droplet
+    }
+
+    /// The key of the engine that code must be compiled for.
+    pub(crate) fn engine_key(&self) -> &str {
+        self.seal.engine_key()
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The droplet ready to run, and whether it had to be made so first.
+    pub(crate) async fn program(&self, droplet: &Droplet) -> Result<(Arc<Program>, bool), LoadError> {
+        droplet.last_used.store(self.now_ms(), Relaxed);
+        if let Some(program) = droplet.program.load_full() {
+            return Ok((program, false));
+        }
+        let _alone = droplet.loading.lock().await;
+        if let Some(program) = droplet.program.load_full() {
+            return Ok((program, true));
+        }
+        let folder = self.fetched(droplet.digest).await?;
+        let program = Arc::new(self.load(droplet.digest, &folder).await?);
+        droplet.program.store(Some(program.clone()));
+        Ok((program, true))
+    }
+
+    /// Unmaps what nobody has used for `idle`.
+    pub(crate) fn unmap_idle(&self, idle: Duration) {
+        let limit = self.now_ms().saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX));
+        let droplets = self.droplets.lock().unwrap_or_else(PoisonError::into_inner);
+        for droplet in droplets.values().filter_map(Weak::upgrade) {
+            // Whoever still runs it holds a reference of its own.
+            if droplet.last_used.load(Relaxed) < limit {
+                droplet.program.store(None);
+            }
+        }
+    }
+
+    async fn fetched(&self, digest: Sha256Digest) -> Result<DropletDir, LoadError> {
+        let folder = self.cache.join("droplets").join(digest.to_string());
+        if let Ok(droplet) = DropletDir::open(&folder) {
+            return Ok(droplet);
+        }
+        let archive = self.download(self.control.droplet(digest).await?, Some(digest)).await?;
+        let into = folder.clone();
+        blocking(move || {
+            let file = io::BufReader::new(std::fs::File::open(&archive.0)?);
+            virga_engine::unpack(file, &into, UnpackLimits::default()).map_err(|error| LoadError::Broken(error.to_string()))
+        })
+        .await?;
+        DropletDir::open(&folder).map_err(|error| LoadError::Broken(error.to_string()))
+    }
+
+    async fn load(&self, digest: Sha256Digest, droplet: &DropletDir) -> Result<Program, LoadError> {
+        if droplet.manifest().guest == GuestKind::Static {
+            return Ok(Program::of_files(droplet, &digest)?);
+        }
+        let component = droplet.manifest().component.ok_or_else(|| LoadError::Broken("the droplet names no component".into()))?;
+        let path = self.cache.join("code").join(self.seal.engine_key()).join(component.to_string());
+        let code = match self.seal.load(&self.engine, &component, &path) {
+            Ok(code) => code,
+            Err(problem) => {
+                if matches!(problem, CodeError::NotAuthentic | CodeError::Refused(_)) {
+                    tracing::warn!(path = %path.display(), "a code file was refused and is fetched anew: {problem}");
+                }
+                self.fetch_code(digest, component, &path).await?;
+                self.seal.load(&self.engine, &component, &path)?
+            }
+        };
+        Program::of_code(droplet, &self.linker, &code).map_err(|error| LoadError::Unfit(format!("{error:#}")))
+    }
+
+    async fn fetch_code(&self, droplet: Sha256Digest, component: Sha256Digest, path: &Path) -> Result<(), LoadError> {
+        let stream = self.control.code(droplet, component, self.seal.engine_key()).await?;
+        let mut scratch = self.download(stream, None).await?;
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        tokio::fs::rename(&scratch.0, path).await?;
+        scratch.0 = PathBuf::new();
+        Ok(())
+    }
+
+    /// Writes a stream to a scratch file, checking its digest where one is known.
+    async fn download(&self, mut stream: ByteStream, digest: Option<Sha256Digest>) -> Result<Scratch, LoadError> {
+        let folder = self.cache.join("scratch");
+        tokio::fs::create_dir_all(&folder).await?;
+        let scratch = Scratch(folder.join(format!("{:032x}", rand::random::<u128>())));
+        let mut file = tokio::fs::File::create_new(&scratch.0).await?;
+        let mut sha = sha2::Sha256::new();
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            if digest.is_some() {
+                sha.update(&piece);
+            }
+            file.write_all(&piece).await?;
+        }
+        file.flush().await?;
+        match digest {
+            Some(digest) if Sha256Digest::from_bytes(sha.finalize().into()) != digest => {
+                Err(LoadError::Broken(format!("droplet {digest} arrived with another digest")))
+            }
+            _ => Ok(scratch),
+        }
+    }
+}
+
+/// A file that goes away with this value, unless it was moved.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty()
+            && let Err(error) = std::fs::remove_file(&self.0)
+        {
+            tracing::warn!(path = %self.0.display(), "a scratch file stays behind: {error}");
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Broken(error.to_string()))?
+}

@@ -1,0 +1,102 @@
+//! A droplet made ready to run: its code mapped and linked once, however many instances use it.
+
+use crate::{guest::static_site::Site, store::GuestState};
+use std::{collections::BTreeMap, path::PathBuf};
+use virga_engine::DropletDir;
+use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::{p2::bindings::ProxyPre as P2Pre, p3::bindings::ServicePre as P3Pre};
+
+/// A mapped, linked droplet.
+pub struct Program {
+    /// What runs.
+    pub kind: Kind,
+    /// Which parts of a WASI context the component asks for; the others need not be made per wasm instance.
+    pub needs: Needs,
+    /// The read-only files of the guest.
+    pub files: Option<PathBuf>,
+    /// The reuse policy the droplet was staged for.
+    pub reuse: ReusePolicy,
+    /// What the buildpack adds to the environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// By kind of guest.
+pub enum Kind {
+    /// wasi:http 0.2.
+    HttpP2(P2Pre<GuestState>),
+    /// wasi:http 0.3.
+    HttpP3(P3Pre<GuestState>),
+    /// A command run per request.
+    Cgi(CommandPre<GuestState>),
+    /// No code.
+    Static(Site),
+}
+
+/// What a component imports.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Needs {
+    /// Environment variables.
+    pub environment: bool,
+    /// A file system.
+    pub files: bool,
+    /// Sockets.
+    pub sockets: bool,
+}
+
+impl Needs {
+    fn of(component: &Component) -> Self {
+        let mut needs = Self::default();
+        for (name, _) in component.component_type().imports(component.engine()) {
+            needs.environment |= name.starts_with("wasi:cli/environment");
+            needs.files |= name.starts_with("wasi:filesystem/");
+            needs.sockets |= name.starts_with("wasi:sockets/");
+        }
+        needs
+    }
+}
+
+/// The linker with everything a guest may import.
+///
+/// # Errors
+/// When two interfaces collide, which is a mistake in this function.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+impl Program {
+    fn of(droplet: &DropletDir, kind: Kind, needs: Needs) -> Self {
+        let manifest = droplet.manifest();
+        Self { kind, needs, files: droplet.files(), reuse: manifest.reuse, environment: manifest.environment.clone() }
+    }
+
+    /// A droplet without code.
+    ///
+    /// # Errors
+    /// When its files cannot be opened.
+    pub(crate) fn of_files(droplet: &DropletDir, digest: &Sha256Digest) -> std::io::Result<Self> {
+        let site = Site::open(droplet.files().as_deref(), droplet.manifest().site.clone().unwrap_or_default(), digest)?;
+        Ok(Self::of(droplet, Kind::Static(site), Needs::default()))
+    }
+
+    /// Links mapped code. The error names an import that the cell does not have.
+    ///
+    /// # Errors
+    /// When the component imports or exports other things than its kind of guest does.
+    pub(crate) fn of_code(droplet: &DropletDir, linker: &Linker<GuestState>, component: &Component) -> wasmtime::Result<Self> {
+        let pre = linker.instantiate_pre(component)?;
+        let kind = match droplet.manifest().guest {
+            GuestKind::HttpP2 => Kind::HttpP2(P2Pre::new(pre)?),
+            GuestKind::HttpP3 => Kind::HttpP3(P3Pre::new(pre)?),
+            GuestKind::Cgi => Kind::Cgi(CommandPre::new(pre)?),
+            GuestKind::Static => return Err(wasmtime::Error::msg("a static site has no code")),
+        };
+        Ok(Self::of(droplet, kind, Needs::of(component)))
+    }
+}

@@ -1,0 +1,146 @@
+//! The store of one wasm instance: its WASI context, its limits, its doors to the outside.
+
+use crate::{
+    egress::Transport,
+    instance::AppInstance,
+    limits::{CpuMeter, Limiter},
+    outbound::Hooks,
+    output::Output,
+    program::Program,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+use virga_contract::logs::LogStream;
+use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, sockets::SocketAddrUse};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Bytes of random numbers a guest may ask for at once.
+const RANDOM_BYTES: u64 = 16 << 20;
+/// Bytes a guest may pass to the host in one call outside of streams.
+const CALL_BYTES: usize = 32 << 20;
+/// Where the guest finds the droplet's files.
+pub(crate) const FILES_AT: &str = "/";
+
+/// Data of a store.
+pub struct GuestState {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    pub(crate) limiter: Limiter,
+    pub(crate) meter: Arc<CpuMeter>,
+    connects: Arc<AtomicU32>,
+    instance: Arc<AppInstance>,
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl GuestState {
+    /// Starts counting anew for the next request.
+    pub(crate) fn begin_request(&mut self, meter: Arc<CpuMeter>) {
+        self.meter = meter;
+        self.connects.store(0, Relaxed);
+    }
+}
+
+impl Drop for GuestState {
+    fn drop(&mut self) {
+        self.instance.wasm_instances.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Standard streams of a guest that speaks through them (CGI); others have their output in the log and no input.
+pub(crate) type Adjust<'a> = &'a mut (dyn FnMut(&mut WasiCtxBuilder) + Send);
+
+/// A store for one wasm instance, with every limit in place.
+pub(crate) fn new_store(
+    instance: &Arc<AppInstance>,
+    program: &Program,
+    meter: Arc<CpuMeter>,
+    adjust: Option<Adjust<'_>>,
+) -> wasmtime::Result<Store<GuestState>> {
+    let cell = &instance.cell;
+    let connects = Arc::new(AtomicU32::new(0));
+    let mut builder = WasiCtx::builder();
+    builder.max_random_size(RANDOM_BYTES);
+    builder.stdout(Output::new(instance.log.clone(), LogStream::Out)).stderr(Output::new(instance.log.clone(), LogStream::Err));
+    let needs = program.needs;
+    if needs.environment {
+        builder.envs(instance.environment());
+    }
+    if needs.files
+        && let Some(files) = &program.files
+    {
+        builder.preopened_dir(files, FILES_AT, FsPerms::ReadOnly)?;
+    }
+    if needs.sockets {
+        allow_sockets(&mut builder, instance, &connects);
+    }
+    if let Some(adjust) = adjust {
+        adjust(&mut builder);
+    }
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(cell.limits.cell.handles);
+    instance.wasm_instances.fetch_add(1, Relaxed);
+    let mut store = Store::new(
+        &cell.engine,
+        GuestState {
+            table,
+            wasi: builder.build(),
+            http: WasiHttpCtx::new(),
+            hooks: Hooks { outbound: instance.outbound.clone(), chunk_bytes: (cell.limits.cell.host_buffer_bytes / 2).max(4096) },
+            limiter: Limiter::new(instance.memory.clone()),
+            meter,
+            connects,
+            instance: instance.clone(),
+        },
+    );
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(CALL_BYTES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        let state = context.data();
+        let sampled = state.meter.tick()?;
+        state.instance.cpu_ns.fetch_add(sampled, Relaxed);
+        // Through the runtime's own yield: the I/O driver gets its turn before this guest does.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
+    Ok(store)
+}
+
+/// wasi:sockets as a client, under the egress policy. Connects are counted per request; what stays open is bounded by `handles`.
+fn allow_sockets(builder: &mut WasiCtxBuilder, instance: &Arc<AppInstance>, connects: &Arc<AtomicU32>) {
+    let outbound = instance.outbound.clone();
+    let limit = instance.cell.limits.cell.outbound_connections;
+    let connects = connects.clone();
+    builder.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(outbound.policy.allows_some());
+    builder.socket_addr_check(move |address, purpose| {
+        let is_allowed = match purpose {
+            SocketAddrUse::TcpConnect => {
+                let is_within = connects.fetch_add(1, Relaxed) < limit;
+                if !is_within {
+                    outbound.log.cell("outbound connection refused: the app instance is at its limit of outbound_connections");
+                }
+                is_within && outbound.is_allowed(Transport::Tcp, address)
+            }
+            SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => outbound.is_allowed(Transport::Udp, address),
+            // What the system binds for a client on its own.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        };
+        Box::pin(std::future::ready(is_allowed))
+    });
+}
