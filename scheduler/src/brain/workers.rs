@@ -1,0 +1,71 @@
+//! The workers of this cell: who is alive, what they have applied, who probes what.
+
+use crate::SchedulerConfig;
+use std::{collections::BTreeMap, time::Duration};
+use virga_contract::cell::WorkerIndex;
+use virga_model::{InstanceGuid, Timestamp};
+
+#[derive(Debug)]
+pub(super) struct Workers {
+    known: BTreeMap<WorkerIndex, Worker>,
+    started: Timestamp,
+    away: Duration,
+    /// Who probes, in order; changes only in [`Workers::changed`].
+    probing: Vec<WorkerIndex>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    seen: Timestamp,
+    applied: u64,
+}
+
+impl Workers {
+    /// Until `worker_away_ms` have passed, all expected workers are taken to be alive: a scheduler that starts anew must
+    /// not move their probes about.
+    pub(super) fn new(config: &SchedulerConfig, now: Timestamp) -> Self {
+        let probing = (0..config.workers.max(1)).collect();
+        Self { known: BTreeMap::new(), started: now, away: Duration::from_millis(config.worker_away_ms), probing }
+    }
+
+    pub(super) fn seen(&mut self, worker: WorkerIndex, now: Timestamp) {
+        self.known.entry(worker).or_insert(Worker { seen: now, applied: 0 }).seen = now;
+    }
+
+    pub(super) fn applied(&mut self, worker: WorkerIndex, revision: u64, now: Timestamp) {
+        self.known.insert(worker, Worker { seen: now, applied: revision });
+    }
+
+    /// The lowest revision that every live worker has applied; `None` when none is alive.
+    pub(super) fn applied_by_all(&self, now: Timestamp) -> Option<u64> {
+        self.known.values().filter(|worker| self.is_recent(worker.seen, now)).map(|worker| worker.applied).min()
+    }
+
+    /// Whether others than before are to probe.
+    pub(super) fn changed(&mut self, now: Timestamp) -> bool {
+        let live: Vec<_> = self.known.iter().filter(|(_, worker)| self.is_recent(worker.seen, now)).map(|(index, _)| *index).collect();
+        let missing = self.probing.iter().any(|worker| !live.contains(worker));
+        let is_new = live.iter().any(|worker| !self.probing.contains(worker));
+        let in_grace = missing && self.is_recent(self.started, now);
+        if live.is_empty() || in_grace || !(missing || is_new) {
+            return false;
+        }
+        self.probing = live;
+        true
+    }
+
+    /// Who probes this instance: the same for as long as the same workers are alive, evenly spread.
+    pub(super) fn prober(&self, instance: InstanceGuid) -> WorkerIndex {
+        let count = u128::try_from(self.probing.len().max(1)).unwrap_or(1);
+        let place = usize::try_from(instance.as_u128() % count).unwrap_or(0);
+        self.probing.get(place).copied().unwrap_or(0)
+    }
+
+    pub(super) fn live(&self, now: Timestamp) -> usize {
+        self.known.values().filter(|worker| self.is_recent(worker.seen, now)).count()
+    }
+
+    fn is_recent(&self, seen: Timestamp, now: Timestamp) -> bool {
+        now.duration_since(seen).unsigned_abs() <= self.away
+    }
+}
