@@ -1,1 +1,30 @@
-//! placeholder
+//! Source in, droplet out: detection, staging in a limited child process, componentizing, precompiling.
+//!
+//! What a user sent is only looked at here (file names, digests); everything that reads or runs it happens in a child
+//! (`virga stage`, `virga compile`), which is the platform's own program in another role. Nothing here knows rows, routes
+//! or instances.
+
+mod build;
+mod child;
+mod code;
+mod config;
+mod detect;
+mod failure;
+mod files;
+mod log;
+mod nodejs;
+mod past;
+mod procfile;
+mod python;
+mod scratch;
+mod service;
+mod staticfile;
+mod steps;
+mod tool;
+mod toolchain;
+mod unzip;
+mod wasm;
+
+pub use child::entry::{run_compile_child, run_stage_child};
+pub use config::StagingLimits;
+pub use service::{SetupError, StagingService, StagingSetup};

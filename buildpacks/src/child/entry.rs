@@ -1,0 +1,113 @@
+//! The children's side: what `virga stage` and `virga compile` do.
+
+use crate::{
+    build::{self, Built},
+    child::protocol::{ChildLimits, StageRequest, StageResult},
+    detect::Buildpack,
+    failure, procfile,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use std::{ffi::OsString, fs, path::Path, process::ExitCode, time::Instant};
+use virga_contract::staging::{StagingError, UsedBuildpack};
+
+/// `virga stage <request.json>`: builds an app; called by the platform only. The outcome is in the result file the request
+/// names; the exit code only says whether there is one.
+#[must_use]
+pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
+    let [request] = arguments else { return ExitCode::from(2) };
+    let Some(request) = fs::read(request).ok().and_then(|json| serde_json::from_slice::<StageRequest>(&json).ok()) else {
+        return ExitCode::from(2);
+    };
+    limit_self(request.limits);
+    let result = stage(&request).unwrap_or_else(StageResult::Failed);
+    let written = serde_json::to_vec(&result).map_err(std::io::Error::other).and_then(|json| fs::write(&request.result, json));
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// `virga compile <in.wasm> <out> <function cache>`: precompiles a component; called by the platform only. A reason for failure
+/// goes to stderr.
+#[must_use]
+pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
+    let [component, out, cache] = arguments else { return ExitCode::from(2) };
+    limit_self(ChildLimits { file_bytes: 4 << 30, cpu_seconds: 3600 });
+    match compile(Path::new(component), Path::new(out), Path::new(cache)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            complain(&reason);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile(component: &Path, out: &Path, cache: &Path) -> Result<(), String> {
+    let engine = virga_engine::for_compiling(Some(cache)).map_err(|error| error.to_string())?;
+    let bytes = fs::read(component).map_err(|error| error.to_string())?;
+    let code = virga_engine::compile(&engine, &bytes).map_err(|error| error.to_string())?;
+    fs::write(out, code).map_err(|error| error.to_string())
+}
+
+fn complain(reason: &str) {
+    use std::io::Write as _;
+    // Nothing is left to do where even stderr is gone.
+    let _written = writeln!(std::io::stderr(), "{reason}");
+}
+
+/// Limits that every process of the group inherits. What cannot be lowered was lower already.
+fn limit_self(limits: ChildLimits) {
+    let bounds = [(Resource::Fsize, limits.file_bytes), (Resource::Cpu, limits.cpu_seconds), (Resource::Core, 0), (Resource::Nofile, 4096)];
+    for (resource, bound) in bounds {
+        let _lowered = setrlimit(resource, Rlimit { current: Some(bound), maximum: Some(bound) });
+    }
+    // Should the platform be killed, its children go too.
+    let _tied = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+}
+
+fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {
+    let files = request.work.join("files");
+    let begun = Instant::now();
+    let built = match request.buildpack {
+        Buildpack::Nodejs => crate::nodejs::build(request, &files)?,
+        Buildpack::Python => crate::python::build(request, &files)?,
+        Buildpack::Wasm => crate::wasm::build(&request.app, &files)?,
+        Buildpack::Staticfile => crate::staticfile::build(&request.app, &files)?,
+    };
+    let build_ms = milliseconds(begun);
+    for note in &built.notes {
+        say(note);
+    }
+    let begun = Instant::now();
+    let manifest = build::package(request.buildpack, &built, procfile::read(&request.app), &files, &request.droplet)?;
+    keep_component(&built, request)?;
+    Ok(StageResult::Staged {
+        guest: manifest.guest,
+        process_types: manifest.process_types,
+        buildpack: UsedBuildpack {
+            name: request.buildpack.name().into(),
+            buildpack_name: request.buildpack.name().into(),
+            detect_output: built.detect_output,
+            version: request.buildpack.version().into(),
+        },
+        steps: vec![("build".into(), build_ms), ("package".into(), milliseconds(begun))],
+    })
+}
+
+/// The component beside the droplet, so that compiling it need not unpack the archive.
+fn keep_component(built: &Built, request: &StageRequest) -> Result<(), StagingError> {
+    match &built.component {
+        Some(component) => {
+            fs::write(request.work.join("app.wasm"), component).map_err(|error| failure::internal("write the component", &error))
+        }
+        None => Ok(()),
+    }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One line of the child's output, which the platform shows in the app's log.
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    // The platform reads until we end; where it is gone, nobody listens.
+    let _written = writeln!(std::io::stdout(), "{line}");
+}

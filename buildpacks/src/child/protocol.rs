@@ -1,0 +1,48 @@
+//! What goes into a child and comes out of it: JSON files in its folder.
+
+use crate::detect::Buildpack;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+use virga_contract::staging::{StagingError, UsedBuildpack};
+use virga_model::droplet::GuestKind;
+
+/// `virga stage <request.json>`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StageRequest {
+    pub(crate) buildpack: Buildpack,
+    /// The unpacked app.
+    pub(crate) app: PathBuf,
+    /// An empty folder to work in.
+    pub(crate) work: PathBuf,
+    /// What earlier stagings of this app left for later ones.
+    pub(crate) cache: PathBuf,
+    /// The installed toolchain of the buildpack's language, if it has one.
+    pub(crate) toolchain: Option<PathBuf>,
+    /// Where the droplet's archive goes.
+    pub(crate) droplet: PathBuf,
+    /// Where a [`StageResult`] goes.
+    pub(crate) result: PathBuf,
+    pub(crate) limits: ChildLimits,
+}
+
+/// Limits that the child sets on itself before it touches anything of the user, and that its children inherit.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct ChildLimits {
+    pub(crate) file_bytes: u64,
+    pub(crate) cpu_seconds: u64,
+}
+
+/// What a staging child leaves.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum StageResult {
+    /// The droplet lies where the request said.
+    Staged {
+        guest: GuestKind,
+        process_types: BTreeMap<String, String>,
+        buildpack: UsedBuildpack,
+        /// Milliseconds of `build` and `package`.
+        steps: Vec<(String, u64)>,
+    },
+    /// Why there is none.
+    Failed(StagingError),
+}

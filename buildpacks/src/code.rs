@@ -1,0 +1,160 @@
+//! Precompiled code of components: made in a limited process, sealed, kept in the blobstore, handed to the cells.
+
+use crate::{
+    child::{
+        command,
+        run::{self, Ended, Limit, Watch},
+    },
+    config::StagingLimits,
+    scratch::Scratch,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use virga_blobstore::{BlobError, Blobstore, Kind};
+use virga_contract::{ByteStream, cell::LinkError};
+use virga_engine::{DropletDir, UnpackLimits, code::CodeSeal};
+use virga_model::Sha256Digest;
+
+/// Why there is no code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileError {
+    /// The component is at fault; the text is the engine's.
+    #[error("the component cannot be compiled: {0}")]
+    Component(String),
+    /// The component needs more than a limit gives.
+    #[error("compiling the component hit the limit on {0}")]
+    Limit(&'static str),
+    /// The platform failed.
+    #[error("the platform failed to compile: {0}")]
+    Platform(String),
+}
+
+impl From<BlobError> for CompileError {
+    fn from(error: BlobError) -> Self {
+        Self::Platform(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for CompileError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Platform(error.to_string())
+    }
+}
+
+/// Makes and gives code.
+pub(crate) struct Compiler {
+    pub(crate) blobs: Blobstore,
+    pub(crate) program: PathBuf,
+    /// Folder of this room; scratch folders and the cache of functions lie in it.
+    pub(crate) folder: PathBuf,
+    pub(crate) seal: CodeSeal,
+    pub(crate) limits: StagingLimits,
+    pub(crate) permits: tokio::sync::Semaphore,
+    /// Who compiles what now: a second asker waits for the first instead of compiling too.
+    pub(crate) in_flight: std::sync::Mutex<HashMap<Sha256Digest, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Compiler {
+    fn name(&self, component: &Sha256Digest) -> String {
+        format!("{component}/{}", self.seal.engine_key())
+    }
+
+    /// Whether sealed code of the component for this engine is there.
+    pub(crate) async fn has(&self, component: &Sha256Digest) -> bool {
+        self.blobs.open_named(Kind::Code, &self.name(component)).await.is_ok()
+    }
+
+    /// Makes the code of a component that lies in a file, unless it is there already.
+    pub(crate) async fn ensure(&self, component: Sha256Digest, wasm: &Path) -> Result<(), CompileError> {
+        let turn = Arc::clone(self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).entry(component).or_default());
+        let result = {
+            let _turn = turn.lock().await;
+            if self.has(&component).await { Ok(()) } else { self.make(component, wasm).await }
+        };
+        drop(turn);
+        // The last one to leave clears the entry: then only the map itself holds it.
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, turn| Arc::strong_count(turn) > 1);
+        result
+    }
+
+    async fn make(&self, component: Sha256Digest, wasm: &Path) -> Result<(), CompileError> {
+        let closed = |_| CompileError::Platform("the platform is stopping".into());
+        let _permit = self.permits.acquire().await.map_err(closed)?;
+        let scratch = Scratch::new(self.folder.join("compiling").join(component.to_string()))?;
+        let out = scratch.path().join("code");
+        let cache = self.folder.join("functions");
+        let arguments = ["compile".as_ref(), wasm.as_os_str(), out.as_os_str(), cache.as_os_str()];
+        let command = command::prepare(&self.program, &arguments, scratch.path(), &BTreeMap::new());
+        match run::run(command, &self.watch(scratch.path()), None).await? {
+            Ended::Exited { status, .. } if status.success() => {}
+            Ended::Exited { last_lines, .. } => return Err(CompileError::Component(last_lines.join(" "))),
+            Ended::Stopped(Limit::Memory) => return Err(CompileError::Limit("memory")),
+            Ended::Stopped(Limit::Wall) => return Err(CompileError::Limit("time")),
+            Ended::Stopped(_) => return Err(CompileError::Limit("disk")),
+        }
+        let code = tokio::fs::read(&out).await?;
+        let sealed = self.seal.seal(&component, code);
+        self.blobs.put_named(Kind::Code, &self.name(&component), sealed.into()).await?;
+        Ok(())
+    }
+
+    fn watch(&self, scratch: &Path) -> Watch {
+        Watch {
+            wall: Duration::from_millis(self.limits.compile_ms),
+            memory_bytes: self.limits.compile_memory_mb << 20,
+            processes: self.limits.processes,
+            disk_bytes: self.limits.file_bytes,
+            disk_folder: scratch.to_owned(),
+            output_bytes: 0,
+            line_bytes: self.limits.output_line_bytes,
+        }
+    }
+
+    /// Sealed code for a cell; compiled now from the droplet if there is none yet.
+    pub(crate) async fn code(&self, droplet: Sha256Digest, component: Sha256Digest, engine_key: &str) -> Result<ByteStream, LinkError> {
+        let name = format!("{component}/{engine_key}");
+        match self.blobs.open_named(Kind::Code, &name).await {
+            Ok(stream) => return Ok(stream),
+            Err(BlobError::NotFound(_)) if engine_key == self.seal.engine_key() => {}
+            Err(BlobError::NotFound(_)) => {
+                return Err(LinkError::Missing(format!("code for engine {engine_key}, which is not this platform's,")));
+            }
+            Err(error) => return Err(LinkError::Failed(error.to_string())),
+        }
+        let failed = |error: &dyn std::fmt::Display| LinkError::Failed(error.to_string());
+        let scratch = Scratch::new(self.folder.join("unpacking").join(format!("{droplet}-{component}"))).map_err(|error| failed(&error))?;
+        let unpacked = self.unpack(droplet, scratch.path()).await?;
+        let wasm = unpacked.component();
+        match digest_of(&wasm).await {
+            Ok(found) if found == component => {}
+            Ok(_) => return Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))),
+            Err(error) => return Err(failed(&error)),
+        }
+        self.ensure(component, &wasm).await.map_err(|error| failed(&error))?;
+        self.blobs.open_named(Kind::Code, &name).await.map_err(|error| failed(&error))
+    }
+
+    /// Fetches and unpacks a droplet into a scratch folder.
+    pub(crate) async fn unpack(&self, droplet: Sha256Digest, scratch: &Path) -> Result<DropletDir, LinkError> {
+        let archive = scratch.join("droplet");
+        let into = scratch.join("unpacked");
+        self.blobs.to_file(Kind::Droplets, &droplet, &archive).await.map_err(|error| match error {
+            BlobError::NotFound(_) => LinkError::Missing(format!("droplet {droplet}")),
+            other => LinkError::Failed(other.to_string()),
+        })?;
+        let unpacking = tokio::task::spawn_blocking(move || {
+            virga_engine::unpack(std::fs::File::open(&archive)?, &into, UnpackLimits::default())?;
+            DropletDir::open(&into)
+        });
+        unpacking.await.map_err(|error| LinkError::Failed(error.to_string()))?.map_err(|error| LinkError::Failed(error.to_string()))
+    }
+}
+
+/// Digest of a file's bytes.
+pub(crate) async fn digest_of(path: &Path) -> std::io::Result<Sha256Digest> {
+    Ok(Sha256Digest::of(&tokio::fs::read(path).await?))
+}

@@ -1,0 +1,82 @@
+//! The `nodejs` buildpack: a package.json app becomes a component with the JavaScript engine and the app's evaluated
+//! modules in it. The JavaScript beside this file is what goes into the toolchain's folder.
+
+mod dependencies;
+mod entry;
+mod files;
+
+use crate::{build::Built, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
+use std::{collections::HashSet, fs, path::Path};
+use virga_contract::staging::StagingError;
+use virga_model::{
+    droplet::{GuestKind, Software},
+    process::ReusePolicy,
+};
+
+pub(crate) const VERSION: &str = "1.0.0";
+
+pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
+    name: "nodejs",
+    version: VERSION,
+    files: files::FILES,
+    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["node", "prepare.mjs"]],
+    programs: &["node", "npm"],
+    how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
+};
+
+/// Files of an app that only building needs.
+const BUILD_ONLY: [&str; 9] = [
+    "node_modules",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "manifest.yml",
+    "Procfile",
+    ".cfignore",
+    ".git",
+    "tsconfig.json",
+];
+
+/// Builds the component.
+pub(crate) fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
+    let app = &request.app;
+    let Some(toolchain) = &request.toolchain else { return Err(failure::internal("find the toolchain", &"the request names none")) };
+    let package = entry::read_package(app)?;
+    let mut software = dependencies::install(app, &package, &request.cache)?;
+    let entry = entry::find(app, &package)?;
+    let work = request.work.join("bundle");
+    fs::create_dir_all(&work).map_err(|error| failure::internal("make a folder", &error))?;
+    let script = toolchain.join("build.mjs");
+    let arguments = [script.as_os_str(), app.as_os_str(), entry.as_os_str(), work.as_os_str()];
+    let done = tool::run("node", arguments, app, &[]).map_err(|error| failure::internal("start node", &error))?;
+    let core = fs::read(work.join("core.wasm"));
+    let (true, Ok(core)) = (done, core) else {
+        let name = entry.strip_prefix(app).unwrap_or(&entry).display();
+        return Err(failure::compile(format!(
+            "the app could not be bundled and started from {name}; what is wrong with it stands in the log above"
+        )));
+    };
+    let component = wasm::reactor_component(&core).map_err(|error| failure::internal("make the component", &error))?;
+    let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
+    copy_files(app, &work, files)?;
+    software.insert(0, Software { name: "@bytecodealliance/componentize-js".into(), version: "0.23.0".into() });
+    let mut built =
+        Built::new(GuestKind::HttpP2, ReusePolicy::Pool, format!("Node.js app, {}", entry.strip_prefix(app).unwrap_or(&entry).display()));
+    built.component = Some(component);
+    built.imports = shape.imports;
+    built.software = software;
+    built.environment.insert("NODE_ENV".into(), "production".into());
+    Ok(built)
+}
+
+/// The app's files for its run: all but what is in the bundle already and what only building needs.
+fn copy_files(app: &Path, work: &Path, files: &Path) -> Result<(), StagingError> {
+    let bundled: HashSet<String> =
+        fs::read(work.join("inputs.json")).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let skip = |path: &Path| path.to_str().is_none_or(|name| BUILD_ONLY.contains(&name) || bundled.contains(name));
+    let count = crate::files::copy_tree(app, files, &skip).map_err(|error| failure::internal("copy the app's files", &error))?;
+    if count == 0 {
+        fs::remove_dir_all(files).map_err(|error| failure::internal("copy the app's files", &error))?;
+    }
+    Ok(())
+}

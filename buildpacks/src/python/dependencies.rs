@@ -1,0 +1,144 @@
+//! The app's Python packages: installed by pip into a folder of their own, kept per app and per content of what names them.
+
+use crate::{child::entry::say, failure, tool, toolchain};
+use sha2::{Digest as _, Sha256};
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+};
+use virga_contract::staging::StagingError;
+use virga_model::{Sha256Digest, droplet::Software};
+
+/// The version of CPython inside componentize-py, for which packages are chosen.
+const PYTHON_VERSION: &str = "3.14";
+
+/// Installed packages.
+pub(super) struct Packages {
+    pub(super) folder: PathBuf,
+    pub(super) software: Vec<Software>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Installs what requirements.txt (else pyproject.toml) names.
+pub(super) fn install(app: &Path, cache: &Path) -> Result<Packages, StagingError> {
+    let failed = |error: io::Error| failure::internal("keep the app's packages", &error);
+    let wanted = wanted(app)?;
+    let kept = cache.join(format!("pip-{}", wanted.key));
+    if kept.is_dir() {
+        if !wanted.arguments.is_empty() {
+            say("The app's packages are as at the last push; nothing to download");
+        }
+    } else {
+        let scratch = cache.join("pip-installing");
+        toolchain::remove(&scratch);
+        fs::create_dir_all(&scratch).map_err(failed)?;
+        if !wanted.arguments.is_empty() {
+            pip(app, cache, &scratch, &wanted.arguments)?;
+        }
+        remove_others(cache).map_err(failed)?;
+        fs::rename(&scratch, &kept).map_err(failed)?;
+    }
+    let native = remove_native(&kept).map_err(failed)?;
+    let software = software(&kept);
+    let notes = if native.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("Native parts of {} cannot run in WebAssembly and are left out", native.join(", "))]
+    };
+    Ok(Packages { folder: kept, software, notes })
+}
+
+struct Wanted {
+    /// For pip; empty if nothing is wanted.
+    arguments: Vec<OsString>,
+    key: String,
+}
+
+fn wanted(app: &Path) -> Result<Wanted, StagingError> {
+    let requirements = app.join("requirements.txt");
+    if let Ok(text) = fs::read(&requirements) {
+        let names_any = String::from_utf8_lossy(&text).lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+        let arguments = if names_any { vec!["-r".into(), requirements.into_os_string()] } else { Vec::new() };
+        return Ok(Wanted { arguments, key: key(&text) });
+    }
+    let Ok(text) = fs::read_to_string(app.join("pyproject.toml")) else { return Ok(Wanted { arguments: Vec::new(), key: key(b"") }) };
+    let project: toml::Table = text.parse().map_err(|error| failure::compile(format!("pyproject.toml cannot be read: {error}")))?;
+    let named = project.get("project").and_then(|project| project.get("dependencies")).and_then(toml::Value::as_array);
+    let arguments: Vec<OsString> =
+        named.into_iter().flatten().filter_map(toml::Value::as_str).filter(|one| !one.starts_with('-')).map(Into::into).collect();
+    Ok(Wanted { arguments, key: key(text.as_bytes()) })
+}
+
+fn key(text: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(PYTHON_VERSION);
+    hasher.update(text);
+    Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(32).collect()
+}
+
+fn pip(app: &Path, cache: &Path, target: &Path, wanted: &[OsString]) -> Result<(), StagingError> {
+    let store = cache.join("pip-cache");
+    let common =
+        ["-m", "pip", "install", "--disable-pip-version-check", "--no-warn-script-location", "--no-compile", "--upgrade", "--target"]
+            .map(OsStr::new);
+    let run = |more: &[&str]| {
+        let arguments =
+            common.into_iter().chain([target.as_os_str()]).chain(more.iter().map(OsStr::new)).chain(wanted.iter().map(OsString::as_os_str));
+        tool::run("python3", arguments, app, &[("PIP_CACHE_DIR", store.as_os_str())])
+            .map_err(|error| failure::internal("start pip", &error))
+    };
+    if run(&["--only-binary=:all:", "--python-version", PYTHON_VERSION])? {
+        return Ok(());
+    }
+    // A package without a wheel, however pure, must be built; that runs code of the package.
+    say("Not every package has a wheel; trying once more with building allowed");
+    if run(&[])? {
+        return Ok(());
+    }
+    Err(failure::compile("pip could not install the app's packages; its reason stands in the log above"))
+}
+
+/// Only the newest set of packages of an app is kept.
+fn remove_others(cache: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(cache)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("pip-") && name != "pip-cache" && name != "pip-installing" {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes machine code; gives the packages that had some.
+fn remove_native(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry?;
+        let is_native = entry.path().extension().is_some_and(|extension| extension == "so" || extension == "pyd");
+        if entry.file_type().is_file() && is_native {
+            fs::remove_file(entry.path())?;
+            let package = entry.path().strip_prefix(folder).ok().and_then(|path| path.iter().next());
+            names.extend(package.map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Names and versions, from the folders `name-version.dist-info`.
+fn software(folder: &Path) -> Vec<Software> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<Software> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let (name, version) = name.strip_suffix(".dist-info")?.rsplit_once('-')?;
+            Some(Software { name: name.to_owned(), version: version.to_owned() })
+        })
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}

@@ -1,0 +1,382 @@
+//! The stager: carries a package from the blobstore through detection, a staging child and the compiler to a droplet in the
+//! blobstore.
+
+use crate::{
+    child::{
+        command,
+        protocol::{ChildLimits, StageRequest, StageResult},
+        run::{self, Ended, Limit, Watch},
+    },
+    code::{self, CompileError, Compiler},
+    config::StagingLimits,
+    detect::{self, Buildpack},
+    failure, files,
+    log::StagingLog,
+    past::PastStagings,
+    scratch::Scratch,
+    steps::Steps,
+    toolchain::{self, Toolchains},
+    unzip::{self, UnzipLimits},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use virga_blobstore::{BlobError, Blobstore, Kind};
+use virga_contract::{
+    ByteStream,
+    cell::LinkError,
+    logs::LogSink,
+    staging::{BuildpackInfo, StagedDroplet, Stager, StagingError, StagingErrorKind, StagingRequest, UsedBuildpack},
+};
+use virga_model::Sha256Digest;
+
+/// What the stager needs.
+pub struct StagingSetup {
+    /// The platform's data folder; this room keeps to `buildpacks` in it.
+    pub data_dir: PathBuf,
+    /// The platform's own program, which is also its children's (`stage`, `compile`).
+    pub program: PathBuf,
+    /// Where packages come from and droplets and code go.
+    pub blobs: Blobstore,
+    /// Where the lines of a staging go.
+    pub logs: Arc<dyn LogSink>,
+    /// Key with which code is sealed; the cells' [`virga_contract::cell::WorkerConfig::code_key`].
+    pub code_key: [u8; 32],
+    /// Limits.
+    pub limits: StagingLimits,
+}
+
+/// The stager could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Its folders cannot be made.
+    #[error("the staging folder cannot be made: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The WebAssembly engine cannot be made.
+    #[error("{0}")]
+    Engine(#[from] virga_engine::EngineError),
+}
+
+/// Stages packages, adopts uploaded droplets, and gives cells their code.
+pub struct StagingService {
+    folder: PathBuf,
+    logs: Arc<dyn LogSink>,
+    limits: StagingLimits,
+    compiler: Compiler,
+    toolchains: Toolchains,
+    permits: tokio::sync::Semaphore,
+}
+
+impl StagingService {
+    /// Makes the folders, clears what a killed platform left half done, and learns the engine's key.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(setup: StagingSetup) -> Result<Self, SetupError> {
+        let folder = setup.data_dir.join("buildpacks");
+        for half_done in ["staging", "compiling", "unpacking"] {
+            toolchain::remove(&folder.join(half_done));
+        }
+        fs::create_dir_all(folder.join("cache"))?;
+        let folder = folder.canonicalize()?;
+        let engine_key = virga_engine::engine_key(&virga_engine::for_compiling(None)?);
+        let compiler = Compiler {
+            blobs: setup.blobs,
+            program: setup.program,
+            folder: folder.clone(),
+            seal: virga_engine::code::CodeSeal::new(setup.code_key, engine_key),
+            limits: setup.limits.clone(),
+            permits: tokio::sync::Semaphore::new(setup.limits.concurrent_compiles),
+            in_flight: std::sync::Mutex::default(),
+        };
+        Ok(Self {
+            toolchains: Toolchains::new(folder.clone(), setup.limits.clone()),
+            permits: tokio::sync::Semaphore::new(setup.limits.concurrent_stagings),
+            folder,
+            logs: setup.logs,
+            limits: setup.limits,
+            compiler,
+        })
+    }
+
+    /// Precompiled, sealed code of a component of a droplet for an engine; compiled now if there is none yet. What
+    /// [`virga_contract::cell::ControlPlane::code`] answers with.
+    ///
+    /// # Errors
+    /// [`LinkError::Missing`] for a droplet or component that is not there, or an engine that is not this platform's.
+    pub async fn code(&self, droplet: Sha256Digest, component: Sha256Digest, engine_key: &str) -> Result<ByteStream, LinkError> {
+        self.compiler.code(droplet, component, engine_key).await
+    }
+
+    async fn fetch(&self, package: Sha256Digest, scratch: &Path) -> Result<PathBuf, StagingError> {
+        let zip = scratch.join("package.zip");
+        self.compiler.blobs.to_file(Kind::Packages, &package, &zip).await.map_err(|error| match error {
+            BlobError::NotFound(_) => failure::of(StagingErrorKind::Failed, "the package's bits are no longer there; push again"),
+            other => failure::internal("fetch the package", &other),
+        })?;
+        let app = scratch.join("app");
+        let limits = UnzipLimits { bytes: self.limits.package_bytes, entries: self.limits.package_entries };
+        let into = app.clone();
+        let unpacked = tokio::task::spawn_blocking(move || {
+            fs::create_dir_all(&into)?;
+            unzip::unzip(&zip, &into, limits)
+        });
+        match unpacked.await {
+            Ok(Ok(())) => Ok(app),
+            Ok(Err(error)) => Err(failure::of(StagingErrorKind::Failed, error.to_string())),
+            Err(error) => Err(failure::internal("unpack the package", &error)),
+        }
+    }
+
+    async fn stage_in(&self, request: &StagingRequest, scratch: &Path, log: &StagingLog) -> Result<StagedDroplet, StagingError> {
+        let mut steps = Steps::begin();
+        log.say("Fetching the app's package");
+        let app = self.fetch(request.package, scratch).await?;
+        steps.done("fetch");
+        let buildpack = detect::choose(&app, &request.buildpacks)?;
+        log.say(format!("Buildpack: {} {}", buildpack.name(), buildpack.version()));
+        let past = PastStagings::of(&self.folder.join("cache"), request.app).map_err(|error| failure::internal("keep a cache", &error))?;
+        let content = content_key(&app, buildpack, request)?;
+        steps.done("detect");
+        if let Some(mut staged) = past.same(&content)
+            && self.still_there(&staged, &past, &content).await
+        {
+            log.say("The app is as at its last staging; its droplet is used again");
+            steps.skip(&["build", "package", "compile"]);
+            staged.steps = steps.into_list();
+            return Ok(staged);
+        }
+        let toolchain = match buildpack {
+            Buildpack::Nodejs => Some(self.toolchains.ensure(&crate::nodejs::TOOLCHAIN, log).await?),
+            Buildpack::Python => Some(self.toolchains.ensure(&crate::python::TOOLCHAIN, log).await?),
+            Buildpack::Wasm | Buildpack::Staticfile => None,
+        };
+        let order = self.order(buildpack, app, scratch, past.folder(), toolchain)?;
+        steps.done("toolchain");
+        let result = self.run_child(request, &order, scratch, log).await?;
+        self.finish(result, &order, steps, &past, &content, log).await
+    }
+
+    /// What the child is told.
+    fn order(
+        &self,
+        buildpack: Buildpack,
+        app: PathBuf,
+        scratch: &Path,
+        cache: &Path,
+        toolchain: Option<PathBuf>,
+    ) -> Result<StageRequest, StagingError> {
+        let work = scratch.join("work");
+        fs::create_dir_all(&work).map_err(|error| failure::internal("make a folder", &error))?;
+        Ok(StageRequest {
+            buildpack,
+            app,
+            droplet: work.join("droplet"),
+            result: work.join("result.json"),
+            work,
+            cache: cache.to_owned(),
+            toolchain,
+            limits: ChildLimits { file_bytes: self.limits.file_bytes, cpu_seconds: self.limits.cpu_seconds },
+        })
+    }
+
+    async fn run_child(
+        &self,
+        request: &StagingRequest,
+        order: &StageRequest,
+        scratch: &Path,
+        log: &StagingLog,
+    ) -> Result<StageResult, StagingError> {
+        let json = serde_json::to_vec(order).map_err(|error| failure::internal("write the staging request", &error))?;
+        let path = scratch.join("request.json");
+        fs::write(&path, json).map_err(|error| failure::internal("write the staging request", &error))?;
+        let command = command::prepare(&self.compiler.program, &["stage".as_ref(), path.as_os_str()], scratch, &request.environment);
+        let watch = Watch {
+            wall: request.timeout,
+            memory_bytes: request.memory_mb << 20,
+            processes: self.limits.processes,
+            disk_bytes: request.disk_mb << 20,
+            disk_folder: scratch.to_owned(),
+            output_bytes: self.limits.output_bytes,
+            line_bytes: self.limits.output_line_bytes,
+        };
+        let ended = run::run(command, &watch, Some(log)).await.map_err(|error| failure::internal("start the staging", &error))?;
+        if let Ended::Stopped(limit) = ended {
+            return Err(stopped(limit, request, &self.limits));
+        }
+        let result = fs::read(&order.result).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        result.ok_or_else(|| match ended {
+            Ended::Exited { status, .. } => failure::of(
+                StagingErrorKind::Failed,
+                format!("the staging ended early ({status}); if it was stopped by a limit of the platform on CPU time or file sizes, make the build smaller"),
+            ),
+            Ended::Stopped(_) => failure::internal("read the staging's result", &"it was stopped"),
+        })
+    }
+
+    /// Takes the child's result in: droplet to the blobstore, code compiled.
+    async fn finish(
+        &self,
+        result: StageResult,
+        order: &StageRequest,
+        mut steps: Steps,
+        past: &PastStagings,
+        content: &Sha256Digest,
+        log: &StagingLog,
+    ) -> Result<StagedDroplet, StagingError> {
+        let (guest, process_types, buildpack, child_steps) = match result {
+            StageResult::Staged { guest, process_types, buildpack, steps } => (guest, process_types, buildpack, steps),
+            StageResult::Failed(error) => return Err(error),
+        };
+        steps.took_over(child_steps);
+        let (droplet, size_bytes) = self
+            .compiler
+            .blobs
+            .put_file(Kind::Droplets, &order.droplet)
+            .await
+            .map_err(|error| failure::internal("store the droplet", &error))?;
+        steps.done("package");
+        let wasm = order.work.join("app.wasm");
+        let component = match wasm.is_file() {
+            true => Some(code::digest_of(&wasm).await.map_err(|error| failure::internal("read the component", &error))?),
+            false => None,
+        };
+        if let Some(component) = component {
+            log.say("Compiling to machine code");
+            self.compiler.ensure(component, &wasm).await.map_err(uncompilable)?;
+        }
+        steps.done("compile");
+        let staged = StagedDroplet { droplet, size_bytes, guest, process_types, buildpacks: vec![buildpack], steps: steps.into_list() };
+        if let Err(error) = past.remember(content, &staged, component) {
+            tracing::warn!(%error, "staging: the result is not remembered");
+        }
+        log.say(format!("Droplet {} bytes, sha256 {droplet}", staged.size_bytes));
+        Ok(staged)
+    }
+
+    async fn still_there(&self, staged: &StagedDroplet, past: &PastStagings, content: &Sha256Digest) -> bool {
+        let droplet = self.compiler.blobs.exists(Kind::Droplets, &staged.droplet).await.unwrap_or(false);
+        match past.component(content) {
+            Some(component) => droplet && self.compiler.has(&component).await,
+            None => droplet,
+        }
+    }
+
+    async fn adopt_in(&self, droplet: Sha256Digest, scratch: &Path) -> Result<StagedDroplet, StagingError> {
+        let mut steps = Steps::begin();
+        let invalid = |reason: String| failure::of(StagingErrorKind::Failed, format!("the uploaded droplet cannot be used: {reason}"));
+        let unpacked = self.compiler.unpack(droplet, scratch).await.map_err(|error| invalid(error.to_string()))?;
+        let size_bytes = self.compiler.blobs.size(Kind::Droplets, &droplet).await.ok().flatten().unwrap_or(0);
+        steps.done("fetch");
+        let manifest = unpacked.manifest().clone();
+        if let Some(promised) = manifest.component {
+            let wasm = unpacked.component();
+            let bytes = tokio::fs::read(&wasm).await.map_err(|_| invalid("it has no app.wasm".into()))?;
+            if Sha256Digest::of(&bytes) != promised {
+                return Err(invalid("its app.wasm is not the one that droplet.json names".into()));
+            }
+            let found = crate::wasm::component(&bytes, "app.wasm")?;
+            if found.guest != manifest.guest {
+                return Err(invalid(format!("droplet.json says {}, its app.wasm is {}", manifest.guest, found.guest)));
+            }
+            self.compiler.ensure(promised, &wasm).await.map_err(uncompilable)?;
+        } else if manifest.guest != virga_model::droplet::GuestKind::Static {
+            return Err(invalid("it has no component".into()));
+        }
+        steps.done("compile");
+        let buildpack = UsedBuildpack {
+            name: manifest.buildpack.name.clone(),
+            buildpack_name: manifest.buildpack.name,
+            detect_output: "uploaded droplet".into(),
+            version: manifest.buildpack.version,
+        };
+        Ok(StagedDroplet {
+            droplet,
+            size_bytes,
+            guest: manifest.guest,
+            process_types: manifest.process_types,
+            buildpacks: vec![buildpack],
+            steps: steps.into_list(),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Stager for StagingService {
+    async fn stage(&self, request: StagingRequest) -> Result<StagedDroplet, StagingError> {
+        let log = StagingLog::new(request.app, Arc::clone(&self.logs));
+        let _permit = self.permits.acquire().await.map_err(|error| failure::internal("stage now", &error))?;
+        let scratch = Scratch::new(self.folder.join("staging").join(request.build.to_string()))
+            .map_err(|error| failure::internal("make a folder", &error))?;
+        let staged = self.stage_in(&request, scratch.path(), &log).await;
+        if let Err(error) = &staged {
+            log.line(virga_contract::logs::LogStream::Err, format!("Staging failed: {error}"));
+        }
+        staged
+    }
+
+    async fn adopt(&self, droplet: Sha256Digest) -> Result<StagedDroplet, StagingError> {
+        let name = format!("adopt-{droplet}");
+        let scratch = Scratch::new(self.folder.join("staging").join(name)).map_err(|error| failure::internal("make a folder", &error))?;
+        self.adopt_in(droplet, scratch.path()).await
+    }
+
+    fn buildpacks(&self) -> Vec<BuildpackInfo> {
+        Buildpack::ALL.into_iter().map(Buildpack::info).collect()
+    }
+}
+
+/// Names everything that a droplet depends on: the app's files, its own environment, and what builds it.
+fn content_key(app: &Path, buildpack: Buildpack, request: &StagingRequest) -> Result<Sha256Digest, StagingError> {
+    let tree = files::tree_digest(app).map_err(|error| failure::internal("read the package", &error))?;
+    let toolchain = match buildpack {
+        Buildpack::Nodejs => toolchain::digest(&crate::nodejs::TOOLCHAIN),
+        Buildpack::Python => toolchain::digest(&crate::python::TOOLCHAIN),
+        Buildpack::Wasm | Buildpack::Staticfile => String::new(),
+    };
+    // What the platform itself says of the app (VCAP_APPLICATION with its version, CF_…) changes at every push and shapes nothing.
+    let environment: Vec<_> =
+        request.environment.iter().filter(|(name, _)| !name.starts_with("VCAP_") && !name.starts_with("CF_")).collect();
+    let text = format!("{tree} {} {} {toolchain} {environment:?}", buildpack.name(), buildpack.version());
+    Ok(Sha256Digest::of(text.as_bytes()))
+}
+
+fn stopped(limit: Limit, request: &StagingRequest, limits: &StagingLimits) -> StagingError {
+    match limit {
+        Limit::Wall => failure::of(
+            StagingErrorKind::TimeExpired,
+            format!(
+                "the staging was not done after {} seconds and was stopped; make the build smaller, or ask the operator for more time",
+                request.timeout.as_secs()
+            ),
+        ),
+        Limit::Memory => failure::of(
+            StagingErrorKind::InsufficientResources,
+            format!(
+                "the staging used more than its {} MB of memory and was stopped; make the build smaller, or ask the operator for more",
+                request.memory_mb
+            ),
+        ),
+        Limit::Disk => failure::of(
+            StagingErrorKind::InsufficientResources,
+            format!(
+                "the staging used more than its {} MB of disk and was stopped; leave out what the app does not need (.cfignore), or give it more (-k)",
+                request.disk_mb
+            ),
+        ),
+        Limit::Processes => failure::of(
+            StagingErrorKind::InsufficientResources,
+            format!("the staging started more than {} processes and was stopped", limits.processes),
+        ),
+    }
+}
+
+fn uncompilable(error: CompileError) -> StagingError {
+    match error {
+        CompileError::Component(_) => failure::compile(error.to_string()),
+        CompileError::Limit(_) => failure::of(StagingErrorKind::InsufficientResources, format!("{error}; make the program smaller")),
+        CompileError::Platform(cause) => failure::internal("compile the component", &cause),
+    }
+}

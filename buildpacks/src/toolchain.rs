@@ -1,0 +1,215 @@
+//! Toolchains of languages: installed once per platform, each into a folder of its own that appears whole or not at all.
+
+use crate::{
+    child::{
+        command,
+        run::{self, Ended, Limit, Watch},
+    },
+    config::StagingLimits,
+    failure,
+    log::StagingLog,
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use virga_contract::staging::StagingError;
+
+/// What a language needs before its apps can be built.
+pub(crate) struct Toolchain {
+    /// `nodejs`, `python`; begins the folder's name.
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// Files of ours that go into the folder first.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Commands, run in the folder one after the other.
+    pub(crate) commands: &'static [&'static [&'static str]],
+    /// Programs that must be there, and how to get them.
+    pub(crate) programs: &'static [&'static str],
+    pub(crate) how_to_install: &'static str,
+}
+
+/// The installed toolchains of a platform.
+pub(crate) struct Toolchains {
+    folder: PathBuf,
+    limits: StagingLimits,
+    /// One installation at a time; others that need it wait for it.
+    installing: tokio::sync::Mutex<()>,
+}
+
+impl Toolchains {
+    pub(crate) fn new(folder: PathBuf, limits: StagingLimits) -> Self {
+        Self { folder, limits, installing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The folder of an installed toolchain, installing it first where it is missing.
+    pub(crate) async fn ensure(&self, toolchain: &Toolchain, log: &StagingLog) -> Result<PathBuf, StagingError> {
+        for program in toolchain.programs {
+            if find_program(program).is_none() {
+                return Err(failure::compile(format!(
+                    "the {} buildpack needs '{program}', which is not on the platform's machine; its operator can install it with: {}",
+                    toolchain.name, toolchain.how_to_install
+                )));
+            }
+        }
+        let folder = self.folder.join(format!("{}-{}-{}", toolchain.name, toolchain.version, digest(toolchain)));
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let _turn = self.installing.lock().await;
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        log.say(format!("Installing the {} toolchain; this happens once on this platform", toolchain.name));
+        let scratch = self.folder.join(format!(".installing-{}", toolchain.name));
+        let installed = self.install(toolchain, &scratch, log).await;
+        let placed =
+            installed.and_then(|()| fs::rename(&scratch, &folder).map_err(|error| failure::internal("place the toolchain", &error)));
+        if placed.is_err() {
+            remove(&scratch);
+        }
+        placed.map(|()| folder)
+    }
+
+    async fn install(&self, toolchain: &Toolchain, scratch: &Path, log: &StagingLog) -> Result<(), StagingError> {
+        remove(scratch);
+        let written = fs::create_dir_all(scratch.join("tmp")).and_then(|()| write_files(toolchain.files, scratch));
+        written.map_err(|error| failure::internal("write the toolchain's files", &error))?;
+        // The operator's own settings apply (registry, certificates): nothing of any user is in reach of these commands.
+        let environment: BTreeMap<String, String> = std::env::var("HOME").map(|home| ("HOME".to_owned(), home)).into_iter().collect();
+        for arguments in toolchain.commands {
+            let Some((program, arguments)) = arguments.split_first() else { continue };
+            let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+            let command = command::prepare(Path::new(program), &arguments, scratch, &environment);
+            let ended = run::run(command, &self.watch(scratch), None).await;
+            check(toolchain, program, ended, log)?;
+        }
+        Ok(())
+    }
+
+    fn watch(&self, scratch: &Path) -> Watch {
+        Watch {
+            wall: Duration::from_millis(self.limits.toolchain_ms),
+            memory_bytes: self.limits.compile_memory_mb << 20,
+            processes: self.limits.processes,
+            disk_bytes: self.limits.file_bytes,
+            disk_folder: scratch.to_owned(),
+            output_bytes: self.limits.output_bytes,
+            line_bytes: self.limits.output_line_bytes,
+        }
+    }
+}
+
+fn check(toolchain: &Toolchain, program: &str, ended: std::io::Result<Ended>, log: &StagingLog) -> Result<(), StagingError> {
+    let again = "push again when that is mended";
+    match ended {
+        Ok(Ended::Exited { status, .. }) if status.success() => Ok(()),
+        Ok(Ended::Exited { status, last_lines }) => {
+            for line in &last_lines {
+                log.say(line.clone());
+            }
+            Err(failure::compile(format!(
+                "the {} toolchain could not be installed: {program} ended with {status}, its last lines stand above (is the package registry in reach?); {again}",
+                toolchain.name
+            )))
+        }
+        Ok(Ended::Stopped(Limit::Wall)) => Err(failure::compile(format!(
+            "the {} toolchain could not be installed in time (is the package registry in reach?); {again}",
+            toolchain.name
+        ))),
+        Ok(Ended::Stopped(limit)) => Err(failure::internal("install the toolchain within its limits", &format!("{limit:?}"))),
+        Err(error) => Err(failure::internal("start the installation of the toolchain", &error)),
+    }
+}
+
+/// Changes with anything that the toolchain is made of.
+pub(crate) fn digest(toolchain: &Toolchain) -> String {
+    let mut hasher = Sha256::new();
+    for (name, text) in toolchain.files {
+        hasher.update(name);
+        hasher.update([0]);
+        hasher.update(text);
+        hasher.update([0]);
+    }
+    for word in toolchain.commands.iter().flat_map(|command| command.iter()) {
+        hasher.update(word);
+        hasher.update([0]);
+    }
+    virga_model::Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(12).collect()
+}
+
+fn write_files(files: &[(&str, &str)], into: &Path) -> std::io::Result<()> {
+    for (name, text) in files {
+        let path = into.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// Removes a folder that may not be there.
+pub(crate) fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, folder = %folder.display(), "staging: a folder could not be removed");
+    }
+}
+
+/// The program's place on `PATH`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use virga_contract::logs::{Envelope, LogSink};
+    use virga_model::AppGuid;
+
+    struct Nowhere;
+    impl LogSink for Nowhere {
+        fn emit(&self, _: Envelope) {}
+    }
+
+    const TOY: Toolchain = Toolchain {
+        name: "toy",
+        version: "1",
+        files: &[("a/b.txt", "hello")],
+        commands: &[&["cp", "a/b.txt", "c.txt"]],
+        programs: &["cp"],
+        how_to_install: "apt-get install coreutils",
+    };
+
+    #[tokio::test]
+    async fn an_installation_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
+        let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
+        let broken = Toolchain { commands: &[&["cp", "a/b.txt", "c.txt"], &["false"]], ..TOY };
+        let error = toolchains.ensure(&broken, &log).await.unwrap_err();
+        assert!(error.message.contains("toy toolchain could not be installed"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let installed = toolchains.ensure(&TOY, &log).await.unwrap();
+        assert_eq!(fs::read(installed.join("c.txt")).unwrap(), b"hello");
+        assert_eq!(toolchains.ensure(&TOY, &log).await.unwrap(), installed);
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named_with_how_to_get_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
+        let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
+        let missing = Toolchain { programs: &["no-such-program"], how_to_install: "apt-get install it", ..TOY };
+        let error = toolchains.ensure(&missing, &log).await.unwrap_err();
+        assert!(error.to_string().starts_with("BuildpackCompileFailed - "));
+        assert!(error.message.contains("'no-such-program'") && error.message.ends_with("apt-get install it"), "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+use super::*;
+use virga_contract::staging::StagingErrorKind;
+
+fn from_text(text: &str) -> Result<Built, StagingError> {
+    component(&wat::parse_str(text).unwrap(), "app.wat")
+}
+
+const COMMAND: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")))"#;
+
+#[test]
+fn a_core_command_becomes_a_cgi_component() {
+    let built = from_text(COMMAND).unwrap();
+    assert_eq!(built.guest, GuestKind::Cgi);
+    assert_eq!(built.reuse, ReusePolicy::Request);
+    let shape = inspect(built.component.as_deref().unwrap()).unwrap();
+    assert!(shape.exports.iter().any(|export| export.starts_with("wasi:cli/run@0.2.")));
+    assert!(built.imports.iter().any(|import| import.starts_with("wasi:cli/stdout@0.2.")));
+}
+
+#[test]
+fn exports_decide_the_kind() {
+    let http = |interface: &str| {
+        from_text(&format!(
+            r#"(component (component $c (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+            (func (export "handle") (canon lift (core func $i "f")))) (instance $i (instantiate $c)) (export "{interface}" (instance $i)))"#
+        ))
+    };
+    assert_eq!(http("wasi:http/incoming-handler@0.2.6").unwrap().guest, GuestKind::HttpP2);
+    let newer = http("wasi:http/handler@0.3.0").unwrap();
+    assert_eq!((newer.guest, newer.reuse), (GuestKind::HttpP3, ReusePolicy::Concurrent));
+    let other = http("example:mine/thing@1.0.0").unwrap_err();
+    assert_eq!(other.kind, StagingErrorKind::CompileFailed);
+    assert!(other.message.contains("exports example:mine/thing@1.0.0") && other.message.contains("wasi:cli/run"));
+}
+
+#[test]
+fn what_cannot_be_given_is_named() {
+    let strange = from_text(r#"(component (import "example:host/secret@1.0.0" (instance)) )"#).unwrap_err();
+    assert!(strange.message.contains("imports example:host/secret@1.0.0, which this platform does not offer"), "{strange}");
+    let module = from_text(r#"(module (import "env" "magic" (func)) (func (export "_start")))"#).unwrap_err();
+    assert!(module.message.contains("imports from env"), "{module}");
+    let library = from_text(r#"(module (func (export "add")))"#).unwrap_err();
+    assert!(library.message.contains("without _start"), "{library}");
+}
+
+#[test]
+fn one_program_is_found_and_two_are_not() {
+    let app = tempfile::tempdir().unwrap();
+    fs::write(app.path().join("one.wat"), COMMAND).unwrap();
+    assert_eq!(find(app.path()), Some(app.path().join("one.wat")));
+    fs::write(app.path().join("two.wasm"), "").unwrap();
+    assert_eq!(find(app.path()), None);
+    fs::write(app.path().join("app.wasm"), "").unwrap();
+    assert_eq!(find(app.path()), Some(app.path().join("app.wasm")));
+}
+
+#[test]
+fn text_that_is_no_program_is_explained() {
+    let app = tempfile::tempdir().unwrap();
+    fs::write(app.path().join("app.wat"), "(module (func").unwrap();
+    let error = build(app.path(), &app.path().join("files")).unwrap_err();
+    assert!(error.message.contains("app.wat is neither WebAssembly nor its text"), "{error}");
+}
