@@ -2,13 +2,16 @@
 
 use crate::{
     Router,
+    access_log::Record,
+    connection::ConnectionState,
     exchange::Exchange,
     failure::Failure,
     filters::{race, watch_body},
-    headers::{forwarding, sticky, trace::Ids},
+    headers::{forwarding, scan::Scan, sticky, trace::Ids},
     routes::{Pick, Route, Wanted},
 };
 use http::{HeaderValue, Request, Response};
+use std::time::Duration;
 use virga_contract::{Body, body, cell::CellError};
 use virga_model::InstanceGuid;
 
@@ -18,31 +21,61 @@ const ATTEMPTS: usize = 3;
 /// One request's way to its app.
 pub(crate) struct App<'a> {
     pub(crate) router: &'a Router,
+    pub(crate) connection: &'a ConnectionState,
     pub(crate) route: &'a Route,
+    /// What the headers held when they came.
+    pub(crate) scan: Scan,
     /// The host as the client wrote it.
     pub(crate) authority: &'a HeaderValue,
     /// The same, normalised.
     pub(crate) host: &'a str,
     /// Bytes that the body may have.
     pub(crate) limit: u64,
+    /// `X-Forwarded-For` and `-Proto`, for the access log.
+    pub(crate) forwarded: (HeaderValue, HeaderValue),
 }
 
 impl App<'_> {
     /// Serves it.
-    pub(crate) async fn serve(&self, exchange: &mut Exchange, request: Request<Body>, ids: &Ids) -> Result<Response<Body>, Failure> {
-        let wanted = Wanted::of(request.headers())?;
+    pub(crate) async fn serve(mut self, exchange: &mut Exchange, request: Request<Body>, ids: &Ids) -> Result<Response<Body>, Failure> {
+        let wanted = if self.scan.has_pin { Wanted::of(request.headers())? } else { Wanted::Any };
         let sticky_cookies = &self.router.config.sticky_cookies;
-        let bound_to = if wanted.is_pinned() { None } else { sticky::bound_to(request.headers(), sticky_cookies) };
+        let may_be_bound = self.scan.has_cookies && !wanted.is_pinned();
+        let bound_to = may_be_bound.then(|| sticky::bound_to(request.headers(), sticky_cookies)).flatten();
         let pick = self.pick(wanted, bound_to, &[]).ok_or_else(|| {
             if wanted.is_pinned() { Failure::UnknownRoute { host: self.host.to_owned(), is_pinned: true } } else { self.no_endpoints() }
         })?;
-        exchange.routed(&request, self.authority.clone(), ids.request_id.clone(), &pick);
+        exchange.routed(self.record(exchange, &request, ids, &pick));
         let (served_by, mut response) = self.attempt(exchange, request, wanted, pick).await?;
         if response.status().is_informational() {
             return Err(Failure::Endpoint("the app answered with an interim status"));
         }
         sticky::bind(response.headers_mut(), sticky_cookies, bound_to, served_by, &self.route.path);
         Ok(response)
+    }
+
+    /// The request's part of its access-log line.
+    fn record(&mut self, exchange: &Exchange, request: &Request<Body>, ids: &Ids, pick: &Pick) -> Box<Record> {
+        Box::new(Record {
+            pick: pick.clone(),
+            host: self.authority.clone(),
+            at: exchange.at,
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+            version: request.version(),
+            referer: self.scan.referer.take(),
+            user_agent: self.scan.user_agent.take(),
+            client: self.connection.peer_text.clone(),
+            forwarded_for: self.forwarded.0.clone(),
+            forwarded_proto: self.forwarded.1.clone(),
+            request_id: ids.request_id.clone(),
+            routing: exchange.began.elapsed(),
+            response: Duration::ZERO,
+            status: None,
+            request_bytes: 0,
+            sent_bytes: 0,
+            router_error: None,
+        })
     }
 
     fn pick(&self, wanted: Wanted, bound_to: Option<InstanceGuid>, tried: &[InstanceGuid]) -> Option<Pick> {

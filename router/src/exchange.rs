@@ -7,10 +7,9 @@ use crate::{
     connection::ConnectionState,
     counters::Counters,
     failure::{Failure, X_CF_ROUTER_ERROR},
-    headers::forwarding::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
     routes::Pick,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -61,36 +60,15 @@ impl Exchange {
         &self.connection
     }
 
-    /// From here on the exchange belongs to an app and will be in its log. Called with the headers as the app gets them.
-    pub(crate) fn routed<B>(&mut self, request: &Request<B>, host: HeaderValue, request_id: HeaderValue, pick: &Pick) {
-        let take = |name: http::HeaderName| request.headers().get(name).cloned();
-        self.record = Some(Box::new(Record {
-            app: pick.process().app,
-            endpoint: pick.instance().map(|instance| instance.endpoint),
-            host,
-            at: self.at,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            referer: take(header::REFERER),
-            user_agent: take(header::USER_AGENT),
-            client: self.connection.peer(),
-            forwarded_for: take(X_FORWARDED_FOR),
-            forwarded_proto: take(X_FORWARDED_PROTO),
-            request_id,
-            routing: self.began.elapsed(),
-            response: std::time::Duration::ZERO,
-            status: None,
-            request_bytes: 0,
-            sent_bytes: 0,
-            router_error: None,
-        }));
+    /// From here on the exchange belongs to an app and will be in its log.
+    pub(crate) fn routed(&mut self, record: Box<Record>) {
+        self.record = Some(record);
     }
 
     /// Another instance was tried.
     pub(crate) fn moved(&mut self, pick: &Pick) {
         if let Some(record) = &mut self.record {
-            record.endpoint = pick.instance().map(|instance| instance.endpoint);
+            record.pick = pick.clone();
         }
     }
 

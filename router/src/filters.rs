@@ -10,15 +10,19 @@ use crate::{
     headers::{
         forwarding::{self, Caller},
         hops,
+        scan::{self, Scan},
         trace::{Ids, X_VCAP_REQUEST_ID},
     },
     routes::{Wanted, host},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use std::{convert::Infallible, pin::pin, sync::Arc, task::Poll, time::Duration};
 use virga_contract::{Body, body};
+
+/// Headers that the router adds to a request.
+const ADDED_HEADERS: usize = 13;
 
 /// Answers one request; never fails, failures are answers.
 pub(crate) async fn handle(
@@ -62,8 +66,9 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (mut parts, incoming) = request.into_parts();
-    check_head(router, &parts)?;
-    let authority = host::authority(&parts.uri, &parts.headers)?;
+    let scan = Scan::of(&parts.headers);
+    check_head(router, &parts, &scan)?;
+    let authority = host::authority(&parts.uri, &scan)?;
     let text = authority.to_str().unwrap_or_default();
     let name = host::normalise(text);
     if name.is_empty() {
@@ -76,7 +81,14 @@ async fn route(
         let is_pinned = Wanted::of(&parts.headers)?.is_pinned();
         return Err(Failure::UnknownRoute { host: name.into_owned(), is_pinned });
     }
-    prepare(&mut parts.headers, connection, exchange, ids, &authority);
+    let caller = Caller {
+        ip: connection.ip(),
+        ip_header: &connection.ip_header,
+        is_trusted: connection.is_trusted,
+        host: &authority,
+        at: exchange.at,
+    };
+    let forwarded = prepare(&mut parts, &scan, &caller, ids);
     let limit = if is_system { 0 } else { router.config.limits.body_bytes };
     if limit != 0 && incoming.size_hint().lower() > limit {
         return Err(Failure::BodyTooLarge);
@@ -85,26 +97,26 @@ async fn route(
     exchange.body.clone_from(&watch);
     let request = Request::from_parts(parts, body);
     match route {
-        Some(route) => App { router, route: &route, authority: &authority, host: &name, limit }.serve(exchange, request, ids).await,
+        Some(route) => {
+            let app = App { router, connection, route: &route, scan, authority: &authority, host: &name, limit, forwarded };
+            app.serve(exchange, request, ids).await
+        }
         None => race(router.system.forward(request), watch.as_deref()).await?,
     }
 }
 
-/// The headers that every request gets, whoever answers it.
-fn prepare(headers: &mut HeaderMap, connection: &ConnectionState, exchange: &Exchange, ids: &Ids, authority: &HeaderValue) {
-    hops::strip(headers);
-    let caller = Caller {
-        ip: connection.ip(),
-        ip_header: &connection.ip_header,
-        is_trusted: connection.is_trusted,
-        host: authority,
-        at: exchange.at,
-    };
-    forwarding::add(headers, &caller);
-    ids.add_to(headers);
-    if headers.get(header::HOST) != Some(authority) {
-        headers.insert(header::HOST, authority.clone());
+/// The headers that every request gets, whoever answers it. Returns `X-Forwarded-For` and `-Proto`.
+fn prepare(parts: &mut Parts, scan: &Scan, caller: &Caller<'_>, ids: &Ids) -> (HeaderValue, HeaderValue) {
+    let headers = &mut parts.headers;
+    headers.reserve(ADDED_HEADERS);
+    if scan.has_hops {
+        hops::strip(headers);
     }
+    if parts.uri.authority().is_some() {
+        headers.insert(header::HOST, caller.host.clone());
+    }
+    ids.add_to(headers, scan.has_trace);
+    forwarding::add(headers, caller, scan.has_forwarding)
 }
 
 /// The body as it is handed on; watched unless there is none.
@@ -133,18 +145,16 @@ pub(crate) async fn race<T>(serving: impl Future<Output = T>, watch: Option<&Req
 }
 
 /// Refuses what no one behind the router should have to deal with.
-fn check_head(router: &Router, parts: &Parts) -> Result<(), Failure> {
+fn check_head(router: &Router, parts: &Parts, scan: &Scan) -> Result<(), Failure> {
     let limits = &router.config.limits;
-    // A field costs its name, its value and four bytes on the wire.
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if target + size > limits.header_bytes || parts.headers.len() > limits.headers {
+    if target + scan.bytes > limits.header_bytes || parts.headers.len() > limits.headers {
         return Err(Failure::HeaderTooLarge);
     }
     if parts.method == Method::TRACE || parts.method == Method::CONNECT {
         return Err(Failure::MethodNotAllowed);
     }
-    if hops::wants_upgrade(&parts.headers) {
+    if scan.has_upgrade && hops::wants_upgrade(&parts.headers) {
         return Err(Failure::UpgradeRefused);
     }
     Ok(())
@@ -157,7 +167,9 @@ fn finish(response: &mut Response<Body>, is_head: bool, is_failure: bool) {
     }
     let exact = response.body().size_hint().exact();
     let headers = response.headers_mut();
-    hops::strip(headers);
+    if scan::has_hops(headers) {
+        hops::strip(headers);
+    }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(declared) = lengths.next() else { return };
     let is_number = declared.as_bytes().iter().all(u8::is_ascii_digit);

@@ -29,6 +29,8 @@ pub(super) enum Command {
 /// See the module.
 pub(crate) struct ConnectionState {
     peer: SocketAddr,
+    /// The peer's address and port, for the access log.
+    pub(crate) peer_text: Arc<str>,
     /// The peer's address, as `X-Forwarded-For` has it.
     pub(crate) ip_header: HeaderValue,
     /// Whether the peer is a load balancer whose word is taken.
@@ -59,8 +61,10 @@ impl ConnectionState {
     pub(super) fn new(peer: SocketAddr, is_trusted: bool, clock: Arc<Clock>) -> Self {
         let now = clock.now_ms();
         let ip = peer.ip().to_canonical();
+        let peer = SocketAddr::new(ip, peer.port());
         Self {
-            peer: SocketAddr::new(ip, peer.port()),
+            peer,
+            peer_text: peer.to_string().into(),
             ip_header: HeaderValue::from_str(&ip.to_string()).unwrap_or_else(|_| HeaderValue::from_static("-")),
             is_trusted,
             clock,

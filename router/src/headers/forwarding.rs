@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{fmt::Write as _, net::IpAddr, time::SystemTime};
 
 /// Callers on the way, the nearest last.
-pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `http` or `https`, as the client began.
-pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const X_REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
@@ -31,26 +31,41 @@ pub(crate) struct Caller<'a> {
 
 /// Adds the forwarding headers. `X-Forwarded-For` is appended to, as gorouter does; the rest of what a client that is
 /// no trusted load balancer says about its way is replaced or dropped, because apps build links and decisions on it.
-pub(crate) fn add(headers: &mut HeaderMap, caller: &Caller<'_>) {
+///
+/// `has_forwarding` says whether the request has any of these headers yet. Returns `X-Forwarded-For` and `-Proto`.
+pub(crate) fn add(headers: &mut HeaderMap, caller: &Caller<'_>, has_forwarding: bool) -> (HeaderValue, HeaderValue) {
+    const HTTP: HeaderValue = HeaderValue::from_static("http");
+    if !has_forwarding {
+        headers.insert(X_FORWARDED_FOR, caller.ip_header.clone());
+        headers.insert(X_FORWARDED_PROTO, HTTP);
+        headers.insert(X_FORWARDED_HOST, caller.host.clone());
+        headers.insert(X_REQUEST_START, milliseconds(caller.at));
+        return (caller.ip_header.clone(), HTTP);
+    }
     let forwarded_for = match headers.get(&X_FORWARDED_FOR) {
         None => caller.ip_header.clone(),
         Some(_) => append(headers, caller.ip),
     };
-    headers.insert(X_FORWARDED_FOR, forwarded_for);
+    headers.insert(X_FORWARDED_FOR, forwarded_for.clone());
     if !caller.is_trusted {
         headers.remove(http::header::FORWARDED);
         headers.remove(&X_FORWARDED_CLIENT_CERT);
     }
     if !caller.is_trusted || !headers.contains_key(&X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_FORWARDED_PROTO, HTTP);
     }
     if !caller.is_trusted || !headers.contains_key(&X_FORWARDED_HOST) {
         headers.insert(X_FORWARDED_HOST, caller.host.clone());
     }
     if !headers.contains_key(&X_REQUEST_START) {
-        let since = caller.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        headers.insert(X_REQUEST_START, HeaderValue::from(u64::try_from(since.as_millis()).unwrap_or_default()));
+        headers.insert(X_REQUEST_START, milliseconds(caller.at));
     }
+    (forwarded_for, headers.get(&X_FORWARDED_PROTO).cloned().unwrap_or(HTTP))
+}
+
+fn milliseconds(at: SystemTime) -> HeaderValue {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    HeaderValue::from(u64::try_from(since.as_millis()).unwrap_or_default())
 }
 
 fn append(headers: &HeaderMap, ip: IpAddr) -> HeaderValue {
@@ -84,7 +99,7 @@ mod tests {
         let ip = IpAddr::from([203, 0, 113, 9]);
         let (host, ip_header) = (HeaderValue::from_static("app.example.com"), HeaderValue::from_static("203.0.113.9"));
         let caller = Caller { ip, ip_header: &ip_header, is_trusted, host: &host, at: SystemTime::UNIX_EPOCH };
-        add(&mut headers, &caller);
+        add(&mut headers, &caller, !given.is_empty());
         headers
     }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod forwarding;
 pub(crate) mod hops;
+pub(crate) mod scan;
 pub(crate) mod sticky;
 pub(crate) mod trace;

@@ -2,7 +2,7 @@
 //!
 //! All texts of one request are slices of one buffer: one allocation instead of eight.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng as _;
 
@@ -30,6 +30,8 @@ const TRACE_ID: std::ops::Range<usize> = 36..68;
 const B3_TEXT: std::ops::Range<usize> = 36..85;
 const SPAN_ID: std::ops::Range<usize> = 69..85;
 const TRACEPARENT_TEXT: std::ops::Range<usize> = 85..140;
+const TRACESTATE_TEXT: std::ops::Range<usize> = 140..165;
+const TEXT_BYTES: usize = 165;
 
 impl Ids {
     /// New ones, from the thread's cryptographic generator: request ids must not be guessable.
@@ -39,32 +41,44 @@ impl Ids {
         let (id, span) = bits.split_at(16);
         let id = uuid::Builder::from_random_bytes(id.try_into().unwrap_or_default()).into_uuid();
         let span = u64::from_ne_bytes(span.try_into().unwrap_or_default());
-        let mut buffer = [0; 40];
-        let mut text = BytesMut::with_capacity(140);
-        text.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
-        let mut buffer = [0; 32];
-        let trace = &*id.simple().encode_lower(&mut buffer);
-        text.extend_from_slice(trace.as_bytes());
-        text.extend_from_slice(b"-");
-        let span = hex(span);
-        text.extend_from_slice(&span);
-        text.extend_from_slice(b"00-");
-        text.extend_from_slice(trace.as_bytes());
-        text.extend_from_slice(b"-");
-        text.extend_from_slice(&span);
-        text.extend_from_slice(b"-01");
-        let text = text.freeze();
+        let (mut hyphenated, mut simple, span) = ([0; 36], [0; 32], hex(span));
+        id.hyphenated().encode_lower(&mut hyphenated);
+        id.simple().encode_lower(&mut simple);
+        let parts: [&[u8]; 11] = [&hyphenated, &simple, b"-", &span, b"00-", &simple, b"-", &span, b"-01", b"gorouter=", &span];
+        let mut text = [0; TEXT_BYTES];
+        let mut rest = &mut text[..];
+        for part in parts {
+            // Cannot fail: the parts are as long as the text.
+            let _ = std::io::Write::write_all(&mut rest, part);
+        }
+        let text = Bytes::from_owner(text);
         Self { request_id: value(text.slice(REQUEST_ID)), text }
     }
 
-    /// Puts the identifiers into a request. Traces that the client began go on under its ids.
-    pub(crate) fn add_to(&self, headers: &mut HeaderMap) {
+    /// Puts the identifiers into a request. Traces that the client began (`has_trace`) go on under its ids.
+    pub(crate) fn add_to(&self, headers: &mut HeaderMap, has_trace: bool) {
         headers.insert(X_VCAP_REQUEST_ID, self.request_id.clone());
-        self.add_b3(headers);
-        self.add_w3c(headers);
+        if has_trace {
+            self.continue_b3(headers);
+            self.continue_w3c(headers);
+        } else {
+            self.begin_b3(headers);
+            self.begin_w3c(headers);
+        }
     }
 
-    fn add_b3(&self, headers: &mut HeaderMap) {
+    fn begin_b3(&self, headers: &mut HeaderMap) {
+        headers.insert(X_B3_TRACE_ID, value(self.text.slice(TRACE_ID)));
+        headers.insert(X_B3_SPAN_ID, value(self.text.slice(SPAN_ID)));
+        headers.insert(B3, value(self.text.slice(B3_TEXT)));
+    }
+
+    fn begin_w3c(&self, headers: &mut HeaderMap) {
+        headers.insert(TRACEPARENT, value(self.text.slice(TRACEPARENT_TEXT)));
+        headers.insert(TRACESTATE, value(self.text.slice(TRACESTATE_TEXT)));
+    }
+
+    fn continue_b3(&self, headers: &mut HeaderMap) {
         let given = match (headers.get(&X_B3_TRACE_ID), headers.get(&X_B3_SPAN_ID)) {
             (Some(trace), Some(span)) => Some([trace.as_bytes(), b"-", span.as_bytes()].concat()),
             _ => None,
@@ -74,18 +88,15 @@ impl Ids {
                 headers.insert(B3, value(given.into()));
             }
         } else if !headers.contains_key(&B3) {
-            headers.insert(X_B3_TRACE_ID, value(self.text.slice(TRACE_ID)));
-            headers.insert(X_B3_SPAN_ID, value(self.text.slice(SPAN_ID)));
-            headers.insert(B3, value(self.text.slice(B3_TEXT)));
+            self.begin_b3(headers);
         }
     }
 
-    fn add_w3c(&self, headers: &mut HeaderMap) {
+    fn continue_w3c(&self, headers: &mut HeaderMap) {
         let span = self.text.slice(SPAN_ID);
         let continued = headers.get(&TRACEPARENT).and_then(|given| continued(given.as_bytes(), &span));
         let Some(parent) = continued else {
-            headers.insert(TRACEPARENT, value(self.text.slice(TRACEPARENT_TEXT)));
-            headers.insert(TRACESTATE, tracestate(&span, &[]));
+            self.begin_w3c(headers);
             return;
         };
         headers.insert(TRACEPARENT, parent);
@@ -156,7 +167,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(X_VCAP_REQUEST_ID, HeaderValue::from_static("forged"));
         let ids = Ids::fresh();
-        ids.add_to(&mut headers);
+        ids.add_to(&mut headers, false);
         let id = text(&headers, "x-vcap-request-id");
         assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
         assert_eq!(id.replace('-', ""), text(&headers, "x-b3-traceid"));
@@ -175,14 +186,14 @@ mod tests {
         headers.insert(TRACESTATE, HeaderValue::from_static("vendor=1,gorouter=old"));
         headers.insert(X_B3_TRACE_ID, HeaderValue::from_static("463ac35c9f6413ad"));
         headers.insert(X_B3_SPAN_ID, HeaderValue::from_static("a2fb4a1d1a96d312"));
-        Ids::fresh().add_to(&mut headers);
+        Ids::fresh().add_to(&mut headers, true);
         assert_eq!(text(&headers, "b3"), "463ac35c9f6413ad-a2fb4a1d1a96d312");
         assert!(text(&headers, "traceparent").starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
         assert_ne!(text(&headers, "traceparent"), parent);
         assert!(text(&headers, "tracestate").ends_with(",vendor=1"));
 
         headers.insert(TRACEPARENT, HeaderValue::from_static("00-00000000000000000000000000000000-b7ad6b7169203331-01"));
-        Ids::fresh().add_to(&mut headers);
+        Ids::fresh().add_to(&mut headers, true);
         assert!(!text(&headers, "traceparent").starts_with("00-0000"), "a trace that is no trace is begun anew");
     }
 }

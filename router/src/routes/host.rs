@@ -1,7 +1,7 @@
 //! The host a request names: where it stands, and its one spelling.
 
-use crate::failure::Failure;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use crate::{failure::Failure, headers::scan::Scan};
+use http::{HeaderValue, Uri};
 use std::{borrow::Cow, net::IpAddr};
 
 /// The longest `Host` worth looking up: a whole name (253) with a dot and a port.
@@ -12,15 +12,13 @@ const MAX_HOST_HEADER_BYTES: usize = 260;
 ///
 /// # Errors
 /// [`Failure::EmptyHost`] where none is given, [`Failure::BadRequest`] for several or a nonsensical one.
-pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<HeaderValue, Failure> {
-    let mut given = headers.get_all(header::HOST).iter();
-    let header = given.next();
-    if given.next().is_some() {
+pub(crate) fn authority(uri: &Uri, scan: &Scan) -> Result<HeaderValue, Failure> {
+    if scan.has_hosts {
         return Err(Failure::BadRequest("several Host headers"));
     }
     let value = match uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).map_err(|_| Failure::BadRequest("invalid authority"))?,
-        None => header.cloned().ok_or(Failure::EmptyHost)?,
+        None => scan.host.clone().ok_or(Failure::EmptyHost)?,
     };
     let bytes = value.as_bytes();
     if bytes.is_empty() {
@@ -54,6 +52,11 @@ pub(crate) fn is_bare(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, header};
+
+    fn authority(uri: &Uri, headers: &HeaderMap) -> Result<HeaderValue, Failure> {
+        super::authority(uri, &Scan::of(headers))
+    }
 
     #[test]
     fn a_host_has_one_spelling() {

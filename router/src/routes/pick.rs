@@ -188,4 +188,4 @@ fn gcd(a: usize, b: usize) -> usize {
 
 #[cfg(test)]
 #[path = "pick_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use virga_contract::{Body, cell::CellError};
 
 /// A cell on which every instance but the second has a request in flight.
-struct Busy;
+pub(crate) struct Busy;
 
 #[async_trait::async_trait]
 impl Cell for Busy {

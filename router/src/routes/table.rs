@@ -191,4 +191,4 @@ fn header(guid: &str) -> HeaderValue {
 
 #[cfg(test)]
 #[path = "table_tests.rs"]
-pub(in crate::routes) mod tests;
+pub(crate) mod tests;

@@ -52,7 +52,7 @@ fn route(host: &str, path: &str, destinations: &[(ProcessGuid, Option<u8>)]) -> 
 /// A destination: the process and its weight.
 type To = (u128, Option<u8>);
 
-pub(in crate::routes) fn table(processes: &[(u128, &[bool])], routes: &[(&str, &str, &[To])]) -> Table {
+pub(crate) fn table(processes: &[(u128, &[bool])], routes: &[(&str, &str, &[To])]) -> Table {
     let routes = routes.iter().map(|(host, path, destinations)| {
         let destinations: Vec<_> = destinations.iter().map(|(process, weight)| (ProcessGuid::from_u128(*process), *weight)).collect();
         route(host, path, &destinations)
