@@ -1,5 +1,7 @@
 //! CGI commands through the cell: a run of its own for every request.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod support;
 
 use http_body_util::BodyExt as _;

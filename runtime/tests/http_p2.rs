@@ -1,5 +1,7 @@
 //! wasi:http 0.2 guests: answers, reuse, limits, and neighbours that feel nothing of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod support;
 
 use http_body_util::BodyExt as _;

@@ -1,5 +1,7 @@
 //! Static sites through the cell.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod support;
 
 use http::{HeaderMap, Method, StatusCode, header};

@@ -1,5 +1,7 @@
 //! The forms code travels in: archives that are reproducible and safe to unpack, code files that load only if authentic.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
 use virga_engine::{DropletDir, UnpackLimits, archive, code::CodeError, code::CodeSeal, compile, engine_key, for_compiling, for_running};
 use virga_model::{
