@@ -1,0 +1,155 @@
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tower::ServiceExt as _;
+use virga_model::Timestamp;
+use virga_serve::{
+    Clock as _, Endpoints, Secret, ServerLimits, Tasks,
+    axum::{
+        Router,
+        body::Body,
+        http::{Method, Request},
+    },
+    clock::ManualClock,
+    server::{ApiContext, api},
+};
+use virga_store::{
+    Store,
+    testing::TestStore,
+    uaa::clients::{self, UaaClientRow},
+};
+use virga_uaa::{Uaa, UaaSettings, bootstrap, router};
+
+pub const ADMIN_PASSWORD: &str = "admin's own";
+
+/// A UAA of one test.
+pub struct Harness {
+    pub clock: Arc<ManualClock>,
+    pub uaa: Arc<Uaa>,
+    app: Router,
+    database: TestStore,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn text(&self, member: &str) -> String {
+        self.body[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.body)).to_owned()
+    }
+
+    pub fn is(&self, status: u16, error: &str) {
+        assert_eq!((self.status, self.body["error"].as_str()), (status, Some(error)), "{}", self.body);
+    }
+}
+
+impl Harness {
+    pub async fn start() -> Self {
+        Self::with(UaaSettings::default()).await
+    }
+
+    pub async fn with(settings: UaaSettings) -> Self {
+        let database = TestStore::sqlite().await;
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap()));
+        bootstrap(&database.store, clock.now(), Some(Secret::new(ADMIN_PASSWORD.to_owned()))).await.unwrap();
+        let (app, uaa) = open(&database.store, &clock, settings).await;
+        Self { clock, uaa, app, database }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    /// The same database, opened by a process that starts anew.
+    pub async fn restart(self) -> Self {
+        let (app, uaa) = open(&self.database.store, &self.clock, UaaSettings::default()).await;
+        Self { app, uaa, ..self }
+    }
+
+    pub fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    /// A form, with `Authorization: Basic` where a client is given.
+    pub async fn form(&self, path: &str, client: Option<&str>, fields: &[(&str, &str)]) -> Answer {
+        use base64::Engine as _;
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        if let Some(client) = client {
+            request = request.header("authorization", format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(client)));
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// A login as the `cf` CLI does it.
+    pub async fn log_in(&self, username: &str, password: &str) -> Answer {
+        let fields = [("grant_type", "password"), ("username", username), ("password", password)];
+        self.form("/oauth/token", Some("cf:"), &fields).await
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.form("/oauth/token", Some("cf:"), &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    }
+
+    pub async fn admin(&self) -> String {
+        self.log_in("admin", ADMIN_PASSWORD).await.text("access_token")
+    }
+
+    pub async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("bearer {token}"));
+        }
+        self.send(request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call(Method::GET, path, Some(token), None).await
+    }
+
+    /// A new user; gives its id.
+    pub async fn create_user(&self, username: &str, password: &str) -> String {
+        let body = serde_json::json!({
+            "userName": username, "password": password, "origin": "",
+            "name": {"familyName": username, "givenName": username}, "emails": [{"value": username, "primary": true}],
+        });
+        let answer = self.call(Method::POST, "/Users", Some(&self.admin().await), Some(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.text("id")
+    }
+
+    /// A client with a secret (its hash given) that gets tokens of its own.
+    pub async fn create_client(&self, client_id: &str, secret_hash: &str, authorities: &[&str]) {
+        let client = UaaClientRow {
+            client_id: client_id.to_owned(),
+            created_at: self.clock.now(),
+            updated_at: self.clock.now(),
+            secret_hash: Some(secret_hash.to_owned()),
+            grant_types: vec!["client_credentials".to_owned()],
+            scopes: vec!["uaa.none".to_owned()],
+            authorities: authorities.iter().map(|authority| (*authority).to_owned()).collect(),
+            access_token_seconds: 600,
+            refresh_token_seconds: 600,
+        };
+        let mut transaction = self.store().begin().await.unwrap();
+        clients::upsert(&mut transaction, &client).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
+
+async fn open(store: &Store, clock: &Arc<ManualClock>, settings: UaaSettings) -> (Router, Arc<Uaa>) {
+    let endpoints = Endpoints { domain: "virga.localhost".into(), scheme: "http".into(), port: 8080, names: vec![] };
+    let uaa = Uaa::open(store.clone(), settings, endpoints.issuer(), clock.clone()).await.unwrap();
+    let context =
+        ApiContext { tasks: Tasks::new(), limits: ServerLimits::default(), endpoints: Arc::new(endpoints), verifier: uaa.verifier() };
+    (api(router(&uaa), context), uaa)
+}
