@@ -107,6 +107,8 @@ pub(crate) struct Brain {
     measured: HashSet<InstanceGuid>,
     unwritten: persist::Unwritten,
     events: Vec<EventRow>,
+    /// Answered at the end of the round, so that nobody sees a state half-way between two.
+    questions: Vec<(ProcessGuid, oneshot::Sender<Option<Vec<InstanceStats>>>)>,
     /// Not before this is the desired state read again.
     next_look: Instant,
     looked_at: Instant,
@@ -157,6 +159,7 @@ impl Brain {
             measured: HashSet::new(),
             unwritten: persist::Unwritten::default(),
             events: Vec::new(),
+            questions: Vec::new(),
             next_look: Instant::now(),
             looked_at: Instant::now(),
         };
@@ -194,8 +197,8 @@ impl Brain {
         match command {
             Command::Seen(worker) => self.workers.seen(worker, now),
             Command::Report(report) => self.report(report, now),
+            Command::Stats(process, reply) => self.questions.push((process, reply)),
             // A caller that has gone away needs no answer.
-            Command::Stats(process, reply) => drop(reply.send(self.stats(process))),
             Command::Restart(process, index, reply) => drop(reply.send(self.restart(process, index, now))),
         }
     }
@@ -216,17 +219,22 @@ impl Brain {
         if self.is_stale && Instant::now() >= self.next_look {
             self.look().await;
         }
-        if !self.is_loaded {
-            return;
+        if self.is_loaded {
+            let now = self.clock.now();
+            if self.due.is_some_and(|due| due <= now) {
+                self.touched.extend(self.processes.keys());
+            }
+            self.acknowledge(now);
+            self.converge(now);
+            self.publish();
         }
-        let now = self.clock.now();
-        if self.due.is_some_and(|due| due <= now) {
-            self.touched.extend(self.processes.keys());
+        for (process, reply) in std::mem::take(&mut self.questions) {
+            // A caller that has gone away needs no answer.
+            drop(reply.send(self.stats(process)));
         }
-        self.acknowledge(now);
-        self.converge(now);
-        self.publish();
-        self.persist().await;
+        if self.is_loaded {
+            self.persist().await;
+        }
     }
 
     /// The revision that the next snapshot will have.

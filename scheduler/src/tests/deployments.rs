@@ -1,0 +1,130 @@
+//! Rolling deployments.
+
+use super::world::{Worker, World, all_running, droplet, epoch, web, work};
+use std::time::Duration;
+use virga_contract::scheduling::Scheduler as _;
+use virga_model::{
+    AppGuid, DeploymentGuid, ProcessGuid, Timestamp,
+    state::{DeploymentState, DeploymentStrategy},
+};
+use virga_store::{
+    apps,
+    deployments::{self, DeploymentRow},
+    droplets, processes,
+};
+
+/// What the controller does for `POST /v3/deployments`.
+async fn deploy(world: &World, app: AppGuid, instances: u32) -> (DeploymentGuid, ProcessGuid) {
+    let mut db = world.begin().await;
+    let mut row = apps::find(&mut db, app).await.unwrap().unwrap();
+    let mut old = processes::find(&mut db, app.into()).await.unwrap().unwrap();
+    let new_droplet = droplets_insert(&mut db, app).await;
+    let later = Timestamp::from_second(epoch().as_second() + 1).unwrap();
+    let mut new = web(ProcessGuid::random(), app, 0);
+    (new.created_at, new.version, new.droplet) = (later, "v2".into(), Some(new_droplet));
+    processes::insert(&mut db, &new).await.unwrap();
+    old.droplet = row.droplet;
+    processes::update(&mut db, &mut old, epoch()).await.unwrap();
+    let deployment = DeploymentRow {
+        guid: DeploymentGuid::random(),
+        created_at: later,
+        updated_at: later,
+        app,
+        state: DeploymentState::Deploying,
+        strategy: DeploymentStrategy::Rolling,
+        max_in_flight: 1,
+        droplet: new_droplet,
+        previous_droplet: row.droplet,
+        old_web_process: old.guid,
+        new_web_process: new.guid,
+        original_instances: instances,
+        last_healthy_at: None,
+        status_changed_at: later,
+        error: None,
+        metadata: Default::default(),
+    };
+    deployments::insert(&mut db, &deployment).await.unwrap();
+    row.droplet = Some(new_droplet);
+    apps::update(&mut db, &mut row, later).await.unwrap();
+    db.commit().await.unwrap();
+    world.handle.nudge();
+    (deployment.guid, new.guid)
+}
+
+async fn droplets_insert(db: &mut virga_store::Transaction, app: AppGuid) -> virga_model::DropletGuid {
+    let droplet = droplet(app);
+    droplets::insert(db, &droplet).await.unwrap();
+    droplet.guid
+}
+
+async fn state(world: &World, deployment: DeploymentGuid) -> DeploymentState {
+    let mut db = world.test.store.read().await.unwrap();
+    deployments::find(&mut db, deployment).await.unwrap().unwrap().state
+}
+
+/// Lets the workers work until the deployment is in this state; the fewest routable instances of the app on the way.
+async fn until_state(world: &World, workers: &mut [Worker], deployment: DeploymentGuid, wanted: DeploymentState) -> usize {
+    let mut fewest = usize::MAX;
+    let wait = async {
+        while state(world, deployment).await != wanted {
+            for worker in &mut *workers {
+                worker.catch_up().await;
+                worker.report();
+                let instances = worker.snapshot().processes.iter().flat_map(|process| &process.instances);
+                fewest = fewest.min(instances.filter(|instance| instance.routable).count());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the deployment does not get on");
+    fewest
+}
+
+#[tokio::test]
+async fn a_rolling_deployment_never_serves_with_fewer_instances() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 3).await;
+    work(&world, &mut workers, old, all_running(3)).await;
+    let (deployment, new) = deploy(&world, app, 3).await;
+    let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Deployed).await;
+    assert!(fewest >= 3, "{fewest}");
+    work(&world, &mut workers, new, all_running(3)).await;
+    workers[0].apply(|snapshot| snapshot.processes.len() == 1).await;
+
+    let rows = processes::list_of_app(&mut *world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].guid, rows[0].instances, rows[0].droplet), (new, 3, None));
+    assert!(workers[0].snapshot().routes[0].destinations.iter().all(|destination| destination.process == new));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_new_process_that_fails_takes_nothing_away_and_can_be_cancelled() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 2).await;
+    let before = work(&world, &mut workers, old, all_running(2)).await;
+    let (deployment, new) = deploy(&world, app, 2).await;
+    workers[0].sick = Some((new, "no such file".into()));
+    work(&world, &mut workers, new, |stats| stats.len() == 1 && stats[0].details.is_some()).await;
+    assert_eq!(state(&world, deployment).await, DeploymentState::Deploying);
+    let during = work(&world, &mut workers, old, all_running(2)).await;
+    assert_eq!(during[0].instance, before[0].instance);
+
+    let mut db = world.begin().await;
+    let mut row = deployments::find(&mut db, deployment).await.unwrap().unwrap();
+    row.state = DeploymentState::Canceling;
+    deployments::update(&mut db, &mut row, epoch()).await.unwrap();
+    let mut app_row = apps::find(&mut db, app).await.unwrap().unwrap();
+    app_row.droplet = row.previous_droplet;
+    apps::update(&mut db, &mut app_row, epoch()).await.unwrap();
+    db.commit().await.unwrap();
+    world.handle.nudge();
+    until_state(&world, &mut workers, deployment, DeploymentState::Canceled).await;
+    let rows = processes::list_of_app(&mut *world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!((rows.len(), rows[0].guid, rows[0].instances, rows[0].droplet), (1, old, 2, None));
+    let after = work(&world, &mut workers, old, all_running(2)).await;
+    assert_eq!(after[0].instance, before[0].instance);
+    world.end().await;
+}

@@ -1,0 +1,6 @@
+//! The scheduler over a real database, with simulated workers and a clock that stands still until it is moved.
+
+mod deployments;
+mod instances;
+mod restarts;
+mod world;
