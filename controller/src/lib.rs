@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod bootstrap;
 mod controller;
 mod endpoint;
 pub mod error;
@@ -24,15 +25,41 @@ pub mod jobs;
 mod label_selector;
 pub mod list;
 pub mod metadata;
+pub mod request;
 pub mod routes;
 
+mod absent;
+pub mod apps;
 pub mod audit_events;
+mod blobs;
+mod buildpacks;
+mod builds;
+mod deployments;
+pub mod domains;
+mod droplets;
+mod environment_variable_groups;
+mod feature_flags;
+mod log_cache;
 pub mod manifests;
-
+mod organization_quotas;
+pub mod organizations;
 pub mod packages;
-pub mod root;
+mod processes;
+mod resource_matches;
+mod retention;
+mod revisions;
+pub mod roles;
+mod root;
+pub mod routing;
+mod security_groups;
+mod sidecars;
+pub mod spaces;
+pub mod stacks;
+mod tasks;
+pub mod users;
 
 pub use access::{Access, OrgRight, SpaceRight};
+pub use bootstrap::{Bootstrap, bootstrap};
 pub use controller::{Controller, ControllerConfig, ControllerLimits, Parts};
 pub use endpoint::{Endpoint, Who};
 pub use error::{Error, Result};

@@ -164,3 +164,14 @@ pub async fn memory_in_use(db: &mut Connection, organization: OrgGuid, except: O
     let except = except.map(|guid| guid.to_string()).unwrap_or_default();
     sqlx::query(query).bind(organization.to_string()).bind(except).fetch_one(db).await?.int("used")
 }
+
+/// Started instances of an organization together.
+///
+/// # Errors
+/// Those of the database.
+pub async fn instances_in_use(db: &mut Connection, organization: OrgGuid) -> Result<i64> {
+    let query = "SELECT CAST(COALESCE(SUM(p.instances), 0) AS BIGINT) AS used FROM processes p \
+                 JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
+                 WHERE s.organization_guid = $1 AND a.state = 'STARTED'";
+    sqlx::query(query).bind(organization.to_string()).fetch_one(db).await?.int("used")
+}

@@ -14,12 +14,21 @@ const AT_A_TIME: usize = 16;
 /// How often the table is looked at without a nudge, and a job that could not be finished is tried again.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Runs jobs until `draining` rings, then finishes those it has begun.
+/// Runs jobs and stagings until `draining` rings, then finishes the jobs it has begun. What was interrupted by the end of an
+/// earlier process is taken up again first.
 pub async fn run(controller: Controller, draining: CancellationToken) {
+    if let Err(error) = crate::packages::fail_interrupted(&controller).await {
+        tracing::error!(%error, context = error.api().context, "interrupted uploads could not be marked");
+    }
+    futures::join!(run_jobs(&controller, draining.clone()), crate::builds::run(&controller, draining));
+    controller.background_done().await;
+}
+
+async fn run_jobs(controller: &Controller, draining: CancellationToken) {
     let mut running = JoinSet::new();
     let mut begun = HashSet::new();
     while !draining.is_cancelled() {
-        begin_due(&controller, &mut running, &mut begun).await;
+        begin_due(controller, &mut running, &mut begun).await;
         tokio::select! {
             () = draining.cancelled() => break,
             () = controller.job_nudge().notified() => {}

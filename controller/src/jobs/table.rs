@@ -19,4 +19,10 @@ macro_rules! operations {
     };
 }
 
-operations! {}
+operations! {
+    "app.delete" => crate::apps::delete::run,
+    "blob.delete" => crate::blobs::run,
+    "droplet.upload" => crate::droplets::upload_work,
+    "space.delete" => crate::spaces::delete::work,
+    "organization.delete" => crate::organizations::delete::work,
+}

@@ -1,0 +1,62 @@
+//! Lists of what this platform has none of yet (services, isolation segments, space quotas, route policies). Commands read
+//! them on the way to something else; an empty page is the truth.
+
+use crate::{
+    Result, answer,
+    list::{ListRequest, ListSpec, include},
+};
+use virga_serve::axum::response::Response;
+
+macro_rules! absent {
+    ($($(#[$doc:meta])* $name:ident = $spec:expr, [$($included:literal)*];)+) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// 400 for parameters that are not right.
+        pub async fn $name(request: ListRequest) -> Result<Response> {
+            const SPEC: ListSpec = $spec;
+            let query = request.parse(&SPEC)?;
+            #[allow(unused_mut, reason = "lists without an include")]
+            let mut body = query.paginated(0, Vec::new());
+            $(include(&mut body, $included, Vec::new());)*
+            Ok(answer::ok(body))
+        }
+    )+};
+}
+
+absent! {
+    /// `GET /v3/service_instances`.
+    service_instances = ListSpec::new(&[
+        "names", "type", "space_guids", "organization_guids", "service_plan_guids", "service_plan_names", "fields[space]",
+        "fields[space.organization]", "fields[service_plan]", "fields[service_plan.service_offering]",
+        "fields[service_plan.service_offering.service_broker]",
+    ]).order_by(&["name"]), ["spaces" "organizations" "service_plans" "service_offerings" "service_brokers"];
+    /// `GET /v3/service_credential_bindings`.
+    service_credential_bindings = ListSpec::new(&[
+        "names", "type", "app_guids", "app_names", "service_instance_guids", "service_instance_names", "service_plan_guids",
+        "service_plan_names", "service_offering_guids", "service_offering_names", "guids",
+    ]).order_by(&["name"]).includes(&["app", "service_instance"]), ["apps" "service_instances"];
+    /// `GET /v3/service_route_bindings`.
+    service_route_bindings = ListSpec::new(&["route_guids", "service_instance_guids", "service_instance_names"])
+        .includes(&["route", "service_instance"]), ["routes" "service_instances"];
+    /// `GET /v3/service_offerings`.
+    service_offerings = ListSpec::new(&[
+        "names", "available", "broker_catalog_ids", "service_broker_guids", "service_broker_names", "space_guids",
+        "organization_guids", "fields[service_broker]",
+    ]).order_by(&["name"]), ["service_brokers"];
+    /// `GET /v3/service_plans`.
+    service_plans = ListSpec::new(&[
+        "names", "available", "broker_catalog_ids", "service_broker_guids", "service_broker_names", "service_offering_guids",
+        "service_offering_names", "service_instance_guids", "space_guids", "organization_guids",
+        "fields[service_offering.service_broker]",
+    ]).order_by(&["name"]).includes(&["space.organization", "service_offering"]),
+        ["spaces" "organizations" "service_offerings" "service_brokers"];
+    /// `GET /v3/service_brokers`.
+    service_brokers = ListSpec::new(&["names", "space_guids"]).order_by(&["name"]), [];
+    /// `GET /v3/isolation_segments`.
+    isolation_segments = ListSpec::new(&["names", "organization_guids"]).order_by(&["name"]), [];
+    /// `GET /v3/space_quotas`.
+    space_quotas = ListSpec::new(&["names", "organization_guids", "space_guids"]).order_by(&["name"]).without_labels(), [];
+    /// `GET /v3/route_policies`.
+    route_policies = ListSpec::new(&["space_guids", "route_guids", "sources"]).includes(&["route", "source"]), ["routes"];
+}

@@ -1,0 +1,68 @@
+//! Reading domains.
+
+use super::view;
+use crate::{
+    Access, Controller, OrgRight, Result, answer,
+    list::{ListRequest, ListSpec},
+};
+use virga_contract::ApiError;
+use virga_model::{DomainGuid, OrgGuid};
+use virga_serve::{
+    Base, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    Connection,
+    domains::{self, DomainRow},
+    select::Listing,
+};
+
+const LIST: ListSpec = ListSpec::new(&["names", "organization_guids"]);
+
+/// `GET /v3/domains`.
+///
+/// # Errors
+/// 400 for parameters that are not right.
+pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
+    page(&controller, &access, request, None).await
+}
+
+/// `GET /v3/organizations/:guid/domains`: what the organization may use.
+///
+/// # Errors
+/// 404, 400 for parameters that are not right.
+pub async fn list_of_organization(
+    State(controller): State<Controller>,
+    access: Access,
+    Path(guid): Path<OrgGuid>,
+    request: ListRequest,
+) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    access.in_organization(&mut db, OrgRight::See, guid, "Organization").await?;
+    drop(db);
+    page(&controller, &access, request, Some(guid)).await
+}
+
+async fn page(controller: &Controller, access: &Access, request: ListRequest, usable_in: Option<OrgGuid>) -> Result<Response> {
+    let query = request.parse(&LIST)?;
+    let mut db = controller.store.read().await?;
+    let (names, organizations) = (query.values("names"), query.values("organization_guids"));
+    let page = domains::list(&mut db, names.as_deref(), organizations.as_deref(), usable_in, access.visible(), &query.listing).await?;
+    Ok(answer::ok(query.render(&page, |domain| view(&query.base, domain))))
+}
+
+/// `GET /v3/domains/:guid`.
+///
+/// # Errors
+/// 404.
+pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<DomainGuid>) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+}
+
+/// The domain, where the caller may see it.
+pub(super) async fn visible(db: &mut Connection, access: &Access, guid: DomainGuid) -> Result<DomainRow> {
+    let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
+    let page = domains::list(db, None, None, None, access.visible(), &listing).await?;
+    Ok(page.rows.into_iter().next().ok_or_else(|| ApiError::not_found("Domain"))?)
+}

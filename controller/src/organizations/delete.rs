@@ -1,0 +1,63 @@
+//! Deleting an organization with everything in it.
+
+use crate::{Access, Controller, Result, answer, jobs};
+use serde_json::{Value, json};
+use virga_contract::ApiError;
+use virga_model::OrgGuid;
+use virga_serve::{
+    Base, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    domains,
+    jobs::JobRow,
+    organizations,
+    roles::{self, RoleScope},
+    spaces,
+};
+
+/// `DELETE /v3/organizations/:guid`: a job that deletes every space, app, route, private domain and role with it.
+///
+/// # Errors
+/// 404, 403.
+pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<OrgGuid>) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    access.in_organization(&mut tx, crate::OrgRight::See, guid, "Organization").await?;
+    access.admin()?;
+    let organization = organizations::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("Organization"))?;
+    super::change::record(
+        &controller,
+        &mut tx,
+        &access,
+        "audit.organization.delete-request",
+        &organization,
+        json!({ "request": { "recursive": true } }),
+    )
+    .await?;
+    let job = jobs::start(&mut tx, controller.now(), "organization.delete", guid, Value::Null).await?;
+    tx.commit().await?;
+    controller.nudge_jobs();
+    Ok(answer::job(&base, job))
+}
+
+/// The job: space by space, so that no transaction grows with the size of the organization.
+///
+/// # Errors
+/// Those of the database.
+pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
+    let guid: OrgGuid =
+        job.resource.as_deref().and_then(|guid| guid.parse().ok()).ok_or_else(|| ApiError::internal("a job without its organization"))?;
+    let in_it = spaces::list_of_organization(&mut *controller.store.read().await?, guid).await?;
+    for space in in_it {
+        crate::spaces::delete::everything(controller, space.guid).await?;
+    }
+    let mut tx = controller.store.begin().await?;
+    for domain in domains::private_of(&mut tx, guid).await? {
+        domains::delete(&mut tx, domain.guid).await?;
+    }
+    roles::delete_in(&mut tx, RoleScope::Organization(guid)).await?;
+    organizations::delete(&mut tx, guid).await?;
+    tx.commit().await?;
+    controller.scheduler.nudge();
+    Ok(Vec::new())
+}

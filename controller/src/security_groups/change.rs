@@ -1,0 +1,139 @@
+//! Making, changing and deleting security groups. Administrators only, which the route table sees to. A change takes effect
+//! in running apps with the next snapshot.
+
+use super::{rules, view};
+use crate::{
+    Controller, Error, Result, answer, jobs,
+    request::{ToMany, check_name},
+};
+use serde::Deserialize;
+use virga_contract::ApiError;
+use virga_model::{SecurityGroupGuid, egress::EgressRule};
+use virga_serve::{
+    Base, Json, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    StoreError, Transaction,
+    security_groups::{self, SecurityGroupRow},
+};
+
+/// Body of `POST` and `PATCH`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupBody {
+    name: Option<String>,
+    rules: Option<Vec<EgressRule>>,
+    globally_enabled: Option<Globally>,
+    relationships: Option<Spaces>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Globally {
+    running: Option<bool>,
+    staging: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spaces {
+    running_spaces: Option<ToMany>,
+    staging_spaces: Option<ToMany>,
+}
+
+impl GroupBody {
+    fn apply(self, group: &mut SecurityGroupRow) -> Result<()> {
+        if let Some(name) = self.name {
+            check_name(&name)?;
+            group.name = name;
+        }
+        if let Some(wanted) = self.rules {
+            let wrong = rules::wrong(&wanted);
+            if !wrong.is_empty() {
+                return Err(ApiError::unprocessable_all(wrong).into());
+            }
+            group.rules = wanted;
+        }
+        if let Some(globally) = self.globally_enabled {
+            group.running_default = globally.running.unwrap_or(group.running_default);
+            group.staging_default = globally.staging.unwrap_or(group.staging_default);
+        }
+        let bound = self.relationships.is_some_and(|spaces| {
+            [spaces.running_spaces, spaces.staging_spaces].into_iter().flatten().any(|spaces| !spaces.data.is_empty())
+        });
+        if bound {
+            return Err(ApiError::unprocessable("Security groups hold for every space or for none here; use globally_enabled.").into());
+        }
+        Ok(())
+    }
+}
+
+/// `POST /v3/security_groups`.
+///
+/// # Errors
+/// 403, 422 `Security group with name 'x' already exists.` and what is wrong with the rules.
+pub async fn create(State(controller): State<Controller>, base: Base, Json(body): Json<GroupBody>) -> Result<Response> {
+    check_name(body.name.as_deref().unwrap_or_default())?;
+    let now = controller.now();
+    let mut group = SecurityGroupRow {
+        guid: SecurityGroupGuid::random(),
+        created_at: now,
+        updated_at: now,
+        name: String::new(),
+        rules: Vec::new(),
+        running_default: false,
+        staging_default: false,
+    };
+    body.apply(&mut group)?;
+    save(&controller, controller.store.begin().await?, &group).await?;
+    Ok(answer::created(view(&base, &group)))
+}
+
+/// `PATCH /v3/security_groups/:guid`.
+///
+/// # Errors
+/// 403, 404, 422.
+pub async fn update(
+    State(controller): State<Controller>,
+    base: Base,
+    Path(guid): Path<SecurityGroupGuid>,
+    Json(body): Json<GroupBody>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let found = security_groups::find(&mut tx, guid).await?;
+    let mut group = found.ok_or_else(|| ApiError::not_found("Security group"))?;
+    body.apply(&mut group)?;
+    group.updated_at = controller.now();
+    save(&controller, tx, &group).await?;
+    Ok(answer::ok(view(&base, &group)))
+}
+
+async fn save(controller: &Controller, mut tx: Transaction, group: &SecurityGroupRow) -> Result<()> {
+    security_groups::save(&mut tx, group).await.map_err(|error| taken(error, &group.name))?;
+    tx.commit().await?;
+    controller.scheduler.nudge();
+    Ok(())
+}
+
+/// `DELETE /v3/security_groups/:guid`.
+///
+/// # Errors
+/// 403, 404.
+pub async fn delete(State(controller): State<Controller>, base: Base, Path(guid): Path<SecurityGroupGuid>) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    if !security_groups::delete(&mut tx, guid).await? {
+        return Err(ApiError::not_found("Security group").into());
+    }
+    let job = jobs::done(&mut tx, controller.now(), "security_group.delete", guid).await?;
+    tx.commit().await?;
+    controller.scheduler.nudge();
+    Ok(answer::job(&base, job))
+}
+
+fn taken(error: StoreError, name: &str) -> Error {
+    if error.is_unique("security_groups_name") {
+        return ApiError::unprocessable(format!("Security group with name '{name}' already exists.")).into();
+    }
+    error.into()
+}

@@ -1,0 +1,75 @@
+//! Reading security groups.
+
+use super::view;
+use crate::{
+    Access, Controller, Result, answer,
+    list::{ListQuery, ListRequest, ListSpec},
+};
+use virga_contract::{ApiError, ErrorCode};
+use virga_model::SecurityGroupGuid;
+use virga_serve::{
+    Base, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    Connection,
+    security_groups::{self, SecurityGroupFilter, SecurityGroupRow},
+    select::Listing,
+};
+
+const LIST: ListSpec =
+    ListSpec::new(&["names", "running_space_guids", "staging_space_guids", "globally_enabled_running", "globally_enabled_staging"])
+        .without_labels();
+
+/// `GET /v3/security_groups`.
+///
+/// # Errors
+/// 400 for parameters that are not right.
+pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
+    let query = request.parse(&LIST)?;
+    let filter = SecurityGroupFilter {
+        names: query.values("names"),
+        running_default: truth(&query, "globally_enabled_running")?,
+        staging_default: truth(&query, "globally_enabled_staging")?,
+    };
+    let mut db = controller.store.read().await?;
+    let mut listing = query.listing.clone();
+    // Groups hold everywhere or nowhere here: none is bound to a space.
+    if query.values("running_space_guids").is_some() || query.values("staging_space_guids").is_some() {
+        listing.guids = Some(Vec::new());
+    }
+    let page = security_groups::list(&mut db, &filter, access.visible(), &listing).await?;
+    Ok(answer::ok(query.render(&page, |group| view(&query.base, group))))
+}
+
+fn truth(query: &ListQuery, name: &str) -> Result<Option<bool>> {
+    match query.values(name).as_deref() {
+        None => Ok(None),
+        Some([text]) if text == "true" => Ok(Some(true)),
+        Some([text]) if text == "false" => Ok(Some(false)),
+        Some(_) => {
+            let detail = format!("The query parameter is invalid: {name} must be 'true' or 'false'");
+            Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into())
+        }
+    }
+}
+
+/// `GET /v3/security_groups/:guid`.
+///
+/// # Errors
+/// 404.
+pub async fn show(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(guid): Path<SecurityGroupGuid>,
+) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+}
+
+pub(super) async fn visible(db: &mut Connection, access: &Access, guid: SecurityGroupGuid) -> Result<SecurityGroupRow> {
+    let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
+    let page = security_groups::list(db, &SecurityGroupFilter::default(), access.visible(), &listing).await?;
+    Ok(page.rows.into_iter().next().ok_or_else(|| ApiError::not_found("Security group"))?)
+}

@@ -1,0 +1,55 @@
+//! Reading users.
+
+use super::view;
+use crate::{
+    Access, Controller, Result, answer,
+    list::{ListRequest, ListSpec},
+};
+use virga_contract::{ApiError, ErrorCode};
+use virga_model::UserGuid;
+use virga_serve::{
+    Base, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    Connection,
+    select::Listing,
+    users::{self, UserFilter, UserRow},
+};
+
+const LIST: ListSpec = ListSpec::new(&["usernames", "partial_usernames", "origins"]);
+
+/// `GET /v3/users`.
+///
+/// # Errors
+/// 400 for parameters that are not right.
+pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
+    let query = request.parse(&LIST)?;
+    let filter = UserFilter {
+        usernames: query.values("usernames"),
+        partial_usernames: query.values("partial_usernames"),
+        origins: query.values("origins"),
+    };
+    if filter.usernames.is_some() && filter.partial_usernames.is_some() {
+        let detail = "The query parameter is invalid: Usernames and partial_usernames cannot be used together";
+        return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
+    }
+    let mut db = controller.store.read().await?;
+    let page = users::list(&mut db, &filter, access.visible(), &query.listing).await?;
+    Ok(answer::ok(query.render(&page, |user| view(&query.base, user))))
+}
+
+/// `GET /v3/users/:guid`.
+///
+/// # Errors
+/// 404 `User not found`.
+pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<UserGuid>) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+}
+
+pub(super) async fn visible(db: &mut Connection, access: &Access, guid: UserGuid) -> Result<UserRow> {
+    let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
+    let page = users::list(db, &UserFilter::default(), access.visible(), &listing).await?;
+    Ok(page.rows.into_iter().next().ok_or_else(|| ApiError::not_found("User"))?)
+}
