@@ -8,7 +8,7 @@ use crate::{
 };
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
-use virga_model::{AppGuid, DropletGuid, SpaceGuid, Timestamp, state::AppState};
+use virga_model::{AppGuid, DropletGuid, OrgGuid, SpaceGuid, Timestamp, state::AppState};
 
 /// One app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,4 +197,55 @@ pub async fn list(db: &mut Connection, filter: &AppFilter, visible: Visible, lis
         select.and_in("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
     }
     select.page(db, listing, AppRow::from_row).await
+}
+
+/// Where an app is, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// Name of the app.
+    pub app_name: String,
+    /// Its space.
+    pub space: SpaceGuid,
+    /// Name of the space.
+    pub space_name: String,
+    /// The space's organization.
+    pub organization: OrgGuid,
+    /// Name of the organization.
+    pub organization_name: String,
+}
+
+/// Where an app is, by name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn placement(db: &mut Connection, app: AppGuid) -> Result<Option<Placement>> {
+    let query = sqlx::query(
+        "SELECT a.name AS app_name, s.guid AS space_guid, s.name AS space_name, o.guid AS organization_guid, o.name AS organization_name \
+         FROM apps a JOIN spaces s ON s.guid = a.space_guid JOIN organizations o ON o.guid = s.organization_guid WHERE a.guid = $1",
+    );
+    let Some(row) = query.bind(app.to_string()).fetch_optional(db).await? else { return Ok(None) };
+    Ok(Some(Placement {
+        app_name: row.text("app_name")?,
+        space: row.parsed("space_guid")?,
+        space_name: row.text("space_name")?,
+        organization: row.parsed("organization_guid")?,
+        organization_name: row.text("organization_name")?,
+    }))
+}
+
+/// `host.domain/path` of every route of an app, in the order in which they were mapped.
+///
+/// # Errors
+/// Those of the database.
+pub async fn uris(db: &mut Connection, app: AppGuid) -> Result<Vec<String>> {
+    let query = sqlx::query(
+        "SELECT r.host, d.name AS domain, r.path, MIN(t.created_at) AS mapped_at FROM route_destinations t \
+         JOIN routes r ON r.guid = t.route_guid JOIN domains d ON d.guid = r.domain_guid WHERE t.app_guid = $1 \
+         GROUP BY r.guid, r.host, d.name, r.path ORDER BY mapped_at, r.guid",
+    );
+    let uri = |row: &AnyRow| {
+        let (host, domain, path) = (row.text("host")?, row.text("domain")?, row.text("path")?);
+        Ok(if host.is_empty() { format!("{domain}{path}") } else { format!("{host}.{domain}{path}") })
+    };
+    query.bind(app.to_string()).fetch_all(db).await?.iter().map(uri).collect()
 }

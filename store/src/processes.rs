@@ -196,6 +196,8 @@ pub struct Reserved {
     pub log_rate_limit_in_bytes_per_second: i64,
     /// Processes without a limit on their log.
     pub unlimited_log_processes: u64,
+    /// Memory of the largest instance, megabytes.
+    pub largest_memory_in_mb: u64,
 }
 
 /// What started apps of the organization are promised.
@@ -208,7 +210,8 @@ pub async fn reserved_in_organization(db: &mut Connection, organization: virga_m
          CAST(COALESCE(SUM(p.instances), 0) AS BIGINT) AS instances, \
          CAST(COALESCE(SUM(CASE WHEN p.log_rate_limit_in_bytes_per_second >= 0 THEN p.log_rate_limit_in_bytes_per_second * p.instances \
          ELSE 0 END), 0) AS BIGINT) AS log_rate, \
-         CAST(COALESCE(SUM(CASE WHEN p.log_rate_limit_in_bytes_per_second < 0 THEN p.instances ELSE 0 END), 0) AS BIGINT) AS unlimited \
+         CAST(COALESCE(SUM(CASE WHEN p.log_rate_limit_in_bytes_per_second < 0 THEN p.instances ELSE 0 END), 0) AS BIGINT) AS unlimited, \
+         CAST(COALESCE(MAX(CASE WHEN p.instances > 0 THEN p.memory_in_mb ELSE 0 END), 0) AS BIGINT) AS largest \
          FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
          WHERE s.organization_guid = $1 AND a.state = 'STARTED'",
     )
@@ -220,6 +223,7 @@ pub async fn reserved_in_organization(db: &mut Connection, organization: virga_m
         instances: row.count("instances")?,
         log_rate_limit_in_bytes_per_second: row.int("log_rate")?,
         unlimited_log_processes: row.count("unlimited")?,
+        largest_memory_in_mb: row.count("largest")?,
     })
 }
 

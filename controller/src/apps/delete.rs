@@ -1,0 +1,71 @@
+//! `DELETE /v3/apps/:guid` and the job that does it.
+
+use super::lookup;
+use crate::{Access, Controller, Result, SpaceRight, answer, audit_events::record, blobs, jobs};
+use serde_json::json;
+use virga_model::{AppGuid, state::AppState};
+use virga_serve::{
+    Base, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{Connection, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, route_destinations};
+
+/// Stops the app at once and starts the job that deletes it.
+///
+/// # Errors
+/// 404 `App not found`, 403.
+pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<AppGuid>) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let (mut app, organization) = lookup::app(&mut tx, &access, SpaceRight::Write, guid).await?;
+    app.state = AppState::Stopped;
+    apps::update(&mut tx, &mut app, controller.now()).await?;
+    let job = jobs::start(&mut tx, controller.now(), "app.delete", guid, json!({ "app": guid })).await?;
+    record(&controller, &mut tx, &access, lookup::event("audit.app.delete-request", &app, organization, json!({}))).await?;
+    tx.commit().await?;
+    controller.nudge_jobs();
+    controller.scheduler.nudge();
+    Ok(answer::job(&base, job))
+}
+
+/// The job `app.delete`.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
+    if let Some(app) = job.resource.as_deref().and_then(|guid| guid.parse().ok()) {
+        let mut tx = controller.store.begin().await?;
+        delete_everything(controller, &mut tx, app).await?;
+        tx.commit().await?;
+        controller.nudge_jobs();
+        controller.scheduler.nudge();
+    }
+    Ok(Vec::new())
+}
+
+/// Deletes an app and everything that belongs to it, and starts the job that frees its blobs. One that is gone is fine.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<()> {
+    let mut freed = Vec::new();
+    route_destinations::delete_of_app(db, app).await?;
+    for deployment in deployments::list_of_app(db, app).await? {
+        deployments::delete(db, deployment.guid).await?;
+    }
+    for build in builds::list_of_app(db, app).await? {
+        builds::delete(db, build.guid).await?;
+    }
+    for droplet in droplets::list_of_app(db, app).await? {
+        freed.extend(droplet.digest.map(blobs::Freed::Droplet));
+        droplets::delete(db, droplet.guid).await?;
+    }
+    for package in packages::list_of_app(db, app).await? {
+        freed.extend(package.digest.map(blobs::Freed::Package));
+        packages::delete(db, package.guid).await?;
+    }
+    for process in processes::list_of_app(db, app).await? {
+        processes::delete(db, process.guid).await?;
+    }
+    apps::delete(db, app).await?;
+    blobs::free_later(controller, db, freed).await
+}

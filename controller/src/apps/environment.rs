@@ -1,0 +1,131 @@
+//! An app's environment: what `cf env` shows and `cf set-env` changes. Instances see a change when they are started anew.
+
+use super::{change, lookup, request::UpdateEnvironment, view};
+use crate::{
+    Access, Controller, Result, SpaceRight, answer,
+    audit_events::{record, say},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use virga_contract::ApiError;
+use virga_model::{
+    AppGuid,
+    environment::{AppDescription, staging, vcap_application},
+};
+use virga_serve::{
+    Base, Json, Path,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    Connection,
+    apps::{self, AppRow, Placement},
+    environment_variable_groups as groups,
+};
+
+/// `GET /v3/apps/:guid/env`.
+///
+/// # Errors
+/// 404 `App not found`, 403.
+pub async fn show_environment(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(guid): Path<AppGuid>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let (app, organization) = lookup::app(&mut tx, &access, SpaceRight::ReadEnvironment, guid).await?;
+    let about = About::read(&mut tx, &app).await?;
+    let body = json!({
+        "staging_env_json": variables(&mut tx, "staging").await?,
+        "running_env_json": variables(&mut tx, "running").await?,
+        "environment_variables": app.environment,
+        "system_env_json": { "VCAP_SERVICES": services() },
+        "application_env_json": { "VCAP_APPLICATION": vcap_application(&about.describe(&app, &base.api), None) },
+    });
+    record(&controller, &mut tx, &access, lookup::event("audit.app.environment.show", &app, organization, json!({}))).await?;
+    tx.commit().await?;
+    Ok(answer::ok(body))
+}
+
+/// `GET /v3/apps/:guid/environment_variables`.
+///
+/// # Errors
+/// 404 `App not found`, 403.
+pub async fn show_environment_variables(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(guid): Path<AppGuid>,
+) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    let (app, _) = lookup::app(&mut db, &access, SpaceRight::ReadEnvironment, guid).await?;
+    Ok(answer::ok(view::environment_variables(&base, &app)))
+}
+
+/// `PATCH /v3/apps/:guid/environment_variables`.
+///
+/// # Errors
+/// 404 `App not found`, 403, 422.
+pub async fn update_environment_variables(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(guid): Path<AppGuid>,
+    Json(request): Json<UpdateEnvironment>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let (mut app, organization) = lookup::app(&mut tx, &access, SpaceRight::Manage, guid).await?;
+    app.environment = change::environment(&app.environment, request.var)?;
+    apps::update(&mut tx, &mut app, controller.now()).await?;
+    let data = json!({ "request": { "environment_variables": "[PRIVATE DATA HIDDEN]" } });
+    record(&controller, &mut tx, &access, lookup::event("audit.app.update", &app, organization, data)).await?;
+    tx.commit().await?;
+    say(&controller, guid, format!("Updated app with guid {guid} (environment variables)"));
+    Ok(answer::ok(view::environment_variables(&base, &app)))
+}
+
+/// `VCAP_SERVICES` of an app without bindings; services come with a later part of the platform.
+fn services() -> Value {
+    json!({})
+}
+
+async fn variables(db: &mut Connection, group: &str) -> Result<BTreeMap<String, String>> {
+    Ok(groups::find(db, group).await?.map(|group| group.variables).unwrap_or_default())
+}
+
+/// What an app's environment says of its surroundings.
+struct About {
+    placement: Placement,
+    uris: Vec<String>,
+}
+
+impl About {
+    async fn read(db: &mut Connection, app: &AppRow) -> Result<Self> {
+        let placement = apps::placement(db, app.guid).await?.ok_or_else(|| ApiError::not_found("App"))?;
+        Ok(Self { placement, uris: apps::uris(db, app.guid).await? })
+    }
+
+    fn describe<'a>(&'a self, app: &'a AppRow, api_url: &'a str) -> AppDescription<'a> {
+        AppDescription {
+            api_url,
+            app: app.guid,
+            name: &app.name,
+            uris: &self.uris,
+            space: app.space,
+            space_name: &self.placement.space_name,
+            organization: self.placement.organization,
+            organization_name: &self.placement.organization_name,
+        }
+    }
+}
+
+/// The environment in which an app is staged.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn of_staging(controller: &Controller, db: &mut Connection, app: &AppRow) -> Result<BTreeMap<String, String>> {
+    let about = About::read(db, app).await?;
+    let group = variables(db, "staging").await?;
+    let api_url = format!("api.{}", controller.config.system_domain);
+    Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &services()))
+}

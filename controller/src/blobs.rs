@@ -1,0 +1,56 @@
+//! Freeing blobs that no row names any more.
+//!
+//! Blobs are named by their content, so two packages may share one. It is looked at and deleted inside a write transaction,
+//! and whoever writes a row that names a blob makes sure inside the same transaction that it is still there: of two who meet,
+//! one sees what the other did.
+
+use crate::{Controller, Result, jobs};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use virga_blobstore::Kind;
+use virga_contract::ApiError;
+use virga_model::{Sha256Digest, state::JobState};
+use virga_store::{Connection, droplets, jobs::JobRow, packages};
+
+/// A blob that a row named until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Freed {
+    /// Bits of a package.
+    Package(Sha256Digest),
+    /// A droplet.
+    Droplet(Sha256Digest),
+}
+
+/// Starts the job that deletes those of `freed` that nobody else names, in the transaction that deletes the rows.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn free_later(controller: &Controller, db: &mut Connection, freed: Vec<Freed>) -> Result<()> {
+    if !freed.is_empty() {
+        jobs::start(db, controller.now(), "blob.delete", "", json!({ "freed": freed })).await?;
+    }
+    Ok(())
+}
+
+/// The job `blob.delete`.
+///
+/// # Errors
+/// Those of database and blobstore.
+pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
+    debug_assert_eq!(job.state, JobState::Processing);
+    let freed = job.payload.get("freed").cloned().unwrap_or(Value::Null);
+    let freed: Vec<Freed> = serde_json::from_value(freed).map_err(|error| ApiError::internal(format_args!("payload: {error}")))?;
+    for blob in freed {
+        let mut tx = controller.store.begin().await?;
+        let (kind, digest, used) = match blob {
+            Freed::Package(digest) => (Kind::Packages, digest, packages::is_blob_used(&mut tx, digest).await?),
+            Freed::Droplet(digest) => (Kind::Droplets, digest, droplets::is_blob_used(&mut tx, digest).await?),
+        };
+        if !used {
+            controller.blobs.delete(kind, &digest).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(Vec::new())
+}

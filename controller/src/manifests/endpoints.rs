@@ -1,0 +1,121 @@
+//! `POST /v3/spaces/:guid/actions/apply_manifest`, `POST /v3/spaces/:guid/manifest_diff`, `GET /v3/apps/:guid/manifest`.
+
+use super::{apply, diff, document, render};
+use crate::{
+    Access, Controller, Result, SpaceRight, answer,
+    apps::lookup::{self, event},
+    audit_events::{record, say},
+    jobs,
+    processes::quota,
+};
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use virga_contract::{ApiError, ErrorCode};
+use virga_model::{AppGuid, SpaceGuid, state::AppState};
+use virga_serve::{
+    Base, Failure, Path,
+    axum::{
+        body::Bytes,
+        extract::{State, rejection::BytesRejection},
+        response::{IntoResponse as _, Response},
+    },
+    extract::body_failure,
+};
+use virga_store::apps;
+
+/// Makes the apps of a space what the manifest says, all of them or none. Apps that are not there are made, stopped.
+///
+/// # Errors
+/// 404 `Space not found`; 403; 400 for what is no YAML; 422 with one entry for each problem of each app.
+pub async fn apply_manifest(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(space): Path<SpaceGuid>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let organization = access.in_space(&mut tx, SpaceRight::Write, space, "Space").await?.organization;
+    let manifests = document::validate(&read(&headers, body)?)?;
+    let mut touched = Vec::new();
+    for manifest in &manifests {
+        let app = apply::app(&controller, &mut tx, &access, space, organization, manifest).await.map_err(|error| named(&error.into(), &manifest.name))?;
+        let data = json!({ "request": { "name": app.name } });
+        record(&controller, &mut tx, &access, event("audit.app.apply_manifest", &app, organization, data)).await?;
+        touched.push(app);
+    }
+    if touched.iter().any(|app| app.state == AppState::Started) {
+        quota::check(&mut tx, organization).await?;
+    }
+    let job = jobs::done(&mut tx, controller.now(), "space.apply_manifest", space).await?;
+    tx.commit().await?;
+    controller.scheduler.nudge();
+    for app in &touched {
+        say(&controller, app.guid, format!("Applied manifest to app with guid {} ({})", app.guid, app.name));
+    }
+    Ok(answer::job(&base, job))
+}
+
+/// What the manifest would change.
+///
+/// # Errors
+/// As [`apply_manifest`], except that values are not checked.
+pub async fn manifest_diff(
+    State(controller): State<Controller>,
+    access: Access,
+    Path(space): Path<SpaceGuid>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    access.in_space(&mut db, SpaceRight::Write, space, "Space").await?;
+    let mut operations: Vec<Value> = Vec::new();
+    for (index, wanted) in read(&headers, body)?.iter().enumerate() {
+        let current = match wanted.get("name").and_then(Value::as_str) {
+            Some(name) => apps::find_by_name(&mut db, space, name).await?,
+            None => return Err(ApiError::unprocessable(format!("For application at index {index}: Name must not be empty")).into()),
+        };
+        let current = match current {
+            Some(app) => Some(render::app(&mut db, &app).await?),
+            None => None,
+        };
+        operations.extend(diff::of_app(index, wanted, current.as_ref()));
+    }
+    Ok(answer::created(json!({ "diff": operations })))
+}
+
+/// The manifest that makes an app what it is.
+///
+/// # Errors
+/// 404 `App not found`, 403.
+pub async fn show_manifest(State(controller): State<Controller>, access: Access, Path(guid): Path<AppGuid>) -> Result<Response> {
+    let mut db = controller.store.read().await?;
+    // It holds the environment.
+    let (app, _) = lookup::app(&mut db, &access, SpaceRight::ReadSecrets, guid).await?;
+    let document = json!({ "applications": [render::app(&mut db, &app).await?] });
+    let text = serde_yaml_ng::to_string(&document).map_err(|error| ApiError::internal(format_args!("a manifest as YAML: {error}")))?;
+    let mut response = format!("---\n{text}").into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-yaml"));
+    Ok(response)
+}
+
+fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<serde_json::Map<String, Value>>> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.contains("yaml") {
+        return Err(ApiError::new(ErrorCode::BadRequest, "Bad request: Content-Type must be yaml").into());
+    }
+    let body = body.map_err(|rejection| Failure::from(body_failure(rejection)))?;
+    Ok(document::read(&body)?)
+}
+
+/// The error, with the app in front of each sentence as the CLI prints them.
+fn named(error: &ApiError, name: &str) -> ApiError {
+    let mut error = error.clone();
+    if error.status().is_client_error() {
+        for (_, detail) in &mut error.problems {
+            *detail = format!("For application '{name}': {detail}");
+        }
+    }
+    error
+}
