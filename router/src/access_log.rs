@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 use virga_contract::{
-    cell::WorkerIndex,
+    cell::{ServedBy, WorkerIndex},
     logs::{Envelope, LogSink, LogStream},
 };
 use virga_model::AppGuid;
@@ -44,6 +44,8 @@ pub(crate) struct Record {
     pub(crate) routing: Duration,
     /// Time from the head of the request to the last byte of the answer.
     pub(crate) response: Duration,
+    /// What the cell says about how it was served.
+    pub(crate) served_by: Option<ServedBy>,
     pub(crate) status: Option<u16>,
     pub(crate) request_bytes: u64,
     pub(crate) sent_bytes: u64,
@@ -189,6 +191,11 @@ fn line(record: &Record, second: &str) -> String {
     push_quoted(&mut out, instance.map(|instance| &instance.index_header));
     out.push_str(" instance_id:");
     push_quoted(&mut out, instance.map(|instance| &instance.guid_header));
+    // Where gorouter puts its optional fields; only where there was a wait to explain.
+    if let Some(served_by) = record.served_by.filter(|served_by| served_by.cold || served_by.queue_ns > 0) {
+        let queue = Duration::from_nanos(served_by.queue_ns);
+        let _ = write!(out, " queue_time:{}.{:06} cold_start:\"{}\"", queue.as_secs(), queue.subsec_micros(), served_by.cold);
+    }
     out.push_str(" x_cf_routererror:");
     push_quoted(&mut out, record.router_error.as_ref());
     out
@@ -250,6 +257,7 @@ mod tests {
             request_id: HeaderValue::from_static("rid"),
             routing: Duration::from_micros(100),
             response: Duration::from_micros(2_000_300),
+            served_by: None,
             status: Some(200),
             request_bytes: 5,
             sent_bytes: 12,
@@ -270,6 +278,12 @@ mod tests {
             "instance_id:\"00000000-0000-0000-0000-000000000067\" x_cf_routererror:\"-\""
         );
         assert_eq!(text(&record()), expected);
+    }
+
+    #[test]
+    fn a_cold_start_is_told() {
+        let cold = Record { served_by: Some(ServedBy { cold: true, queue_ns: 1_500_000 }), ..record() };
+        assert!(text(&cold).ends_with("000067\" queue_time:0.001500 cold_start:\"true\" x_cf_routererror:\"-\""), "{}", text(&cold));
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl App<'_> {
             request_id: ids.request_id.clone(),
             routing: exchange.began.elapsed(),
             response: Duration::ZERO,
+            served_by: None,
             status: None,
             request_bytes: 0,
             sent_bytes: 0,

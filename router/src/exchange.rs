@@ -9,7 +9,7 @@ use crate::{
     failure::{Failure, X_CF_ROUTER_ERROR},
     routes::Pick,
 };
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -73,12 +73,14 @@ impl Exchange {
     }
 
     /// The head of the answer is known.
-    pub(crate) fn answered<B>(&mut self, response: &Response<B>, is_failure: bool) {
+    pub(crate) fn answered<B>(&mut self, response: &mut Response<B>, is_failure: bool) {
         self.status = Some(response.status().as_u16());
+        let served_by = response.extensions_mut().remove();
         let declared = response.headers().get(header::CONTENT_LENGTH);
         self.declared_bytes = declared.and_then(|length| length.to_str().ok()?.parse().ok());
-        if is_failure && let Some(record) = &mut self.record {
-            record.router_error = router_error(response.headers());
+        if let Some(record) = &mut self.record {
+            record.served_by = served_by;
+            record.router_error = if is_failure { response.headers().get(&X_CF_ROUTER_ERROR).cloned() } else { None };
         }
     }
 
@@ -104,10 +106,6 @@ impl Exchange {
             record.router_error = HeaderValue::from_str(&failure.name()).ok();
         }
     }
-}
-
-fn router_error(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(&X_CF_ROUTER_ERROR).cloned()
 }
 
 impl Drop for Exchange {

@@ -36,7 +36,7 @@ pub(crate) async fn handle(
     let answer = route(&router, &connection, &mut exchange, &ids, request).await;
     let is_failure = answer.is_err();
     let mut response = answer.unwrap_or_else(|failure| {
-        if failure.closes() {
+        if failure.closes() && !connection.is_http2() {
             connection.linger();
         }
         failure.into_response(&router.counters)
@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     if connection.is_http2() {
         response.headers_mut().remove(header::CONNECTION);
     }
-    exchange.answered(&response, is_failure);
+    exchange.answered(&mut response, is_failure);
     let has_no_body = is_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if has_no_body || response.body().is_end_stream() {
         exchange.completed();

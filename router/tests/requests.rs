@@ -4,7 +4,7 @@ mod rig;
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
-use http_body_util::{BodyExt as _, Empty, StreamBody};
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rig::{APP, HOST, Rig, answer, hello, instance, mirror, patient, snapshot};
 use std::sync::{
@@ -132,7 +132,18 @@ async fn http2_with_prior_knowledge() {
     }
     let unknown = Request::builder().uri("http://nope.example.com/").body(Empty::<Bytes>::new()).unwrap();
     assert_eq!(patient(sender.send_request(unknown)).await.unwrap().status(), 404);
+    let stream = TcpStream::connect(rig.address).await.unwrap();
+    let (mut bodies, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tasks.spawn(async { connection.await.unwrap() });
+    for (bytes, status) in [(1_000_001, 413), (1_000_000, 200), (2_000_000, 413)] {
+        let body = Full::new(Bytes::from(vec![b'x'; bytes]));
+        let request = Request::builder().method("POST").uri(format!("http://{HOST}/")).body(body).unwrap();
+        let response = patient(bodies.send_request(request)).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        assert!(status == 200 || response.headers()["x-cf-routererror"] == "max-request-size-exceeded");
+    }
     rig.stop.cancel();
+    patient(tasks.join_next()).await.unwrap().unwrap();
     patient(tasks.join_next()).await.unwrap().unwrap();
     rig.stopped().await;
 }

@@ -33,6 +33,8 @@ const HYPER_HEADERS: usize = 100;
 const RESET_STREAMS: usize = 20;
 /// Bytes buffered for one HTTP/2 stream in either direction.
 const STREAM_BUFFER_BYTES: u32 = 256 * 1024;
+/// Bytes buffered for one HTTP/1 connection in either direction, at most.
+const CONNECTION_BUFFER_BYTES: usize = 128 * 1024;
 /// Pings that find out whether an HTTP/2 client is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -65,7 +67,8 @@ pub(crate) async fn serve(router: Arc<Router>, stream: TcpStream, state: Arc<Con
         Watched { connection, state: &state, is_draining: false }.await
     } else {
         let mut builder = http1::Builder::new();
-        builder.header_read_timeout(None).max_header_size(limits.header_bytes + HEADER_GRACE_BYTES);
+        let header_bytes = limits.header_bytes + HEADER_GRACE_BYTES;
+        builder.header_read_timeout(None).max_header_size(header_bytes).max_buf_size(header_bytes.max(CONNECTION_BUFFER_BYTES));
         if limits.headers > HYPER_HEADERS {
             builder.max_headers(limits.headers);
         }
