@@ -13,6 +13,10 @@ use std::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// How long dropped tasks may take to go. Only one that never yields takes longer than a moment, and nothing but the end
+/// of the process ends that one.
+const AFTER_CANCEL: Duration = Duration::from_secs(5);
+
 /// Why a process ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExitReason {
@@ -167,7 +171,9 @@ impl Tasks {
         if !drained {
             tracing::warn!(tasks = self.0.tracker.len(), "work in flight is dropped");
             self.0.cancelled.cancel();
-            self.0.tracker.wait().await;
+            if tokio::time::timeout(AFTER_CANCEL, self.0.tracker.wait()).await.is_err() {
+                tracing::error!(tasks = self.0.tracker.len(), "tasks that never yield are left behind");
+            }
         }
         match self.0.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
             Some((task, error)) => ExitReason::TaskFailed { task, error },
