@@ -8,8 +8,11 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use virga_buildpacks::StagingLimits;
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::{Secret, ServerLimits, config as loading};
+use virga_telemetry::ObservingConfig;
+use virga_uaa::UaaSettings;
 
 /// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging.
 const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG"];
@@ -47,10 +50,20 @@ pub struct Config {
     pub database: Database,
     /// Where packages and droplets are.
     pub blobstore: Blobs,
+    /// Further names (`host` or `host:port`) by which clients reach the platform bare, such as a load balancer's.
+    pub external_names: Vec<String>,
     /// Where the process's own traces, metrics and logs go.
-    pub telemetry: Telemetry,
+    pub telemetry: ObservingConfig,
+    /// What is kept of apps' logs.
+    pub log_cache: LogCache,
+    /// Lockout and password checks.
+    pub uaa: UaaSettings,
+    /// Defaults and limits of the v3 API.
+    pub apps: Apps,
     /// Limits on staging.
     pub staging: Staging,
+    /// Further limits on staging and compiling.
+    pub staging_limits: StagingLimits,
     /// Limits on guests.
     pub cell_limits: CellLimits,
     /// Limits on clients of apps.
@@ -91,15 +104,28 @@ pub struct Blobs {
     pub secret_access_key: Option<Secret<String>>,
 }
 
-/// Where the process's own traces, metrics and logs go.
+/// What is kept of apps' logs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Telemetry {
-    /// OTLP over HTTP: the collector's base URL. Off by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub otlp_endpoint: Option<String>,
-    /// Bytes of app envelopes the log cache holds (default 256 MiB).
-    pub log_cache_bytes: usize,
+pub struct LogCache {
+    /// Bytes of app envelopes that are held in memory (default 256 MiB).
+    pub bytes: usize,
+}
+
+/// Defaults and limits of the v3 API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Apps {
+    /// Memory of an app instance when none is asked for, MiB (default 256).
+    pub default_memory_mb: u64,
+    /// Disk of an app instance when none is asked for, MiB (default 1,024).
+    pub default_disk_mb: u64,
+    /// Most disk of an app instance, MiB (default 2,048).
+    pub maximum_disk_mb: u64,
+    /// Most bytes of an uploaded package (default 1 GiB).
+    pub maximum_package_bytes: u64,
+    /// Days that audit events and finished jobs are kept (default 31).
+    pub keep_events_days: u32,
 }
 
 /// Limits on staging.
@@ -131,8 +157,13 @@ impl Default for Config {
             drain_ms: 10_000,
             database: Database::default(),
             blobstore: Blobs::default(),
-            telemetry: Telemetry::default(),
+            external_names: Vec::new(),
+            telemetry: ObservingConfig::default(),
+            log_cache: LogCache::default(),
+            uaa: UaaSettings::default(),
+            apps: Apps::default(),
             staging: Staging::default(),
+            staging_limits: StagingLimits::default(),
             cell_limits: CellLimits::default(),
             router_limits: RouterLimits::default(),
             api_limits: ServerLimits::default(),
@@ -146,9 +177,21 @@ impl Default for Database {
     }
 }
 
-impl Default for Telemetry {
+impl Default for LogCache {
     fn default() -> Self {
-        Self { otlp_endpoint: None, log_cache_bytes: 256 << 20 }
+        Self { bytes: 256 << 20 }
+    }
+}
+
+impl Default for Apps {
+    fn default() -> Self {
+        Self {
+            default_memory_mb: 256,
+            default_disk_mb: 1_024,
+            maximum_disk_mb: 2_048,
+            maximum_package_bytes: 1 << 30,
+            keep_events_days: 31,
+        }
     }
 }
 
@@ -197,6 +240,9 @@ impl Config {
         }
         if flags.workers.is_some() {
             config.workers = flags.workers;
+        }
+        if let Ok(filter) = std::env::var("VIRGA_LOG") {
+            config.telemetry.filter = filter;
         }
         config.check()?;
         Ok(config)

@@ -3,10 +3,13 @@
 mod cli;
 mod client;
 mod config;
+mod up;
 mod version;
+mod worker;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
+use virga_telemetry::ObservingConfig;
 
 /// Cloud Foundry's experience on WebAssembly.
 #[derive(Debug, Parser)]
@@ -18,10 +21,26 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start the platform on this machine
+    Up(up::Up),
     /// Print the effective configuration, secrets hidden
     Config(config::ConfigFlags),
     /// Print the version
     Version,
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+    /// Stage a package; started by the platform itself
+    #[command(hide = true)]
+    Stage {
+        /// What the platform says
+        arguments: Vec<OsString>,
+    },
+    /// Compile a component; started by the platform itself
+    #[command(hide = true)]
+    Compile {
+        /// What the platform says
+        arguments: Vec<OsString>,
+    },
     #[command(flatten)]
     Client(cli::args::Command),
 }
@@ -41,12 +60,19 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Up(args) => up::run(args),
         Command::Config(flags) => config::show(&flags),
         Command::Version => {
             cli::ui::Ui::stdout().line(format!("virga version {}", version::VERSION))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Worker(args) => worker::run(args),
+        Command::Stage { arguments } => Ok(virga_buildpacks::run_stage_child(&arguments)),
+        Command::Compile { arguments } => Ok(virga_buildpacks::run_compile_child(&arguments)),
         Command::Client(command) => {
+            let filter = std::env::var("VIRGA_LOG").unwrap_or_else(|_| "warn".to_owned());
+            let observing = ObservingConfig { filter, ..ObservingConfig::default() };
+            let _observing = virga_telemetry::init(&observing, "virga", "command")?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(cli::run(command))?;
             Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! `virga logs`.
 
 use super::{args::Logs, target::targeted, ui::Ui};
-use crate::client::Client;
+use crate::client::{Client, log_cache::Tail};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the epoch, `back` ago.
@@ -21,15 +21,9 @@ pub async fn run(client: &Client, ui: Ui, args: Logs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let mut written = Ok(());
-    let tail = client.tail_logs(&app.guid, now_ns(Duration::from_secs(1)), |line| {
-        if written.is_ok() {
-            written = ui.line(line.render());
-        }
-    });
+    let tail = Tail::new(client, &app.guid, now_ns(Duration::from_secs(1)));
     tokio::select! {
-        result = tail => result?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        result = tail.follow(|line| ui.line(line.render())) => result,
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
-    Ok(written?)
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// How often a tail asks for news.
 const TAIL_PERIOD: Duration = Duration::from_millis(200);
+/// Lines of one read.
+const PAGE: usize = 1_000;
 /// Errors in a row after which a tail gives up.
 const TAIL_ERRORS: u32 = 5;
 
@@ -91,26 +93,50 @@ impl Client {
         let answer: ReadAnswer = self.get(&url).await?;
         Ok(answer.envelopes.batch.into_iter().filter_map(RawEnvelope::line).collect())
     }
+}
 
-    /// Hands every line from `start_ns` on to `each`; ends after several failures in a row, never by itself otherwise.
-    pub async fn tail_logs(&self, app: &str, start_ns: i64, mut each: impl FnMut(&LogLine)) -> Result<()> {
-        let (mut start, mut failures) = (start_ns, 0);
+/// Follows an app's log.
+pub struct Tail<'a> {
+    client: &'a Client,
+    app: String,
+    start_ns: i64,
+}
+
+impl<'a> Tail<'a> {
+    /// A tail that begins at `start_ns`.
+    pub fn new(client: &'a Client, app: &str, start_ns: i64) -> Self {
+        Self { client, app: app.to_owned(), start_ns }
+    }
+
+    /// The lines that came since the last call, oldest first.
+    pub async fn news(&mut self) -> Result<Vec<LogLine>> {
+        let mut all = Vec::new();
         loop {
-            match self.read_logs(app, &format!("limit=1000&start_time={start}")).await {
+            let lines = self.client.read_logs(&self.app, &format!("limit={PAGE}&start_time={}", self.start_ns)).await?;
+            let is_last = lines.len() < PAGE;
+            if let Some(newest) = lines.iter().map(|line| line.timestamp_ns).max() {
+                self.start_ns = self.start_ns.max(newest + 1);
+            }
+            all.extend(lines);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Hands line after line to `each`; ends with its error, or after several failed reads in a row.
+    pub async fn follow(mut self, mut each: impl FnMut(&LogLine) -> std::io::Result<()>) -> anyhow::Result<()> {
+        let mut failures = 0;
+        loop {
+            match self.news().await {
                 Ok(lines) => {
                     failures = 0;
-                    for line in &lines {
-                        each(line);
-                        start = start.max(line.timestamp_ns + 1);
-                    }
-                    if lines.len() == 1_000 {
-                        continue;
-                    }
+                    lines.iter().try_for_each(&mut each)?;
                 }
                 Err(error) => {
                     failures += 1;
                     if failures == TAIL_ERRORS {
-                        return Err(error);
+                        return Err(error.into());
                     }
                 }
             }

@@ -228,37 +228,39 @@ pub struct Build {
     /// What came out.
     #[serde(default)]
     pub droplet: Option<Guid>,
-    /// Where Virga says how long each step of the staging took.
+    /// What only Virga says.
     #[serde(default)]
-    pub metadata: Metadata,
+    pub virga: BuildTimes,
 }
 
-/// Labels and annotations.
+/// How long the steps of a staging took; empty for a server that does not say.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Metadata {
-    /// Free text by key.
-    pub annotations: BTreeMap<String, Option<String>>,
+pub struct BuildTimes {
+    /// In order.
+    pub steps: Vec<BuildStep>,
+}
+
+/// One step of a staging.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BuildStep {
+    /// `fetch`, `detect`, `build`, `package`, `compile`.
+    pub name: String,
+    /// Milliseconds.
+    pub duration_ms: u64,
 }
 
 /// A droplet.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Droplet {
-    /// Its guid.
-    pub guid: String,
     /// When it was made.
     pub created_at: String,
-    /// `STAGED`, …
-    pub state: String,
     /// Who built it.
     #[serde(default)]
     pub buildpacks: Option<Vec<UsedBuildpack>>,
     /// The stack.
     #[serde(default)]
     pub stack: Option<String>,
-    /// Commands by process type.
-    #[serde(default)]
-    pub process_types: Option<BTreeMap<String, String>>,
 }
 
 /// A buildpack that took part.

@@ -37,7 +37,7 @@ impl Receipt {
     /// The staging: its compile step is measured by the server, `stage` is all the rest of it.
     pub fn staged(&mut self, staged: &Staged) {
         let whole = self.last.elapsed();
-        let compile: u64 = staged.steps.iter().filter(|(name, _)| name == "compile").map(|(_, millis)| millis).sum();
+        let compile: u64 = staged.steps.iter().filter(|step| step.name == "compile").map(|step| step.duration_ms).sum();
         let compile = Duration::from_millis(compile).min(whole);
         self.steps.push(("stage".to_owned(), whole - compile));
         self.steps.push(("compile".to_owned(), compile));

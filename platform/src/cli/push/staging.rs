@@ -4,27 +4,22 @@ use crate::{
     cli::{logs::now_ns, ui::Ui},
     client::{
         Client, Poll,
-        resources::{App, Build},
+        log_cache::Tail,
+        resources::{App, Build, BuildStep},
     },
 };
 use anyhow::bail;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// How long the last lines of a finished build may take to arrive.
-const LAST_LINES: Duration = Duration::from_millis(300);
-
 /// A build that made a droplet.
 #[derive(Debug)]
 pub struct Staged {
     /// The droplet's guid.
     pub droplet: String,
-    /// Milliseconds of each step, as the server measured them; empty for a server that does not say.
-    pub steps: Vec<(String, u64)>,
+    /// The steps, as the server measured them.
+    pub steps: Vec<BuildStep>,
 }
-
-/// The annotation in which a build says how long each step took: a JSON list of `[step, milliseconds]`.
-const STEPS: &str = "virga.dev/steps";
 
 fn timeout() -> Duration {
     let minutes = std::env::var("CF_STAGING_TIMEOUT").ok().and_then(|text| text.trim_end_matches('m').parse().ok()).unwrap_or(15);
@@ -36,37 +31,7 @@ pub async fn stage(client: &Client, ui: Ui, app: &App, package: &str) -> anyhow:
     ui.line("Staging app and tracing logs...")?;
     let since = now_ns(Duration::from_secs(1));
     let build: Build = client.post("/v3/builds", &json!({"package": {"guid": package}})).await?;
-    let mut written = Ok(());
-    let tail = client.tail_logs(&app.guid, since, |line| {
-        if line.source_type == "STG" && written.is_ok() {
-            written = ui.line(format!("   {}", line.text));
-        }
-    });
-    let finished = {
-        let end = finished(client, &build.guid);
-        tokio::pin!(tail, end);
-        let mut tailing = true;
-        loop {
-            tokio::select! {
-                result = &mut tail, if tailing => {
-                    tailing = false;
-                    if let Err(error) = result {
-                        tracing::warn!(%error, "the staging output cannot be followed");
-                    }
-                }
-                build = &mut end => {
-                    let build = build?;
-                    if tailing {
-                        // The last lines travel through the log cache and may be a moment behind the build's state; the
-                        // tail never ends by itself, so this always runs into its time.
-                        tokio::time::timeout(LAST_LINES, &mut tail).await.ok();
-                    }
-                    break build;
-                }
-            }
-        }
-    };
-    written?;
+    let finished = follow(client, ui, app, &build.guid, since).await?;
     ui.blank()?;
     if finished.state == "FAILED" {
         let error = finished.error.unwrap_or_default();
@@ -79,14 +44,23 @@ pub async fn stage(client: &Client, ui: Ui, app: &App, package: &str) -> anyhow:
         bail!("Error staging application: {error}{tip}");
     }
     let Some(droplet) = finished.droplet else { bail!("The build is {} but has no droplet", finished.state) };
-    let steps = finished.metadata.annotations.get(STEPS).cloned().flatten().and_then(|json| serde_json::from_str(&json).ok());
-    Ok(Staged { droplet: droplet.guid, steps: steps.unwrap_or_default() })
+    Ok(Staged { droplet: droplet.guid, steps: finished.virga.steps })
 }
 
-async fn finished(client: &Client, build: &str) -> anyhow::Result<Build> {
+/// Prints the build's output until it ends. The log is read after the state, so that a finished build's output is whole.
+async fn follow(client: &Client, ui: Ui, app: &App, build: &str, since: i64) -> anyhow::Result<Build> {
     let (began, mut poll) = (Instant::now(), Poll::new());
+    let mut tail = Tail::new(client, &app.guid, since);
     loop {
         let now: Build = client.get(&format!("/v3/builds/{build}")).await?;
+        match tail.news().await {
+            Ok(lines) => {
+                for line in lines.iter().filter(|line| line.source_type == "STG") {
+                    ui.line(format!("   {}", line.text))?;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the staging output cannot be followed"),
+        }
         if now.state != "STAGING" {
             return Ok(now);
         }

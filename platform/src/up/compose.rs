@@ -1,0 +1,216 @@
+//! Puts the rooms together: opens what they need, makes what a first start needs, starts their tasks.
+
+use super::{
+    api::{self, Page},
+    data_dir::DataDir,
+    plane::Plane,
+    supervisor::{Reported, Supervisor},
+};
+use crate::{config::Config, worker::CONTROL_SOCKET};
+use anyhow::Context as _;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use tokio_util::sync::CancellationToken;
+use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
+use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
+use virga_contract::cell::WorkerConfig;
+use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts};
+use virga_model::Sha256Digest;
+use virga_scheduler::SchedulerConfig;
+use virga_serve::{
+    Clock, Endpoints, SystemClock, Tasks,
+    base::SYSTEM_LABELS,
+    wire::{self, WireLimits},
+};
+use virga_store::{Store, StoreOptions};
+use virga_telemetry::{
+    CacheLimits, LogCacheStore,
+    metrics::{BuildInfo, Registry},
+};
+use virga_uaa::Uaa;
+
+/// Organization of the first start.
+pub const ORGANIZATION: &str = "virga";
+/// Space of the first start.
+pub const SPACE: &str = "dev";
+/// Domain of service discovery.
+const INTERNAL_DOMAIN: &str = "apps.internal";
+
+/// The composed control process.
+pub struct Platform {
+    /// What workers see.
+    pub plane: Arc<Plane>,
+    /// What is counted.
+    pub metrics: Arc<Registry>,
+    /// Which workers serve.
+    pub reported: Reported,
+    /// What the installation is called.
+    pub endpoints: Arc<Endpoints>,
+    /// The administrator's password, where this start made it up.
+    pub generated_password: Option<String>,
+    /// Worker processes.
+    pub workers: u32,
+    store: Store,
+    control_socket: PathBuf,
+    tasks: Tasks,
+}
+
+impl Platform {
+    /// Composes everything but the workers. When this returns, the API answers on its socket.
+    pub async fn compose(config: &Config, data: &DataDir, listen: SocketAddr, tasks: &Tasks) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let options = StoreOptions { max_connections: config.database.max_connections, ..StoreOptions::default() };
+        let store = Store::connect_with(&config.database_url(&data.path), options).await.context("the database cannot be opened")?;
+        let blobs = Blobstore::open_at(&blobstore_config(config, data)).context("the blobstore cannot be opened")?;
+        let log_cache = Arc::new(LogCacheStore::new(CacheLimits { total_bytes: config.log_cache.bytes, ..CacheLimits::default() }));
+        let metrics = Arc::new(Registry::new(BuildInfo { version: crate::version::VERSION, revision: "unknown" }, Some(log_cache.clone())));
+        let endpoints = Arc::new(Endpoints {
+            domain: config.domain.clone(),
+            scheme: config.external_scheme.clone(),
+            port: config.external_port.unwrap_or(listen.port()),
+            names: config.external_names.clone(),
+        });
+        let uaa = Uaa::open(store.clone(), config.uaa.clone(), endpoints.issuer(), clock.clone()).await?;
+        let admin = virga_uaa::bootstrap(&store, clock.now(), config.admin_password.clone()).await?;
+        let scheduler_config =
+            SchedulerConfig { api_url: endpoints.canonical().api, workers: config.worker_count().max(1), ..SchedulerConfig::default() };
+        let sink: Arc<dyn virga_contract::logs::LogSink> = log_cache.clone();
+        let scheduler = virga_scheduler::start(store.clone(), scheduler_config, clock.clone(), sink.clone(), tasks).await?;
+        let worker_config = worker_config(config, data, listen)?;
+        let stager = Arc::new(StagingService::new(StagingSetup {
+            data_dir: data.path.clone(),
+            // The running program, also when its file was replaced since.
+            program: PathBuf::from("/proc/self/exe"),
+            blobs: blobs.clone(),
+            logs: sink.clone(),
+            code_key: worker_config.code_key,
+            limits: staging_limits(config),
+        })?);
+        let controller = Controller::new(Parts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            stager: stager.clone(),
+            scheduler: Arc::new(scheduler.clone()),
+            logs: sink,
+            log_cache: log_cache.clone(),
+            clock,
+            config: controller_config(config),
+        });
+        let first = Bootstrap {
+            organization: ORGANIZATION.to_owned(),
+            space: SPACE.to_owned(),
+            admin: admin.admin,
+            admin_name: virga_uaa::ADMIN_USERNAME.to_owned(),
+        };
+        let made = virga_controller::bootstrap(&controller, &first).await;
+        made.map_err(|error| anyhow::anyhow!("the first rows cannot be made: {error} ({:?})", error.api().context))?;
+        let page = Page { registry: metrics.clone(), scheduler: scheduler.clone() };
+        api::serve_api(&worker_config.api_socket, controller.clone(), &uaa, page.clone(), endpoints.clone(), config, tasks)?;
+        api::serve_metrics(page, config, tasks).await?;
+        tasks.spawn("jobs", virga_controller::jobs::run(controller, tasks.draining()));
+        let reported = Reported::new();
+        let plane = Plane {
+            config: worker_config,
+            scheduling: scheduler.plane(),
+            blobs,
+            code: stager,
+            log_cache,
+            metrics: metrics.clone(),
+            reported: reported.clone(),
+        };
+        Ok(Self {
+            plane: Arc::new(plane),
+            metrics,
+            reported,
+            endpoints,
+            generated_password: admin.generated_password.map(|password| password.expose().clone()),
+            workers: config.worker_count(),
+            store,
+            control_socket: data.run.join(CONTROL_SOCKET),
+            tasks: tasks.clone(),
+        })
+    }
+
+    /// Tells configurations apart, as far as workers are concerned.
+    pub fn worker_config_digest(&self) -> anyhow::Result<String> {
+        Ok(Sha256Digest::of(&serde_json::to_vec(&self.plane.config)?).to_string())
+    }
+
+    /// Opens the cell protocol's socket; it closes after the last worker has ended, which has log lines to deliver until then.
+    pub fn serve_control(&self, workers: &Arc<Supervisor>) -> anyhow::Result<()> {
+        let listener = wire::bind_private(&self.control_socket)?;
+        let stop = CancellationToken::new();
+        self.tasks.spawn("control socket", wire::server::serve(listener, self.plane.clone(), WireLimits::default(), stop.clone()));
+        let (workers, draining) = (workers.clone(), self.tasks.draining());
+        self.tasks.spawn("end of the control socket", async move {
+            draining.cancelled().await;
+            workers.ended().await;
+            stop.cancel();
+        });
+        Ok(())
+    }
+
+    /// Closes the database: what was written is in its file.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+fn blobstore_config(config: &Config, data: &DataDir) -> BlobstoreConfig {
+    let blobs = &config.blobstore;
+    match &blobs.location {
+        None => BlobstoreConfig::in_folder(&data.path.join("blobs")),
+        Some(location) => BlobstoreConfig {
+            location: location.clone(),
+            endpoint: blobs.endpoint.clone(),
+            region: blobs.region.clone(),
+            access_key_id: blobs.access_key_id.clone(),
+            secret_access_key: blobs.secret_access_key.as_ref().map(|secret| SecretText(secret.expose().clone())),
+        },
+    }
+}
+
+fn worker_config(config: &Config, data: &DataDir, listen: SocketAddr) -> anyhow::Result<WorkerConfig> {
+    let mut bare_hosts = config.external_names.clone();
+    bare_hosts.push(config.domain.clone());
+    let mut denied_addresses = config.denied_addresses.clone();
+    if !listen.ip().is_unspecified() {
+        denied_addresses.push(listen.ip().to_string());
+    }
+    let mut router_limits = config.router_limits.clone();
+    router_limits.drain_ms = router_limits.drain_ms.min(config.drain_ms);
+    Ok(WorkerConfig {
+        code_key: data.secrets()?.code_key,
+        cache_dir: data.folder("cell")?,
+        system_hosts: SYSTEM_LABELS.iter().map(|label| format!("{label}.{}", config.domain)).collect(),
+        bare_hosts,
+        api_socket: data.run.join("api.sock"),
+        denied_addresses,
+        workers: config.worker_count().max(1),
+        cell_limits: config.cell_limits.clone(),
+        router_limits,
+    })
+}
+
+fn controller_config(config: &Config) -> ControllerConfig {
+    let staging = &config.staging;
+    ControllerConfig {
+        system_domain: config.domain.clone(),
+        apps_domain: format!("apps.{}", config.domain),
+        internal_domain: INTERNAL_DOMAIN.to_owned(),
+        limits: ControllerLimits {
+            default_app_memory_mb: config.apps.default_memory_mb,
+            default_app_disk_mb: config.apps.default_disk_mb,
+            maximum_app_disk_mb: config.apps.maximum_disk_mb,
+            maximum_package_bytes: config.apps.maximum_package_bytes,
+            keep_events_days: config.apps.keep_events_days,
+            staging_memory_mb: staging.memory_mb,
+            staging_disk_mb: staging.disk_mb,
+            staging_timeout_seconds: staging.timeout_seconds,
+            concurrent_stagings: staging.concurrency,
+        },
+    }
+}
+
+fn staging_limits(config: &Config) -> StagingLimits {
+    StagingLimits { concurrent_stagings: config.staging.concurrency, ..config.staging_limits.clone() }
+}
