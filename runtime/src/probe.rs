@@ -15,7 +15,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     body,
-    cell::CellError,
+    cell::{CellError, LinkError},
     logs::{Envelope, LogStream},
 };
 use virga_model::{
@@ -184,7 +184,9 @@ async fn ask(instance: &Arc<AppInstance>, check: &HealthCheck, is_up: bool) -> F
     // The control process may be away, or the disk full for a moment; the app itself may be unfit for good.
     let program = match instance.try_program().await {
         Ok((program, _)) => program,
-        Err(error @ (LoadError::Link(_) | LoadError::Io(_))) => return Found::NotYet(instance.load_failed(&error).to_string()),
+        Err(error @ (LoadError::Link(LinkError::Away(_)) | LoadError::Io(_))) => {
+            return Found::NotYet(instance.load_failed(&error).to_string());
+        }
         Err(error) => return Found::Broken(instance.load_failed(&error).to_string()),
     };
     match check.kind {
