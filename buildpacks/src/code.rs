@@ -70,10 +70,15 @@ impl Compiler {
 
     /// Makes the code of a component that lies in a file, unless it is there already.
     pub(crate) async fn ensure(&self, component: Sha256Digest, wasm: &Path) -> Result<(), CompileError> {
+        self.in_turn(component, async || if self.has(&component).await { Ok(()) } else { self.make(component, wasm).await }).await
+    }
+
+    /// One at a time for each component: who comes second finds the work done.
+    async fn in_turn<T>(&self, component: Sha256Digest, work: impl AsyncFnOnce() -> T) -> T {
         let turn = Arc::clone(self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).entry(component).or_default());
         let result = {
             let _turn = turn.lock().await;
-            if self.has(&component).await { Ok(()) } else { self.make(component, wasm).await }
+            work().await
         };
         drop(turn);
         // The last one to leave clears the entry: then only the map itself holds it.
@@ -125,17 +130,23 @@ impl Compiler {
             }
             Err(error) => return Err(LinkError::Failed(error.to_string())),
         }
+        self.in_turn(
+            component,
+            async || if self.has(&component).await { Ok(()) } else { self.make_from_droplet(droplet, component).await },
+        )
+        .await?;
+        self.blobs.open_named(Kind::Code, &name).await.map_err(|error| LinkError::Failed(error.to_string()))
+    }
+
+    async fn make_from_droplet(&self, droplet: Sha256Digest, component: Sha256Digest) -> Result<(), LinkError> {
         let failed = |error: &dyn std::fmt::Display| LinkError::Failed(error.to_string());
-        let scratch = Scratch::new(self.folder.join("unpacking").join(format!("{droplet}-{component}"))).map_err(|error| failed(&error))?;
-        let unpacked = self.unpack(droplet, scratch.path()).await?;
-        let wasm = unpacked.component();
+        let scratch = Scratch::new(self.folder.join("unpacking").join(component.to_string())).map_err(|error| failed(&error))?;
+        let wasm = self.unpack(droplet, scratch.path()).await?.component();
         match digest_of(&wasm).await {
-            Ok(found) if found == component => {}
-            Ok(_) => return Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))),
-            Err(error) => return Err(failed(&error)),
+            Ok(found) if found == component => self.make(component, &wasm).await.map_err(|error| failed(&error)),
+            Ok(_) => Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))),
+            Err(error) => Err(failed(&error)),
         }
-        self.ensure(component, &wasm).await.map_err(|error| failed(&error))?;
-        self.blobs.open_named(Kind::Code, &name).await.map_err(|error| failed(&error))
     }
 
     /// Fetches and unpacks a droplet into a scratch folder.

@@ -176,3 +176,84 @@ async fn pump(from: impl AsyncRead + Unpin, stream: LogStream, output: &tokio::s
         output.lock().await.line(stream, &line);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::command;
+    use std::{
+        collections::BTreeMap,
+        ffi::OsStr,
+        path::Path,
+        sync::{Arc, Mutex},
+    };
+    use virga_contract::logs::{Envelope, LogSink, Message};
+    use virga_model::AppGuid;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl LogSink for Lines {
+        fn emit(&self, envelope: Envelope) {
+            if let Message::Log { payload, .. } = envelope.message {
+                self.0.lock().unwrap().push(String::from_utf8_lossy(&payload).into_owned());
+            }
+        }
+    }
+
+    async fn shell(script: &str, change: impl FnOnce(&mut Watch)) -> (Ended, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = Watch {
+            wall: Duration::from_secs(60),
+            memory_bytes: 1 << 30,
+            processes: 16,
+            disk_bytes: 1 << 30,
+            disk_folder: folder.path().to_owned(),
+            output_bytes: 1 << 20,
+            line_bytes: 100,
+        };
+        change(&mut watch);
+        let lines = Arc::new(Lines::default());
+        let log = StagingLog::new(AppGuid::random(), lines.clone());
+        let command = command::prepare(Path::new("sh"), &[OsStr::new("-c"), OsStr::new(script)], folder.path(), &BTreeMap::new());
+        let ended = run(command, &watch, Some(&log)).await.unwrap();
+        let said = lines.0.lock().unwrap().clone();
+        (ended, said)
+    }
+
+    fn limit_of(ended: &Ended) -> Option<Limit> {
+        match ended {
+            Ended::Stopped(limit) => Some(*limit),
+            Ended::Exited { .. } => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_limit_stops_the_child_with_all_it_started() {
+        let waiting = "echo $$; sleep 600 & sleep 600 & sleep 600";
+        let (late, said) = shell(waiting, |watch| watch.wall = Duration::from_millis(300)).await;
+        assert_eq!(limit_of(&late), Some(Limit::Wall));
+        let group: u32 = said[0].parse().unwrap();
+        while usage::of_group(group).memory_bytes > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(limit_of(&shell(waiting, |watch| watch.processes = 2).await.0), Some(Limit::Processes));
+        assert_eq!(limit_of(&shell(waiting, |watch| watch.memory_bytes = 1000).await.0), Some(Limit::Memory));
+        let filling = "head -c 200000 /dev/zero > big; sleep 600";
+        assert_eq!(limit_of(&shell(filling, |watch| watch.disk_bytes = 100_000).await.0), Some(Limit::Disk));
+    }
+
+    #[tokio::test]
+    async fn output_is_cut_into_lines_and_ends_with_a_word_at_its_limit() {
+        let (ended, said) = shell("printf 'one\\r\\ntwo\\n'; printf three >&2; exit 3", |_| {}).await;
+        let mut sorted = said;
+        sorted.sort();
+        assert_eq!(sorted, ["one", "three", "two"]);
+        assert!(matches!(ended, Ended::Exited { status, last_lines } if status.code() == Some(3) && last_lines.len() == 3));
+        let (_, long) = shell("head -c 250 /dev/zero | tr '\\0' x", |_| {}).await;
+        assert_eq!(long.iter().map(String::len).collect::<Vec<_>>(), [100, 100, 50]);
+        let (_, flood) = shell("yes | head -n 100000", |watch| watch.output_bytes = 10).await;
+        assert_eq!(flood.len(), 6);
+        assert!(flood[5].contains("has reached its limit"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Real stagings of the sample apps in interpreted languages, with the real toolchains.
+
+mod harness;
+
+use harness::Platform;
+use virga_contract::staging::{StagedDroplet, Stager as _, StagingErrorKind, StagingRequest};
+use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+    let result = platform.service.stage(request).await;
+    let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
+    println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
+    staged
+}
+
+#[tokio::test]
+async fn node_apps_become_components() {
+    let platform = Platform::new();
+    let hono = staged(&platform, platform.sample("javascript-hono", &[]).await).await;
+    let (droplet, files) = platform.droplet(hono.droplet).await;
+    let manifest = droplet.manifest();
+    assert_eq!((manifest.guest, manifest.reuse), (GuestKind::HttpP2, ReusePolicy::Pool));
+    assert!(manifest.software.iter().any(|software| software.name == "hono" && software.version == "4.13.19"), "{:?}", manifest.software);
+    assert!(manifest.imports.iter().any(|import| import.starts_with("wasi:cli/environment@0.2.")), "{:?}", manifest.imports);
+    assert_eq!(files, ["README.md"]);
+
+    // The second push changes the source: nothing is downloaded, and only the app's own part is new.
+    let changed = b"export default { fetch: () => new Response(process.env.GREETING ?? 'changed') };\n".as_slice();
+    let again = staged(&platform, platform.sample("javascript-hono", &[("src/index.js", changed)]).await).await;
+    assert_ne!(again.droplet, hono.droplet);
+    assert!(platform.lines.text().contains("nothing to download"), "{}", platform.lines.text());
+
+    let early = b"const greeting = process.env.GREETING ?? 'none';\nexport default { fetch: () => new Response(greeting) };\n".as_slice();
+    staged(&platform, platform.sample("javascript-hono", &[("src/index.js", early)]).await).await;
+    assert!(platform.lines.text().contains("because its start uses process.env.GREETING"), "{}", platform.lines.text());
+
+    let express = staged(&platform, platform.sample("javascript-express", &[]).await).await;
+    assert_eq!(express.guest, GuestKind::HttpP2);
+
+    let broken = platform.sample("javascript-hono", &[("src/index.js", b"import nothing from './absent.js';\n")]).await;
+    let error = platform.service.stage(broken).await.unwrap_err();
+    assert_eq!(error.kind, StagingErrorKind::CompileFailed);
+    assert!(error.message.contains("started from src/index.js"), "{error}");
+    assert!(platform.lines.text().contains("absent.js"), "{}", platform.lines.text());
+}
+
+#[tokio::test]
+async fn python_apps_become_components() {
+    let platform = Platform::new();
+    let flask = staged(&platform, platform.sample("python-flask", &[]).await).await;
+    assert_eq!(flask.process_types.get("web").map(String::as_str), Some("gunicorn app:app"));
+    let (droplet, files) = platform.droplet(flask.droplet).await;
+    let manifest = droplet.manifest();
+    assert_eq!((manifest.guest, manifest.reuse), (GuestKind::HttpP2, ReusePolicy::Pool));
+    assert!(manifest.software.iter().any(|software| software.name == "flask" && software.version == "3.1.3"), "{:?}", manifest.software);
+    assert!(
+        files.iter().any(|file| file == "templates/page.html") && files.iter().any(|file| file == "1/flask-3.1.3.dist-info/METADATA"),
+        "{files:?}"
+    );
+
+    let wsgi = staged(&platform, platform.sample("python-wsgi", &[]).await).await;
+    assert_eq!(wsgi.guest, GuestKind::HttpP2);
+
+    let broken = platform.sample("python-wsgi", &[("main.py", b"import a_module_that_is_not_there\n")]).await;
+    let error = platform.service.stage(broken).await.unwrap_err();
+    assert!(error.message.contains("module 'main'"), "{error}");
+    assert!(platform.lines.text().contains("No module named 'a_module_that_is_not_there'"), "{}", platform.lines.text());
+}
