@@ -19,15 +19,15 @@ pub async fn run(client: &Client, ui: Ui) -> anyhow::Result<()> {
     let routes: Vec<Route> = client.list(&format!("/v3/routes?space_guids={}&per_page=5000", target.space.guid)).await?;
     let mut counts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for process in &processes {
-        let Some(app) = process.relationships.get("app").and_then(|r| r.data.as_ref()) else { continue };
-        let started = apps.iter().any(|a| a.guid == app.guid && a.state == "STARTED");
+        let Some(app) = process.relationships.guid("app") else { continue };
+        let started = apps.iter().any(|a| a.guid == app && a.state == "STARTED");
         let up = if started && process.instances > 0 {
             let stats: StatsPage = client.get(&format!("/v3/processes/{}/stats", process.guid)).await?;
             running(&stats.resources)
         } else {
             0
         };
-        counts.entry(app.guid.as_str()).or_default().push(format!("{}:{up}/{}", process.kind, process.instances));
+        counts.entry(app).or_default().push(format!("{}:{up}/{}", process.kind, process.instances));
     }
     let rows: Vec<Vec<String>> = apps
         .iter()

@@ -22,7 +22,7 @@ pub async fn run(client: &Client, ui: Ui) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = routes
         .iter()
         .map(|route| {
-            let domain = route.relationships.get("domain").and_then(|d| d.data.as_ref()).map_or("", |d| d.guid.as_str());
+            let domain = route.relationships.guid("domain").unwrap_or_default();
             let apps = route.destinations.iter().filter_map(|d| app_names.get(d.app.guid.as_str()).copied());
             let protocols = route.destinations.iter().map(|d| d.protocol.as_deref().unwrap_or("http1"));
             vec![

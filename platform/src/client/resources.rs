@@ -2,7 +2,6 @@
 
 use super::error::ErrorItem;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
@@ -91,14 +90,19 @@ pub struct Process {
     pub command: Option<String>,
     /// The app it belongs to.
     #[serde(default)]
-    pub relationships: BTreeMap<String, ToOne>,
+    pub relationships: Relationships,
 }
 
-/// A to-one relationship.
+/// What a resource belongs to; to-one, to-many and null members, of which only the first kind is read.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct ToOne {
-    /// The other side.
-    pub data: Option<Guid>,
+#[serde(transparent)]
+pub struct Relationships(serde_json::Value);
+
+impl Relationships {
+    /// The guid of a to-one relationship.
+    pub fn guid(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.get("data")?.get("guid")?.as_str()
+    }
 }
 
 /// A bare guid.
@@ -182,7 +186,7 @@ pub struct Route {
     pub destinations: Vec<Destination>,
     /// Domain and space.
     #[serde(default)]
-    pub relationships: BTreeMap<String, ToOne>,
+    pub relationships: Relationships,
 }
 
 /// Where a route leads.
