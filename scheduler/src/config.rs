@@ -12,7 +12,7 @@ pub struct SchedulerConfig {
     pub api_url: String,
     /// Workers of this cell that are expected to report.
     pub workers: u32,
-    /// Time between two looks at the desired state without a nudge, milliseconds.
+    /// Time between two looks at the whole desired state; a nudge looks for what changed. Milliseconds.
     pub reconcile_ms: u64,
     /// Silence after which a worker no longer counts and its probes move to others, milliseconds.
     pub worker_away_ms: u64,
@@ -32,7 +32,7 @@ impl Default for SchedulerConfig {
             cell: "cell-0".into(),
             api_url: String::new(),
             workers: 1,
-            reconcile_ms: 15_000,
+            reconcile_ms: 30_000,
             worker_away_ms: 5_000,
             unroute_ms: 5_000,
             crash_reset_seconds: 300,

@@ -31,3 +31,8 @@ CREATE TABLE snapshot_revisions (
     singleton BIGINT PRIMARY KEY CHECK (singleton = 1),
     first_revision BIGINT NOT NULL
 );
+
+-- A look for what changed lately reads these few rows only.
+CREATE INDEX processes_by_update ON processes (updated_at);
+CREATE INDEX apps_by_update ON apps (updated_at);
+CREATE INDEX route_destinations_by_update ON route_destinations (updated_at);

@@ -1,14 +1,15 @@
 //! What the scheduler reads of the desired state, and the tables it alone writes.
 //!
-//! One look at the desired state is a fixed number of statements, however many apps there are.
+//! One look at the desired state is a fixed number of statements, however many apps there are; one for what changed
+//! reads few rows.
 
 mod actual;
 mod desired;
 
 pub use actual::{ActualInstanceRow, delete_actual, list_actual, next_first_revision, write_actual};
 pub use desired::{
-    DesiredRouteRow, DesiredRow, PinnedRow, SpecRow, delete_pinned, list_desired, list_desired_routes, list_pinned, list_running_rules,
-    list_specs, running_variables, write_pinned,
+    DesiredRouteRow, DesiredRow, PinnedRow, SpecRow, count_desired, count_desired_routes, delete_pinned, list_desired, list_desired_routes,
+    list_desired_routes_since, list_desired_since, list_pinned, list_running_rules, list_specs, running_variables, write_pinned,
 };
 
 /// `($1, $2), ($3, $4), …`: `rows` tuples of `columns` placeholders.

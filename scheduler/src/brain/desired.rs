@@ -2,23 +2,32 @@
 
 use super::{Brain, Process};
 use crate::spec::ProcessSpec;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 use tokio::time::Instant;
 use virga_contract::cell::{CellDestination, CellRoute};
-use virga_model::{AppGuid, ProcessGuid, egress::EgressRule};
+use virga_model::{AppGuid, DestinationGuid, ProcessGuid, RouteGuid, Timestamp, egress::EgressRule};
 use virga_store::{
-    Result,
+    Connection, Result,
     scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow},
 };
 
 /// What one look found.
 struct Desired {
+    /// Whether this is all there is, or only what changed.
+    is_whole: bool,
     rows: Vec<DesiredRow>,
     routes: Vec<DesiredRouteRow>,
     rules: Vec<EgressRule>,
     /// Specs of versions not seen before.
     specs: HashMap<ProcessGuid, ProcessSpec>,
 }
+
+/// How far a look for changes reaches back before the last look: longer than any transaction takes from the moment it
+/// asks the time to its commit.
+const OVERLAP: Duration = Duration::from_secs(60);
 
 pub(super) fn read_pinned(row: &PinnedRow) -> Option<ProcessSpec> {
     match serde_json::from_str(&row.spec) {
@@ -34,14 +43,21 @@ pub(super) fn read_pinned(row: &PinnedRow) -> Option<ProcessSpec> {
 impl Brain {
     /// Reads the desired state; a failure leaves everything as it is until the next look.
     pub(super) async fn look(&mut self) {
-        let began = Instant::now();
+        let (began, now) = (Instant::now(), self.clock.now());
         self.is_stale = false;
         let found = match self.step_deployments().await {
             Ok(()) => self.read_desired().await,
             Err(error) => Err(error),
         };
         match found {
-            Ok(desired) => self.apply(desired),
+            Ok(desired) => {
+                if desired.is_whole {
+                    self.is_whole_look_due = false;
+                    self.looked_at = Instant::now();
+                }
+                self.apply(desired);
+                self.seen_until = Some(now);
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the desired state cannot be read; apps keep running as they are");
                 self.is_stale = true;
@@ -49,34 +65,57 @@ impl Brain {
             }
         }
         let took = began.elapsed();
-        self.looked_at = Instant::now();
         // At most half of the time is spent on looking, however many nudges come.
-        self.next_look = self.looked_at + if self.is_stale { super::TICK } else { took };
+        self.next_look = Instant::now() + if self.is_stale { super::TICK } else { took };
     }
 
+    /// What changed since the last look; everything, where that does not add up (rows were deleted), the timer asks for it
+    /// (the clock may have been set back), or there was no look yet.
     async fn read_desired(&self) -> Result<Desired> {
         let mut db = self.store.read().await?;
-        let rows = scheduling::list_desired(&mut db).await?;
-        let routes = scheduling::list_desired_routes(&mut db).await?;
         let rules = scheduling::list_running_rules(&mut db).await?;
-        let unseen: Vec<_> = rows.iter().filter(|row| row.instances > 0 && !self.knows(row)).map(|row| row.process).collect();
+        let changed = match self.seen_until.filter(|_| !self.is_whole_look_due) {
+            Some(seen) => self.read_changed(&mut db, seen - OVERLAP).await?,
+            None => None,
+        };
+        let (is_whole, rows, routes) = match changed {
+            Some((rows, routes)) => (false, rows, routes),
+            None => (true, scheduling::list_desired(&mut db).await?, scheduling::list_desired_routes(&mut db).await?),
+        };
+        let unseen = rows.iter().filter(|row| row.is_started && row.instances > 0 && !self.knows(row)).map(|row| row.process);
+        let unseen: Vec<_> = unseen.collect::<HashSet<_>>().into_iter().collect();
         let mut specs = HashMap::new();
         if !unseen.is_empty() {
             let variables = scheduling::running_variables(&mut db).await?;
-            let mut uris: HashMap<AppGuid, Vec<String>> = HashMap::new();
-            for route in &routes {
-                let uris = uris.entry(route.app).or_default();
-                let uri = format!("{}{}", host_of(route), route.path);
-                if !uris.contains(&uri) {
-                    uris.push(uri);
-                }
-            }
+            let uris = self.uris(&routes);
             for row in scheduling::list_specs(&mut db, &unseen).await? {
                 let uris = uris.get(&row.app).map_or(&[][..], Vec::as_slice);
                 specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables));
             }
         }
-        Ok(Desired { rows, routes, rules, specs })
+        Ok(Desired { is_whole, rows, routes, rules, specs })
+    }
+
+    async fn read_changed(&self, db: &mut Connection, since: Timestamp) -> Result<Option<(Vec<DesiredRow>, Vec<DesiredRouteRow>)>> {
+        let rows = scheduling::list_desired_since(db, since).await?;
+        let routes = scheduling::list_desired_routes_since(db, since).await?;
+        let mut started = i128::try_from(self.started.len()).unwrap_or(i128::MAX);
+        for row in rows.iter().map(|row| (row.process, row.is_started)).collect::<BTreeMap<_, _>>() {
+            started += i128::from(row.1) - i128::from(self.started.contains(&row.0));
+        }
+        let new_routes = routes.iter().map(key).filter(|key| !self.route_rows.contains_key(key)).collect::<HashSet<_>>().len();
+        let adds_up = started == i128::from(scheduling::count_desired(db).await?)
+            && Ok(self.route_rows.len() + new_routes) == usize::try_from(scheduling::count_desired_routes(db).await?);
+        Ok(adds_up.then_some((rows, routes)))
+    }
+
+    /// `host.domain/path` of every app's routes.
+    fn uris(&self, new: &[DesiredRouteRow]) -> HashMap<AppGuid, Vec<String>> {
+        let mut uris: HashMap<AppGuid, BTreeSet<String>> = HashMap::new();
+        for route in self.route_rows.values().chain(new) {
+            uris.entry(route.app).or_default().insert(format!("{}{}", host_of(route), route.path));
+        }
+        uris.into_iter().map(|(app, uris)| (app, uris.into_iter().collect())).collect()
     }
 
     fn knows(&self, row: &DesiredRow) -> bool {
@@ -85,22 +124,24 @@ impl Brain {
     }
 
     fn apply(&mut self, desired: Desired) {
-        let Desired { rows, routes, rules, mut specs } = desired;
+        let Desired { is_whole, rows, routes, rules, mut specs } = desired;
         if self.rules != rules {
             self.rules = rules;
             self.processes.values_mut().for_each(|process| process.cell = None);
             self.changed = true;
         }
-        let mut wanted = HashSet::with_capacity(rows.len());
-        for row in rows {
-            wanted.insert(row.process);
-            let spec = specs.remove(&row.process);
-            self.apply_row(row, spec);
+        if is_whole {
+            let wanted: HashSet<_> = rows.iter().map(|row| row.process).collect();
+            self.started.difference(&wanted).copied().collect::<Vec<_>>().into_iter().for_each(|guid| self.unwant(guid));
+            self.route_rows.clear();
         }
-        for (guid, process) in &mut self.processes {
-            if !wanted.contains(guid) && process.desired.take().is_some() {
-                self.touched.insert(*guid);
-                self.changed = true;
+        for row in rows {
+            if row.is_started {
+                self.started.insert(row.process);
+                let spec = specs.remove(&row.process);
+                self.apply_row(row, spec);
+            } else {
+                self.unwant(row.process);
             }
         }
         if !self.is_loaded {
@@ -109,10 +150,18 @@ impl Brain {
             std::mem::take(&mut self.pinned).into_keys().for_each(|guid| self.unwritten.unpin(guid));
             self.is_loaded = true;
         }
-        self.route_rows = routes;
+        self.route_rows.extend(routes.into_iter().map(|row| (key(&row), row)));
         let routes = self.build_routes();
         if self.routes != routes {
             self.routes = routes;
+            self.changed = true;
+        }
+    }
+
+    fn unwant(&mut self, guid: ProcessGuid) {
+        self.started.remove(&guid);
+        if self.processes.get_mut(&guid).is_some_and(|process| process.desired.take().is_some()) {
+            self.touched.insert(guid);
             self.changed = true;
         }
     }
@@ -149,7 +198,8 @@ impl Brain {
             }
         }
         let mut routes: Vec<CellRoute> = Vec::new();
-        for rows in self.route_rows.chunk_by(|one, next| one.route == next.route) {
+        let rows: Vec<_> = self.route_rows.values().collect();
+        for rows in rows.chunk_by(|one, next| one.route == next.route) {
             let destinations: Vec<_> = rows
                 .iter()
                 .flat_map(|row| {
@@ -163,6 +213,10 @@ impl Brain {
         }
         routes
     }
+}
+
+fn key(row: &DesiredRouteRow) -> (RouteGuid, DestinationGuid) {
+    (row.route, row.destination)
 }
 
 fn host_of(row: &DesiredRouteRow) -> String {

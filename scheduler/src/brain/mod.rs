@@ -36,7 +36,7 @@ use virga_contract::{
     logs::LogSink,
     scheduling::InstanceStats,
 };
-use virga_model::{InstanceGuid, ProcessGuid, Timestamp, egress::EgressRule};
+use virga_model::{DestinationGuid, InstanceGuid, ProcessGuid, RouteGuid, Timestamp, egress::EgressRule};
 use virga_serve::clock::Clock;
 use virga_store::{
     Store, StoreError,
@@ -83,7 +83,9 @@ pub(crate) struct Brain {
     places: HashMap<InstanceGuid, (ProcessGuid, u32)>,
     /// Pinned specs without a process in memory yet (from the last run).
     pinned: HashMap<ProcessGuid, ProcessSpec>,
-    route_rows: Vec<DesiredRouteRow>,
+    /// Processes of started apps, also those with nothing to run.
+    started: HashSet<ProcessGuid>,
+    route_rows: BTreeMap<(RouteGuid, DestinationGuid), DesiredRouteRow>,
     routes: Vec<CellRoute>,
     rules: Vec<EgressRule>,
     /// Web processes of deployments on their way: their changes call for a look at the deployment.
@@ -111,7 +113,12 @@ pub(crate) struct Brain {
     questions: Vec<(ProcessGuid, oneshot::Sender<Option<Vec<InstanceStats>>>)>,
     /// Not before this is the desired state read again.
     next_look: Instant,
+    /// When everything was read last, and not only what changed.
     looked_at: Instant,
+    /// Whether the next look is to read everything.
+    is_whole_look_due: bool,
+    /// The moment of the last look.
+    seen_until: Option<Timestamp>,
 }
 
 /// Reports taken in one round.
@@ -145,7 +152,8 @@ impl Brain {
             processes: BTreeMap::new(),
             places: HashMap::new(),
             pinned: HashMap::new(),
-            route_rows: Vec::new(),
+            started: HashSet::new(),
+            route_rows: BTreeMap::new(),
             routes: Vec::new(),
             rules: Vec::new(),
             deploying: HashSet::new(),
@@ -162,6 +170,8 @@ impl Brain {
             questions: Vec::new(),
             next_look: Instant::now(),
             looked_at: Instant::now(),
+            is_whole_look_due: true,
+            seen_until: None,
         };
         brain.adopt(actual, pinned);
         Ok(brain)
@@ -207,6 +217,7 @@ impl Brain {
         let now = self.clock.now();
         if self.looked_at.elapsed() >= Duration::from_millis(self.config.reconcile_ms) {
             self.is_stale = true;
+            self.is_whole_look_due = true;
         }
         if self.workers.changed(now) {
             self.assign_probes();

@@ -191,3 +191,30 @@ async fn use_is_said_when_it_changes_and_an_idle_app_says_nothing() {
     assert_eq!(world.gauges().iter().filter(|envelope| memory(envelope) == 4096.0).count(), 1);
     world.end().await;
 }
+
+/// Run by hand: `cargo test -p virga-scheduler --lib -- --ignored --nocapture one_change_among`.
+#[tokio::test]
+#[ignore = "a measurement, not a check"]
+async fn one_change_among_ten_thousand_apps() {
+    let world = World::with_workers(1).await;
+    let mut worker = world.worker(0);
+    let mut db = world.begin().await;
+    for number in 0..10_000 {
+        world.insert_app(&mut db, &format!("app-{number}"), 1).await;
+    }
+    db.commit().await.unwrap();
+    let (_, process) = world.app("last", 1).await;
+    let began = std::time::Instant::now();
+    worker.apply(|snapshot| snapshot.processes.len() == 10_001).await;
+    println!("first snapshot of 10,001 apps: {:?}", began.elapsed());
+    // The first look afterwards still sees all as just changed.
+    world.clock.advance(Duration::from_secs(120));
+    for instances in 2..6 {
+        let began = std::time::Instant::now();
+        world.change_process(process, |row| row.instances = instances).await;
+        let wanted = usize::try_from(instances).unwrap();
+        worker.apply(|snapshot| snapshot.processes.iter().any(|known| known.instances.len() == wanted)).await;
+        println!("one change: {:?}", began.elapsed());
+    }
+    world.end().await;
+}

@@ -18,7 +18,10 @@ use virga_model::{
     route::RouteProtocol,
     state::{AppState, DropletState, InstanceState},
 };
-use virga_serve::{Tasks, clock::ManualClock};
+use virga_serve::{
+    Tasks,
+    clock::{Clock as _, ManualClock},
+};
 use virga_store::{
     Transaction,
     apps::{self, AppRow},
@@ -102,7 +105,7 @@ impl World {
     }
 
     pub(super) async fn insert_app(&self, db: &mut Transaction, name: &str, instances: u32) -> AppGuid {
-        let (guid, now) = (AppGuid::random(), epoch());
+        let (guid, now) = (AppGuid::random(), self.clock.now());
         let droplet = droplet(guid);
         let app = AppRow {
             guid,
@@ -154,7 +157,7 @@ impl World {
         let mut db = self.begin().await;
         let mut row = apps::find(&mut db, app).await.unwrap().unwrap();
         change(&mut row);
-        apps::update(&mut db, &mut row, epoch()).await.unwrap();
+        apps::update(&mut db, &mut row, self.clock.now()).await.unwrap();
         db.commit().await.unwrap();
         self.handle.nudge();
     }
@@ -164,7 +167,7 @@ impl World {
         let mut db = self.begin().await;
         let mut row = processes::find(&mut db, process).await.unwrap().unwrap();
         change(&mut row);
-        processes::update(&mut db, &mut row, epoch()).await.unwrap();
+        processes::update(&mut db, &mut row, self.clock.now()).await.unwrap();
         db.commit().await.unwrap();
         self.handle.nudge();
     }

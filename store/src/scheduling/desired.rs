@@ -1,14 +1,19 @@
 //! The desired state: started apps, their processes, routes and rules.
 
 use super::{CHUNK, marks, tuples};
-use crate::{Connection, Result, metadata::Metadata, row::Columns as _};
+use crate::{
+    Connection, Result,
+    metadata::Metadata,
+    row::{Columns as _, micros},
+};
 use sqlx::{AssertSqlSafe, any::AnyRow};
 use std::collections::BTreeMap;
 use virga_model::{
-    AppGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, egress::EgressRule, process::HealthCheck, route::RouteProtocol,
+    AppGuid, DestinationGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp, egress::EgressRule,
+    process::HealthCheck, route::RouteProtocol, state::AppState,
 };
 
-/// A process of a started app: what may change while its instances run.
+/// A process: what may change while its instances run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredRow {
     /// The process.
@@ -21,6 +26,8 @@ pub struct DesiredRow {
     pub instances: u32,
     /// Its app.
     pub app: AppGuid,
+    /// Whether the app should run.
+    pub is_started: bool,
     /// Name of the app.
     pub app_name: String,
     /// Space of the app.
@@ -29,29 +36,59 @@ pub struct DesiredRow {
     pub organization: OrgGuid,
 }
 
-/// Every process of every started app, ordered by guid.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_desired(db: &mut Connection) -> Result<Vec<DesiredRow>> {
-    let rows = sqlx::query(
-        "SELECT p.guid, p.type, p.version, p.instances, a.guid AS app_guid, a.name AS app_name, a.space_guid, s.organization_guid \
-         FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
-         WHERE a.state = 'STARTED' ORDER BY p.guid",
-    );
-    let read = |row: &AnyRow| {
-        Ok(DesiredRow {
+impl DesiredRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
             process: row.parsed("guid")?,
             process_type: row.text("type")?,
             version: row.text("version")?,
             instances: row.count("instances")?,
             app: row.parsed("app_guid")?,
+            is_started: row.parsed::<AppState>("state")? == AppState::Started,
             app_name: row.text("app_name")?,
             space: row.parsed("space_guid")?,
             organization: row.parsed("organization_guid")?,
         })
+    }
+}
+
+macro_rules! desired {
+    ($where:literal) => {
+        concat!(
+            "SELECT p.guid, p.type, p.version, p.instances, a.guid AS app_guid, a.state, a.name AS app_name, a.space_guid, \
+             s.organization_guid FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid WHERE ",
+            $where
+        )
     };
-    rows.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Every process of every started app.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired(db: &mut Connection) -> Result<Vec<DesiredRow>> {
+    let rows = sqlx::query(desired!("a.state = 'STARTED'")).fetch_all(db).await?;
+    rows.iter().map(DesiredRow::from_row).collect()
+}
+
+/// Every process that was changed, or whose app was, at `since` or later; of stopped apps too. Some come twice.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired_since(db: &mut Connection, since: Timestamp) -> Result<Vec<DesiredRow>> {
+    // Two statements, each with an index; one with OR would read everything.
+    let mut rows = sqlx::query(desired!("p.updated_at >= $1")).bind(micros(since)).fetch_all(&mut *db).await?;
+    rows.extend(sqlx::query(desired!("a.updated_at >= $1")).bind(micros(since)).fetch_all(db).await?);
+    rows.iter().map(DesiredRow::from_row).collect()
+}
+
+/// How many rows [`list_desired`] would find.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_desired(db: &mut Connection) -> Result<u64> {
+    let sql = "SELECT COUNT(*) AS total FROM processes p JOIN apps a ON a.guid = p.app_guid WHERE a.state = 'STARTED'";
+    sqlx::query(sql).fetch_one(db).await?.count("total")
 }
 
 /// Everything else that the instances of a process are told once, at their start.
@@ -147,9 +184,11 @@ pub async fn list_specs(db: &mut Connection, processes: &[ProcessGuid]) -> Resul
     Ok(specs)
 }
 
-/// A destination of a route whose app is started.
+/// A destination of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredRouteRow {
+    /// The destination.
+    pub destination: DestinationGuid,
     /// The route.
     pub route: RouteGuid,
     /// Its host; may be empty or `*`.
@@ -168,18 +207,10 @@ pub struct DesiredRouteRow {
     pub protocol: RouteProtocol,
 }
 
-/// Every destination of every public route to a started app, ordered by route.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_desired_routes(db: &mut Connection) -> Result<Vec<DesiredRouteRow>> {
-    let rows = sqlx::query(
-        "SELECT r.guid, r.host, d.name AS domain, r.path, t.app_guid, t.process_type, t.weight, t.protocol \
-         FROM route_destinations t JOIN apps a ON a.guid = t.app_guid JOIN routes r ON r.guid = t.route_guid \
-         JOIN domains d ON d.guid = r.domain_guid WHERE a.state = 'STARTED' AND d.internal = 0 ORDER BY r.guid, t.guid",
-    );
-    let read = |row: &AnyRow| {
-        Ok(DesiredRouteRow {
+impl DesiredRouteRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            destination: row.parsed("destination_guid")?,
             route: row.parsed("guid")?,
             host: row.text("host")?,
             domain: row.text("domain")?,
@@ -189,8 +220,51 @@ pub async fn list_desired_routes(db: &mut Connection) -> Result<Vec<DesiredRoute
             weight: row.opt_count("weight")?,
             protocol: row.parsed("protocol")?,
         })
+    }
+}
+
+macro_rules! destinations {
+    ($columns:literal, $where:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM route_destinations t JOIN routes r ON r.guid = t.route_guid JOIN domains d ON d.guid = r.domain_guid \
+             WHERE d.internal = 0 AND ",
+            $where
+        )
     };
-    rows.fetch_all(db).await?.iter().map(read).collect()
+    ($where:literal) => {
+        destinations!(
+            "t.guid AS destination_guid, r.guid, r.host, d.name AS domain, r.path, t.app_guid, t.process_type, t.weight, t.protocol",
+            $where
+        )
+    };
+}
+
+/// Every destination of every public route, of stopped apps too.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired_routes(db: &mut Connection) -> Result<Vec<DesiredRouteRow>> {
+    let rows = sqlx::query(destinations!("1 = 1")).fetch_all(db).await?;
+    rows.iter().map(DesiredRouteRow::from_row).collect()
+}
+
+/// Of these, what was changed at `since` or later.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_desired_routes_since(db: &mut Connection, since: Timestamp) -> Result<Vec<DesiredRouteRow>> {
+    let rows = sqlx::query(destinations!("t.updated_at >= $1")).bind(micros(since)).fetch_all(db).await?;
+    rows.iter().map(DesiredRouteRow::from_row).collect()
+}
+
+/// How many rows [`list_desired_routes`] would find.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_desired_routes(db: &mut Connection) -> Result<u64> {
+    sqlx::query(destinations!("COUNT(*) AS total", "1 = 1")).fetch_one(db).await?.count("total")
 }
 
 /// The rules of all security groups that running apps have by default.
