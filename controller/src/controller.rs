@@ -1,7 +1,8 @@
 //! What every handler and job has at hand.
 
-use crate::jobs::JobNudge;
+use crate::{builds::BuildNudge, jobs::JobNudge};
 use std::{ops::Deref, sync::Arc};
+use tokio_util::task::TaskTracker;
 use virga_blobstore::Blobstore;
 use virga_contract::{
     logs::{LogCache, LogSink},
@@ -92,13 +93,20 @@ pub struct Controller(Arc<Inner>);
 struct Inner {
     parts: Parts,
     jobs: JobNudge,
+    builds: BuildNudge,
+    background: TaskTracker,
 }
 
 impl Controller {
     /// A controller of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, jobs: JobNudge::default() }))
+        Self(Arc::new(Inner {
+            parts,
+            jobs: JobNudge::default(),
+            builds: BuildNudge::default(),
+            background: TaskTracker::new(),
+        }))
     }
 
     /// Now, as precise as the database keeps it.
@@ -114,6 +122,27 @@ impl Controller {
 
     pub(crate) fn job_nudge(&self) -> &JobNudge {
         &self.0.jobs
+    }
+
+    /// Wakes whoever stages builds, as [`Controller::nudge_jobs`].
+    pub(crate) fn nudge_builds(&self) {
+        self.0.builds.notify_one();
+    }
+
+    pub(crate) fn build_nudge(&self) -> &BuildNudge {
+        &self.0.builds
+    }
+
+    /// Does work that nobody waits for and that may be lost with the process (a cache); [`crate::jobs::run`] waits for it at
+    /// the end.
+    pub(crate) fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.background.spawn(work));
+    }
+
+    /// Ends once everything in the background is done.
+    pub(crate) async fn background_done(&self) {
+        self.0.background.close();
+        self.0.background.wait().await;
     }
 }
 

@@ -126,6 +126,6 @@ impl About {
 pub(crate) async fn of_staging(controller: &Controller, db: &mut Connection, app: &AppRow) -> Result<BTreeMap<String, String>> {
     let about = About::read(db, app).await?;
     let group = variables(db, "staging").await?;
-    let api_url = format!("api.{}", controller.config.system_domain);
+    let api_url = format!("https://api.{}", controller.config.system_domain);
     Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &services()))
 }
