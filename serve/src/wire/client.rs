@@ -3,7 +3,7 @@
 //! Connections are pooled and made anew when the other side came back; nothing is retried here, because every caller
 //! comes again by itself.
 
-use super::{CodeRequest, WireLimits, codec, paths};
+use super::{CodeRequest, WireLimits, codec, delta::Delta, paths};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -24,7 +24,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -41,6 +41,8 @@ use virga_model::Sha256Digest;
 pub struct WireClient {
     http: Client<UnixConnector, Full<Bytes>>,
     limits: WireLimits,
+    /// The last snapshot it gave out; the next one comes as what differs from it.
+    held: Arc<Mutex<Option<Arc<CellSnapshot>>>>,
 }
 
 impl WireClient {
@@ -49,7 +51,7 @@ impl WireClient {
     pub fn new(socket: impl AsRef<Path>, limits: WireLimits) -> Self {
         let connector = UnixConnector { path: Arc::new(socket.as_ref().to_owned()) };
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(8).build(connector);
-        Self { http, limits }
+        Self { http, limits, held: Arc::default() }
     }
 
     async fn call(&self, request: Call, limit: Duration) -> Result<Response<Incoming>, LinkError> {
@@ -138,14 +140,18 @@ impl ControlPlane for WireClient {
         let wait = wait.min(self.limits.longest_poll);
         let mut path = paths::SNAPSHOT.replace("{worker}", &worker.to_string());
         path.push_str(&format!("?wait_ms={}", wait.as_millis()));
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|held| Some(held.revision) == have);
         if let Some(have) = have {
-            path.push_str(&format!("&have={have}"));
+            path.push_str(&format!("&have={have}&add={}", held.is_some()));
         }
         let answer = self.call(Call::get(path), wait + self.limits.call).await?;
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(None);
         }
-        self.value(answer).await.map(|snapshot| Some(Arc::new(snapshot)))
+        let delta: Delta = self.value(answer).await?;
+        let snapshot = Arc::new(delta.onto(held.as_deref())?);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
+        Ok(Some(snapshot))
     }
 
     async fn report(&self, report: CellReport) -> Result<(), LinkError> {

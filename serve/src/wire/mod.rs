@@ -5,6 +5,7 @@
 
 pub mod client;
 mod codec;
+mod delta;
 pub mod server;
 pub mod socket;
 #[cfg(test)]

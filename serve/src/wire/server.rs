@@ -1,6 +1,10 @@
 //! Serves a control plane to the cell workers of this box.
 
-use super::{CodeRequest, WireLimits, codec, paths};
+use super::{
+    CodeRequest, WireLimits, codec,
+    delta::{Delta, History},
+    paths,
+};
 use axum::{
     Router,
     body::Body,
@@ -44,15 +48,16 @@ fn router(plane: Arc<dyn ControlPlane>, limits: WireLimits, stop: CancellationTo
         .route(paths::DROPLET, get(droplet))
         .route(paths::CODE, post(code))
         .layer(DefaultBodyLimit::max(upload_bytes))
-        .with_state(Arc::new(Wire { plane, limits, stop, encoded: Mutex::new(None) }))
+        .with_state(Arc::new(Wire { plane, limits, stop, history: Mutex::default(), encoded: Mutex::new(None) }))
 }
 
 struct Wire {
     plane: Arc<dyn ControlPlane>,
     limits: WireLimits,
     stop: CancellationToken,
-    /// The newest snapshot's bytes, encoded once for all workers.
-    encoded: Mutex<Option<(Arc<CellSnapshot>, Bytes)>>,
+    history: Mutex<History>,
+    /// The last delta's bytes with its base and revision: workers mostly hold the same, and it is encoded once for all.
+    encoded: Mutex<Option<(Option<u64>, u64, Bytes)>>,
 }
 
 type Shared = State<Arc<Wire>>;
@@ -92,6 +97,9 @@ async fn config(State(wire): Shared, Path(worker): Path<WorkerIndex>) -> Result<
 #[derive(Deserialize)]
 struct Poll {
     have: Option<u64>,
+    /// Whether the worker holds what it has, so that an answer may add to it.
+    #[serde(default)]
+    add: bool,
     wait_ms: u64,
 }
 
@@ -102,22 +110,28 @@ async fn snapshot(State(wire): Shared, Path(worker): Path<WorkerIndex>, Query(po
         () = wire.stop.cancelled() => return Err(LinkError::Away("it is stopping".into()).into()),
     };
     match newest {
-        Some(snapshot) => Ok(message_pack(wire.encode(snapshot).await?)),
+        Some(snapshot) => Ok(message_pack(wire.encode(snapshot, poll.have.filter(|_| poll.add)).await?)),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }
 
 impl Wire {
-    async fn encode(&self, snapshot: Arc<CellSnapshot>) -> Result<Bytes, LinkError> {
-        if let Some((known, bytes)) = &*self.encoded.lock().unwrap_or_else(PoisonError::into_inner)
-            && Arc::ptr_eq(known, &snapshot)
+    async fn encode(&self, newest: Arc<CellSnapshot>, have: Option<u64>) -> Result<Bytes, LinkError> {
+        let revision = newest.revision;
+        let base = {
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.remember(&newest);
+            have.and_then(|have| history.find(have))
+        };
+        let from = base.as_ref().map(|base| base.revision);
+        if let Some((known_from, known, bytes)) = &*self.encoded.lock().unwrap_or_else(PoisonError::into_inner)
+            && (*known_from, *known) == (from, revision)
         {
             return Ok(bytes.clone());
         }
-        let source = snapshot.clone();
-        let bytes = tokio::task::spawn_blocking(move || codec::encode(&*source).map(Bytes::from));
+        let bytes = tokio::task::spawn_blocking(move || codec::encode(&Delta::between(base.as_deref(), &newest)).map(Bytes::from));
         let bytes = bytes.await.map_err(|error| LinkError::Failed(error.to_string()))??;
-        *self.encoded.lock().unwrap_or_else(PoisonError::into_inner) = Some((snapshot, bytes.clone()));
+        *self.encoded.lock().unwrap_or_else(PoisonError::into_inner) = Some((from, revision, bytes.clone()));
         Ok(bytes)
     }
 }

@@ -14,10 +14,13 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     ByteStream,
-    cell::{CellReport, CellRoute, CellSnapshot, ControlPlane, LinkError, RouterCounters, WorkerConfig, WorkerIndex},
+    cell::{CellProcess, CellReport, CellRoute, CellSnapshot, ControlPlane, LinkError, RouterCounters, WorkerConfig, WorkerIndex},
     logs::{Envelope, LogStream},
 };
-use virga_model::{AppGuid, Sha256Digest};
+use virga_model::{
+    AppGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid,
+    process::{HealthCheck, HealthCheckType},
+};
 
 struct Plane {
     snapshots: watch::Sender<Arc<CellSnapshot>>,
@@ -153,6 +156,59 @@ async fn a_long_poll_wakes_on_a_change_and_ends_when_the_server_stops() {
     };
     let (ended, ()) = tokio::join!(client.snapshot(0, Some(2), wait), stop);
     assert!(matches!(ended, Err(LinkError::Away(_))), "{ended:?}");
+}
+
+fn process(bits: u128, name: &str) -> Arc<CellProcess> {
+    Arc::new(CellProcess {
+        process: ProcessGuid::from_u128(bits),
+        process_type: "web".into(),
+        app: AppGuid::from_u128(bits),
+        app_name: name.into(),
+        space: SpaceGuid::from_u128(1),
+        organization: OrgGuid::from_u128(2),
+        version: "v1".into(),
+        droplet: Sha256Digest::of(name.as_bytes()),
+        command: None,
+        memory_mb: 64,
+        disk_mb: 64,
+        log_rate_limit_bytes_per_second: -1,
+        environment: [("A".to_owned(), "1".to_owned())].into(),
+        health_check: HealthCheck::of(HealthCheckType::Port),
+        readiness_check: HealthCheck::of(HealthCheckType::Process),
+        reuse: None,
+        egress: vec![],
+        instances: vec![],
+    })
+}
+
+#[tokio::test]
+async fn only_what_changed_crosses_and_the_snapshot_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("control.sock");
+    let client = WireClient::new(&socket, WireLimits::default());
+    let (same, old, new) = (process(1, "same"), process(2, "old"), process(3, "new"));
+    let changed = process(1, "renamed");
+    let with = |revision, processes: &[&Arc<CellProcess>]| {
+        let processes = processes.iter().map(|process| Arc::clone(process)).collect();
+        Arc::new(CellSnapshot { processes, ..(*snapshot(revision)).clone() })
+    };
+    let served = Served::start(&socket, WireLimits::default());
+    let mut held: Vec<Arc<CellSnapshot>> = Vec::new();
+    for next in [with(5, &[&same, &old]), with(6, &[&same, &new]), with(7, &[&changed, &new]), with(8, &[])] {
+        served.plane.snapshots.send_replace(next.clone());
+        let have = held.last().map(|held| held.revision);
+        let got = client.snapshot(0, have, Duration::from_secs(5)).await.unwrap().unwrap();
+        assert_eq!(got, next);
+        held.push(got);
+    }
+    assert!(Arc::ptr_eq(&held[0].processes[0], &held[1].processes[0]), "what did not change was not sent again");
+    served.stop().await;
+
+    // Another server knows no base: it sends all.
+    let served = Served::start(&socket, WireLimits::default());
+    served.plane.snapshots.send_replace(with(9, &[&same]));
+    assert_eq!(client.snapshot(0, Some(8), Duration::from_secs(5)).await.unwrap().unwrap(), with(9, &[&same]));
+    served.stop().await;
 }
 
 #[tokio::test]
