@@ -45,12 +45,7 @@ pub(crate) struct NewApp {
 ///
 /// # Errors
 /// 422 for a name that is taken or no name, an unknown space, buildpack or stack; 403.
-pub async fn create(
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Json(request): Json<CreateApp>,
-) -> Result<Response> {
+pub async fn create(State(controller): State<Controller>, access: Access, base: Base, Json(request): Json<CreateApp>) -> Result<Response> {
     let new = NewApp {
         name: request.name,
         lifecycle: request.lifecycle,

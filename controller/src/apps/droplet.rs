@@ -1,9 +1,7 @@
 //! The current droplet of an app.
 
 use super::{lookup, view};
-use crate::{
-    Access, Controller, Result, SpaceRight, answer, audit_events::record, droplets, processes::defaults, request::ToOne,
-};
+use crate::{Access, Controller, Result, SpaceRight, answer, audit_events::record, droplets, processes::defaults, request::ToOne};
 use serde_json::json;
 use virga_contract::ApiError;
 use virga_model::{AppGuid, state::DropletState};
@@ -37,7 +35,8 @@ pub async fn assign_current_droplet(
                       Wait for the deployment to complete or cancel it.";
         return Err(ApiError::unprocessable(detail).into());
     }
-    let droplet = request.data.ok_or_else(|| ApiError::unprocessable("Current droplet cannot be removed. Replace it with a preferred droplet."))?;
+    let droplet =
+        request.data.ok_or_else(|| ApiError::unprocessable("Current droplet cannot be removed. Replace it with a preferred droplet."))?;
     let droplet = find_staged(&mut tx, &app, &droplet.guid)
         .await?
         .ok_or_else(|| ApiError::unprocessable("Unable to assign current droplet. Ensure the droplet exists and belongs to this app."))?;

@@ -51,13 +51,7 @@ pub async fn restart(state: State<Controller>, access: Access, base: Base, guid:
     run(Run::Restart, state, access, base, guid).await
 }
 
-async fn run(
-    what: Run,
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Path(guid): Path<AppGuid>,
-) -> Result<Response> {
+async fn run(what: Run, State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<AppGuid>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (mut app, organization) = lookup::app(&mut tx, &access, SpaceRight::Manage, guid).await?;
     if what != Run::Start && deployments::find_active(&mut tx, guid).await?.is_some() {

@@ -15,8 +15,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 
-const SPEC: ListSpec =
-    ListSpec::new(&["names", "stacks", "lifecycle"]).order_by(&["position", "lifecycle"]).default_order("position");
+const SPEC: ListSpec = ListSpec::new(&["names", "stacks", "lifecycle"]).order_by(&["position", "lifecycle"]).default_order("position");
 
 /// Every buildpack.
 ///
@@ -43,12 +42,7 @@ pub async fn list(State(controller): State<Controller>, _access: Access, request
 ///
 /// # Errors
 /// 404 `Buildpack not found`.
-pub async fn show(
-    State(controller): State<Controller>,
-    _access: Access,
-    base: Base,
-    Path(asked): Path<BuildpackGuid>,
-) -> Result<Response> {
+pub async fn show(State(controller): State<Controller>, _access: Access, base: Base, Path(asked): Path<BuildpackGuid>) -> Result<Response> {
     let known = controller.stager.buildpacks();
     let found = known.iter().enumerate().find(|(_, buildpack)| guid(buildpack) == asked);
     let (index, buildpack) = found.ok_or_else(|| ApiError::not_found("Buildpack"))?;

@@ -90,11 +90,16 @@ async fn droplet_of(db: &mut Connection, app: &AppRow, request: &CreateDeploymen
         (Some(droplet), _) => droplet.guid.clone(),
         (None, Some(current)) => current.to_string(),
         (None, None) => {
-            return Err(ApiError::unprocessable("Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.").into());
+            return Err(ApiError::unprocessable(
+                "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.",
+            )
+            .into());
         }
     };
     let found = apps::find_staged(db, app, &guid).await?;
-    Ok(found.ok_or_else(|| ApiError::unprocessable("Unable to deploy this droplet. Ensure the droplet exists, is staged and belongs to this app."))?)
+    Ok(found.ok_or_else(|| {
+        ApiError::unprocessable("Unable to deploy this droplet. Ensure the droplet exists, is staged and belongs to this app.")
+    })?)
 }
 
 async fn deploy(
@@ -107,7 +112,8 @@ async fn deploy(
 ) -> Result<DeploymentRow> {
     let now = controller.now();
     let superseded = supersede(db, app, now).await?;
-    let mut old = processes::find_of_type(db, app.guid, "web").await?.ok_or_else(|| ApiError::unprocessable("The app has no web process"))?;
+    let mut old =
+        processes::find_of_type(db, app.guid, "web").await?.ok_or_else(|| ApiError::unprocessable("The app has no web process"))?;
     let wanted = superseded.as_ref().map_or(old.instances, |deployment| deployment.original_instances);
     let scale = ScaleProcess {
         instances: options.web_instances.or(Some(i64::from(wanted))),

@@ -1,10 +1,6 @@
 //! Requests about deployments.
 
-use crate::{
-    apps::request::OfApp,
-    metadata::MetadataPatch,
-    request::GuidRef,
-};
+use crate::{apps::request::OfApp, metadata::MetadataPatch, request::GuidRef};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -13,12 +13,7 @@ use virga_store::deployments;
 ///
 /// # Errors
 /// 404 `Deployment not found`.
-pub async fn show(
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Path(guid): Path<DeploymentGuid>,
-) -> Result<Response> {
+pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<DeploymentGuid>) -> Result<Response> {
     let (deployment, _, _) = lookup::find(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
     Ok(answer::ok(view::deployment(&base, &deployment)))
 }

@@ -15,12 +15,7 @@ use virga_store::{droplets, processes};
 ///
 /// # Errors
 /// 404 `Droplet not found`; 403; 422 for one that runs.
-pub async fn delete(
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Path(guid): Path<DropletGuid>,
-) -> Result<Response> {
+pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<DropletGuid>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (droplet, app, organization) = lookup::find(&mut tx, &access, SpaceRight::Write, guid).await?;
     let runs = processes::list_of_app(&mut tx, app.guid).await?.iter().any(|process| process.droplet == Some(guid));

@@ -66,11 +66,7 @@ pub async fn list_of_package(
 ) -> Result<Response> {
     let query = request.parse(&SPEC_OF_PACKAGE)?;
     packages::find(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    let filter = DropletFilter {
-        states: query.values("states"),
-        packages: Some(vec![guid.to_string()]),
-        ..DropletFilter::default()
-    };
+    let filter = DropletFilter { states: query.values("states"), packages: Some(vec![guid.to_string()]), ..DropletFilter::default() };
     answer(&controller, &access, &query, &filter).await
 }
 

@@ -13,12 +13,7 @@ use virga_store::droplets;
 ///
 /// # Errors
 /// 404 `Droplet not found`.
-pub async fn show(
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Path(guid): Path<DropletGuid>,
-) -> Result<Response> {
+pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<DropletGuid>) -> Result<Response> {
     let mut db = controller.store.read().await?;
     let (droplet, app, _) = lookup::find(&mut db, &access, SpaceRight::See, guid).await?;
     let secrets = access.has_in_space(&mut db, SpaceRight::ReadSecrets, app.space).await?;

@@ -11,11 +11,8 @@ pub fn droplet(base: &Base, droplet: &DropletRow, in_list: bool, secrets: bool) 
     let own = format!("/v3/droplets/{}", droplet.guid);
     let hidden = if in_list { "[PRIVATE DATA HIDDEN IN LISTS]" } else { "[PRIVATE DATA HIDDEN]" };
     let shown = secrets && !in_list;
-    let process_types: Map<String, Value> = droplet
-        .process_types
-        .iter()
-        .map(|(kind, command)| (kind.clone(), json!(if shown { command.as_str() } else { hidden })))
-        .collect();
+    let process_types: Map<String, Value> =
+        droplet.process_types.iter().map(|(kind, command)| (kind.clone(), json!(if shown { command.as_str() } else { hidden }))).collect();
     let mut links = json!({
         "self": link(base, &own),
         "app": link(base, format_args!("/v3/apps/{}", droplet.app)),

@@ -12,14 +12,8 @@ const DEFAULT_LIMIT: usize = 100;
 /// # Errors
 /// 500 for values out of bounds, which is what the log cache's gateway answers.
 pub(super) fn parse(text: &str) -> Result<ReadQuery> {
-    let mut query = ReadQuery {
-        start_ns: 0,
-        end_ns: None,
-        envelope_types: Vec::new(),
-        limit: DEFAULT_LIMIT,
-        descending: false,
-        name_filter: None,
-    };
+    let mut query =
+        ReadQuery { start_ns: 0, end_ns: None, envelope_types: Vec::new(), limit: DEFAULT_LIMIT, descending: false, name_filter: None };
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         match name.as_ref() {
             "start_time" => query.start_ns = number(&name, &value)?,

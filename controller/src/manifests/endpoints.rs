@@ -40,7 +40,9 @@ pub async fn apply_manifest(
     let manifests = document::validate(&read(&headers, body)?)?;
     let mut touched = Vec::new();
     for manifest in &manifests {
-        let app = apply::app(&controller, &mut tx, &access, space, organization, manifest).await.map_err(|error| named(&error.into(), &manifest.name))?;
+        let app = apply::app(&controller, &mut tx, &access, space, organization, manifest)
+            .await
+            .map_err(|error| named(&error.into(), &manifest.name))?;
         let data = json!({ "request": { "name": app.name } });
         record(&controller, &mut tx, &access, event("audit.app.apply_manifest", &app, organization, data)).await?;
         touched.push(app);

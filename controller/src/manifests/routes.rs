@@ -108,8 +108,8 @@ fn random_host(name: &str) -> String {
         "wise", "zesty",
     ];
     const NOUNS: [&str; 16] = [
-        "badger", "bear", "crane", "eland", "fox", "gazelle", "heron", "ibex", "koala", "lynx", "otter", "panda", "quokka", "raven", "swan",
-        "wombat",
+        "badger", "bear", "crane", "eland", "fox", "gazelle", "heron", "ibex", "koala", "lynx", "otter", "panda", "quokka", "raven",
+        "swan", "wombat",
     ];
     // A guid is 122 random bits; a few of them choose.
     let bits = RouteGuid::random().as_u128();
@@ -118,7 +118,8 @@ fn random_host(name: &str) -> String {
         words.get(index).copied().unwrap_or_default()
     };
     let letter = |shift: u32| char::from(b'a' + u8::try_from((bits >> shift) % 26).unwrap_or(0));
-    let clean: String = name.to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').take(40).collect();
+    let clean: String =
+        name.to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').take(40).collect();
     format!("{clean}-{}-{}-{}{}", pick(ADJECTIVES, 0), pick(NOUNS, 4), letter(8), letter(16)).trim_start_matches('-').to_owned()
 }
 

@@ -67,12 +67,7 @@ pub(crate) async fn command(db: &mut Connection, found: &Found) -> Result<Option
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn view(
-    db: &mut Connection,
-    access: &Access,
-    base: &virga_serve::Base,
-    found: &Found,
-) -> Result<serde_json::Value> {
+pub(crate) async fn view(db: &mut Connection, access: &Access, base: &virga_serve::Base, found: &Found) -> Result<serde_json::Value> {
     let command = command(db, found).await?;
     let secrets = access.has_in_space(db, SpaceRight::ReadSecrets, found.app.space).await?;
     let command = if secrets { CommandView::Plain(command.as_deref()) } else { CommandView::Hidden };

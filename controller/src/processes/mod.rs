@@ -12,9 +12,7 @@ mod show;
 mod update;
 pub mod view;
 
-pub use instances::{
-    process_instances, process_instances_of_app, stats, stats_of_app, terminate_instance, terminate_instance_of_app,
-};
+pub use instances::{process_instances, process_instances_of_app, stats, stats_of_app, terminate_instance, terminate_instance_of_app};
 pub use list::{list, list_of_app};
 pub use scale::{scale, scale_of_app};
 pub use show::{show, show_of_app};

@@ -20,11 +20,7 @@ const MAX_ENTRIES: usize = 5_000;
 ///
 /// # Errors
 /// 422 for more entries than the limit.
-pub async fn create(
-    State(controller): State<Controller>,
-    _access: Access,
-    Json(request): Json<MatchResources>,
-) -> Result<Response> {
+pub async fn create(State(controller): State<Controller>, _access: Access, Json(request): Json<MatchResources>) -> Result<Response> {
     if request.resources.len() > MAX_ENTRIES {
         return Err(ApiError::unprocessable(format!("Resources is limited to {MAX_ENTRIES} entries")).into());
     }
