@@ -109,14 +109,15 @@ impl CellHost {
         let engine = for_running(RunLimits { wasm_instances: limits.cell.total_wasm_instances }).map_err(|error| failed(&error))?;
         let linker = linker(&engine).map_err(|error| failed(&error))?;
         let seal = CodeSeal::new(config.code_key, engine_key(&engine));
+        let tails = TaskTracker::new();
         let core = CellCore {
             worker,
             denied_addresses: config.denied_addresses.clone(),
-            loader: Loader::new(control, config.cache_dir.clone(), engine.clone(), linker, seal),
+            loader: Loader::new(control, config.cache_dir.clone(), engine.clone(), linker, seal, tails.clone()),
             logs,
             ticker: Ticker::start(engine.clone(), limits.beat()).map_err(|error| failed(&error))?,
             tls: tls_connector().map_err(|error| failed(&error))?,
-            tails: TaskTracker::new(),
+            tails,
             changed: Notify::new(),
             arrived: Notify::new(),
             engine,

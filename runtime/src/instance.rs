@@ -20,7 +20,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body,
@@ -45,6 +45,8 @@ pub struct AppInstance {
     pub(crate) health: Health,
     /// Ends what outlives requests (warm instances) when the instance is taken away.
     pub(crate) gone: CancellationToken,
+    /// Rings when a wasm instance is free again, or gone with its memory.
+    pub(crate) room: Notify,
     pub(crate) wasm_instances: AtomicU64,
     pub(crate) cpu_ns: AtomicU64,
     environment: OnceLock<Vec<(String, String)>>,
@@ -104,6 +106,7 @@ impl AppInstance {
             concurrent: guest::http_p3::Workers::default(),
             health,
             gone: CancellationToken::new(),
+            room: Notify::new(),
             wasm_instances: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
             environment: OnceLock::new(),
@@ -115,6 +118,17 @@ impl AppInstance {
             process,
             instance,
         })
+    }
+
+    /// Whether any wasm instance of it is alive in this worker.
+    pub(crate) fn has_wasm_instances(&self) -> bool {
+        self.wasm_instances.load(Relaxed) > 0
+    }
+
+    /// Keeps a wasm instance warm for the next request.
+    pub(crate) fn keep(&self, warm: guest::http_p2::Warm) {
+        self.pool.put(warm);
+        self.room.notify_one();
     }
 
     /// Requests in flight.
@@ -223,7 +237,7 @@ impl AppInstance {
         InstanceUsage {
             cpu_ns: self.cpu_ns.load(Relaxed),
             memory_bytes: self.memory.used() as u64,
-            disk_bytes: 0,
+            disk_bytes: self.droplet.disk_bytes(),
             log_bytes_per_second: self.log.bytes_per_second(),
             requests: self.requests.load(Relaxed),
             cold_starts: self.cold_starts.load(Relaxed),
@@ -240,7 +254,7 @@ impl AppInstance {
     /// Retires wasm instances that served nothing for a while.
     pub(crate) fn retire_idle(&self, idle: Duration) {
         self.pool.retire_idle(idle);
-        if self.in_flight() == 0 && self.wasm_instances.load(Relaxed) == 0 {
+        if self.in_flight() == 0 && !self.has_wasm_instances() {
             self.concurrent.clear();
         }
     }

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::task::TaskTracker;
 use virga_contract::{
     ByteStream,
     cell::{ControlPlane, LinkError},
@@ -53,6 +54,7 @@ pub struct Loader {
     seal: CodeSeal,
     droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
     born: Instant,
+    tasks: TaskTracker,
 }
 
 /// One droplet, shared by the app instances that run it.
@@ -62,12 +64,21 @@ pub struct Droplet {
     loading: tokio::sync::Mutex<()>,
     /// Milliseconds since the loader began.
     last_used: AtomicU64,
+    /// Bytes of its files on disk; 0 until they were counted.
+    disk_bytes: AtomicU64,
+}
+
+impl Droplet {
+    /// Bytes of its files on disk, once it has been loaded.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.disk_bytes.load(Relaxed)
+    }
 }
 
 impl Loader {
     /// A loader that keeps its files under `cache`.
-    pub(crate) fn new(control: Arc<dyn ControlPlane>, cache: PathBuf, engine: Engine, linker: Linker<GuestState>, seal: CodeSeal) -> Self {
-        Self { control, cache, engine, linker, seal, droplets: Mutex::default(), born: Instant::now() }
+    pub(crate) fn new(control: Arc<dyn ControlPlane>, cache: PathBuf, engine: Engine, linker: Linker<GuestState>, seal: CodeSeal, tasks: TaskTracker) -> Self {
+        Self { control, cache, engine, linker, seal, droplets: Mutex::default(), born: Instant::now(), tasks }
     }
 
     /// The entry of a droplet; costs no I/O.
@@ -82,6 +93,7 @@ impl Loader {
             program: ArcSwapOption::empty(),
             loading: tokio::sync::Mutex::new(()),
             last_used: AtomicU64::new(0),
+            disk_bytes: AtomicU64::new(0),
         });
         droplets.insert(digest, Arc::downgrade(&droplet));
         droplet
@@ -97,7 +109,7 @@ impl Loader {
     }
 
     /// The droplet ready to run, and whether it had to be made so first.
-    pub(crate) async fn program(&self, droplet: &Droplet) -> Result<(Arc<Program>, bool), LoadError> {
+    pub(crate) async fn program(&self, droplet: &Arc<Droplet>) -> Result<(Arc<Program>, bool), LoadError> {
         droplet.last_used.store(self.now_ms(), Relaxed);
         if let Some(program) = droplet.program.load_full() {
             return Ok((program, false));
@@ -109,6 +121,11 @@ impl Loader {
         let folder = self.fetched(droplet.digest).await?;
         let program = Arc::new(self.load(droplet.digest, &folder).await?);
         droplet.program.store(Some(program.clone()));
+        if droplet.disk_bytes() == 0 {
+            let (droplet, files) = (droplet.clone(), program.files.clone());
+            // Beside the request: a site may have a hundred thousand files.
+            self.tasks.spawn_blocking(move || droplet.disk_bytes.store(files.map_or(0, |files| size_of_tree(&files)), Relaxed));
+        }
         Ok((program, true))
     }
 
@@ -208,4 +225,21 @@ impl Drop for Scratch {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, LoadError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Broken(error.to_string()))?
+}
+
+/// What cannot be read is not counted.
+fn size_of_tree(root: &Path) -> u64 {
+    let mut bytes = 0_u64;
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => open.push(entry.path()),
+                Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }

@@ -243,6 +243,67 @@ impl WasiHttpHooks for Hooks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{collections::BTreeMap, sync::Mutex};
+    use virga_contract::logs::{Envelope, LogSink, Message};
+    use virga_model::{AppGuid, egress::EgressRule};
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl LogSink for Kept {
+        fn emit(&self, envelope: Envelope) {
+            if let Message::Log { payload, .. } = envelope.message {
+                self.0.lock().unwrap().push(String::from_utf8_lossy(&payload).into_owned());
+            }
+        }
+    }
+
+    fn outbound(rules: &[EgressRule], connections: usize) -> (Arc<Outbound>, Arc<Kept>) {
+        let kept = Arc::new(Kept::default());
+        let log = InstanceLog::new(kept.clone(), AppGuid::random(), 0, "web", BTreeMap::new(), 1000, -1);
+        let outbound = Outbound {
+            policy: EgressPolicy::new(rules, &[]).0,
+            connections: Arc::new(Semaphore::new(connections)),
+            log: Arc::new(log),
+            tls: tls_connector().unwrap(),
+        };
+        (Arc::new(outbound), kept)
+    }
+
+    fn everything() -> EgressRule {
+        let destination = "0.0.0.0-255.255.255.255,::/0".into();
+        EgressRule { protocol: "all".into(), destination, ports: None, icmp_type: None, code: None, description: None, log: None }
+    }
+
+    async fn get(outbound: &Arc<Outbound>, uri: &str) -> Error {
+        let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::get(uri).body(body).unwrap();
+        outbound.clone().send(request, RequestOptions::default()).await.map(|_| ()).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn no_name_or_spelling_leads_to_the_box_itself() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (outbound, kept) = outbound(&[everything()], 4);
+        for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "127.1", "0x7f000001"] {
+            let error = get(&outbound, &format!("http://{host}:{port}/")).await;
+            assert!(matches!(error, Error::DestinationIpProhibited | Error::DnsError { .. }), "{host}: {error:?}");
+        }
+        assert!(matches!(get(&outbound, "http://169.254.169.254/latest/meta-data").await, Error::DestinationIpProhibited));
+        assert!(kept.0.lock().unwrap().iter().any(|line| line.contains("169.254.169.254:80 denied: this kind of address is never reachable")));
+        assert!(listener.accept().now_or_never().is_none(), "somebody connected");
+    }
+
+    #[tokio::test]
+    async fn without_rules_and_past_the_limit_nothing_goes_out() {
+        let (closed, kept) = outbound(&[], 4);
+        assert!(matches!(get(&closed, "http://example.com/").await, Error::HttpRequestDenied));
+        assert!(matches!(get(&closed, "http://93.184.216.34/").await, Error::DestinationIpProhibited));
+        assert_eq!(kept.0.lock().unwrap().len(), 2);
+        let (full, _) = outbound(&[everything()], 0);
+        assert!(matches!(get(&full, "http://93.184.216.34/").await, Error::ConnectionLimitReached));
+    }
 
     #[test]
     fn the_forbidden_headers_are_the_engines() {

@@ -207,9 +207,10 @@ async fn start(instance: &Arc<AppInstance>, program: Arc<crate::program::Program
     let meter = Arc::new(CpuMeter::new(limits.request_cpu()));
     let is_pooled = instance.reuse(&program) == ReusePolicy::Pool;
     let starting = async {
-        let warm = guest::http_p2::start(instance, program, meter.clone()).await?;
+        let started = guest::http_p2::start(instance, program, meter.clone()).await;
+        let warm = started.map_err(|failed| instance.guest_failed(&failed.error, failed.memory_was_refused))?;
         if is_pooled {
-            instance.pool.put(warm);
+            instance.keep(warm);
         }
         Ok(())
     };

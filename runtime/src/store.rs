@@ -33,7 +33,7 @@ pub struct GuestState {
     pub(crate) limiter: Limiter,
     pub(crate) meter: Arc<CpuMeter>,
     connects: Arc<AtomicU32>,
-    instance: Arc<AppInstance>,
+    alive: Alive,
 }
 
 impl WasiView for GuestState {
@@ -56,9 +56,20 @@ impl GuestState {
     }
 }
 
-impl Drop for GuestState {
+/// Counts a wasm instance as alive. Last in its store, so that whoever is told of the room finds the memory given back.
+struct Alive(Arc<AppInstance>);
+
+impl Alive {
+    fn new(instance: Arc<AppInstance>) -> Self {
+        instance.wasm_instances.fetch_add(1, Relaxed);
+        Self(instance)
+    }
+}
+
+impl Drop for Alive {
     fn drop(&mut self) {
-        self.instance.wasm_instances.fetch_sub(1, Relaxed);
+        self.0.wasm_instances.fetch_sub(1, Relaxed);
+        self.0.room.notify_one();
     }
 }
 
@@ -94,7 +105,6 @@ pub(crate) fn new_store(
     }
     let mut table = ResourceTable::new();
     table.set_max_capacity(cell.limits.cell.handles);
-    instance.wasm_instances.fetch_add(1, Relaxed);
     let mut store = Store::new(
         &cell.engine,
         GuestState {
@@ -105,7 +115,7 @@ pub(crate) fn new_store(
             limiter: Limiter::new(instance.memory.clone()),
             meter,
             connects,
-            instance: instance.clone(),
+            alive: Alive::new(instance.clone()),
         },
     );
     store.limiter(|state| &mut state.limiter);
@@ -114,7 +124,7 @@ pub(crate) fn new_store(
     store.epoch_deadline_callback(|context| {
         let state = context.data();
         let sampled = state.meter.tick()?;
-        state.instance.cpu_ns.fetch_add(sampled, Relaxed);
+        state.alive.0.cpu_ns.fetch_add(sampled, Relaxed);
         // Through the runtime's own yield: the I/O driver gets its turn before this guest does.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });

@@ -175,6 +175,26 @@ async fn past_capacity_requests_wait_a_moment_and_are_then_told_when_to_come_aga
 }
 
 #[tokio::test]
+async fn where_memory_is_used_up_requests_wait_for_one_another() {
+    let world = World::new(CellLimits { request_cpu_ms: 5_000, ..limits() });
+    // Takes 24 of 64 MB, works for a while, answers.
+    let hungry = "(local $left i32) (if (i32.eq (i32.const -1) (memory.grow (i32.const 380))) (then unreachable))
+      (local.set $left (i32.const 20000000))
+      (loop $work (br_if $work (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+      (call $say (i32.const 128) (i32.const 17)) (i32.const 200)";
+    let born_hungry = hello_with("(memory (export \"memory\") 4)", "(memory (export \"memory\") 400)");
+    let world = &world;
+    for reuse in [ReusePolicy::Request, ReusePolicy::Pool] {
+        let app = &world.push(&born_hungry, |process| process.reuse = Some(reuse));
+        let answers = futures::future::join_all((0..12).map(|_| world.get(app, "/"))).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Ok((200, _)))), "{answers:?}");
+    }
+    let app = &world.push(&guest(hungry), |process| process.reuse = Some(ReusePolicy::Pool));
+    let answers = futures::future::join_all((0..4).map(|_| world.get(app, "/"))).await;
+    assert!(answers.iter().any(|answer| matches!(answer, Ok((200, _)))), "{answers:?}");
+}
+
+#[tokio::test]
 async fn health_tells_what_is_wrong_with_an_app() {
     let world = World::new(limits());
     let healthy = world.push(&hello(), |_| {});

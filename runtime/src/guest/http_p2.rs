@@ -16,9 +16,14 @@ use http_body_util::BodyExt as _;
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use virga_contract::{Body, cell::CellError};
 use virga_model::process::ReusePolicy;
 use wasmtime::Store;
@@ -29,6 +34,9 @@ use wasmtime_wasi_http::{
         http::types::{ErrorCode, Scheme},
     },
 };
+
+/// How long a pooled request waits for a wasm instance at work before it makes another.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A wasm instance between two requests.
 pub struct Warm {
@@ -45,6 +53,8 @@ pub struct Warm {
 struct Exchange {
     answer: Mutex<Option<Result<http::Response<WasiBody>, ErrorCode>>>,
     outcome: Outcome,
+    /// A wasm instance had to be made that a pool would have had.
+    was_made: AtomicBool,
 }
 
 impl Exchange {
@@ -56,13 +66,10 @@ impl Exchange {
 /// Serves one request; also tells whether a wasm instance had to be made that a pool would have had.
 pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Body>) -> Result<(http::Response<Body>, bool), CellError> {
     let instance = slot.instance.clone();
-    let is_pooled = instance.reuse(&program) == ReusePolicy::Pool;
-    let warm = if is_pooled { instance.pool.take() } else { None };
-    let was_made = is_pooled && warm.is_none();
     let exchange = Arc::new(Exchange::default());
     let limits = &instance.cell.limits;
     let meter = Arc::new(CpuMeter::new(limits.request_cpu()));
-    let call = call(slot, program, warm, request, meter.clone(), exchange.clone());
+    let call = call(slot, program, request, meter.clone(), exchange.clone());
     let mut call = Metered::new(call, meter, instance.clone(), limits.request_wall());
 
     let (answer, is_running) = poll_fn(|cx| {
@@ -86,7 +93,10 @@ pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Bod
         });
     }
     match answer? {
-        Ok(answer) => Ok((answer.map(|body| GuestBody { body, exchange }.boxed_unsync()), was_made)),
+        Ok(answer) => {
+            let was_made = exchange.was_made.load(Relaxed);
+            Ok((answer.map(|body| GuestBody { body, exchange }.boxed_unsync()), was_made))
+        }
         Err(code) => {
             let reason = format!("the guest answered with the error {code:?}");
             instance.log.cell(format!("the app failed: {reason}"));
@@ -99,19 +109,12 @@ pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Bod
 async fn call(
     slot: Slot,
     program: Arc<Program>,
-    warm: Option<Warm>,
     request: http::Request<Body>,
     meter: Arc<CpuMeter>,
     exchange: Arc<Exchange>,
 ) -> Result<(), CellError> {
     let instance = &slot.instance;
-    let mut warm = match warm {
-        Some(mut warm) => {
-            warm.store.data_mut().begin_request(meter);
-            warm
-        }
-        None => start(instance, program, meter).await?,
-    };
+    let mut warm = take_or_start(instance, program, meter, &exchange).await?;
     let prepared = prepare(warm.store.data_mut(), request, exchange.clone());
     let result = match prepared {
         Ok((incoming, out)) => {
@@ -125,7 +128,7 @@ async fn call(
         Ok(is_leaking) => {
             warm.served += 1;
             if instance.reuse(&warm.program) == ReusePolicy::Pool && !is_leaking && is_fit(instance, &mut warm) {
-                instance.pool.put(warm);
+                instance.keep(warm);
             }
             Ok(())
         }
@@ -159,19 +162,69 @@ fn prepare(state: &mut GuestState, mut request: http::Request<Body>, exchange: A
     Ok((incoming, out))
 }
 
+/// A warm wasm instance, or a new one.
+///
+/// Where others of the app instance are at work, a pooled request first waits a moment for one of them: on one thread a
+/// second one would not be faster, only bigger. And where memory is used up, it waits until one of them is done.
+async fn take_or_start(
+    instance: &Arc<AppInstance>,
+    program: Arc<Program>,
+    meter: Arc<CpuMeter>,
+    exchange: &Exchange,
+) -> Result<Warm, CellError> {
+    let is_pooled = instance.reuse(&program) == ReusePolicy::Pool;
+    let mut is_patient = is_pooled;
+    let wait = Duration::from_millis(instance.cell.limits.cell.queue_wait_ms);
+    let started = Instant::now();
+    loop {
+        if is_pooled && let Some(mut warm) = instance.pool.take() {
+            warm.store.data_mut().begin_request(meter);
+            return Ok(warm);
+        }
+        if std::mem::take(&mut is_patient) && instance.has_wasm_instances() {
+            // Too long a wait is no failure here: a new wasm instance is made instead.
+            let _came = timeout(PATIENCE, instance.room.notified()).await;
+            continue;
+        }
+        match start(instance, program.clone(), meter.clone()).await {
+            Ok(warm) => {
+                exchange.was_made.store(is_pooled, Relaxed);
+                return Ok(warm);
+            }
+            Err(failed) if failed.memory_was_refused && instance.has_wasm_instances() => {
+                if timeout(wait.saturating_sub(started.elapsed()), instance.room.notified()).await.is_err() {
+                    return Err(instance.overloaded("memory"));
+                }
+            }
+            Err(failed) => return Err(instance.guest_failed(&failed.error, failed.memory_was_refused)),
+        }
+    }
+}
+
+/// A wasm instance that could not be made.
+pub(crate) struct StartFailed {
+    pub(crate) error: wasmtime::Error,
+    pub(crate) memory_was_refused: bool,
+}
+
+impl From<wasmtime::Error> for StartFailed {
+    fn from(error: wasmtime::Error) -> Self {
+        Self { error, memory_was_refused: false }
+    }
+}
+
 /// A new wasm instance. Whoever polls this keeps the epoch beating and counts the polls.
-pub(crate) async fn start(instance: &Arc<AppInstance>, program: Arc<Program>, meter: Arc<CpuMeter>) -> Result<Warm, CellError> {
+pub(crate) async fn start(instance: &Arc<AppInstance>, program: Arc<Program>, meter: Arc<CpuMeter>) -> Result<Warm, StartFailed> {
     let Kind::HttpP2(pre) = &program.kind else {
-        return Err(CellError::Load("the droplet is of another kind".into()));
+        return Err(wasmtime::Error::msg("the droplet is of another kind").into());
     };
-    let failed = |error: &wasmtime::Error, refused| instance.guest_failed(error, refused);
-    let mut store = new_store(instance, &program, meter, None).map_err(|error| failed(&error, false))?;
+    let mut store = new_store(instance, &program, meter, None)?;
     match pre.instantiate_async(&mut store).await {
         Ok(proxy) => {
             let born_bytes = store.data().limiter.held();
             Ok(Warm { store, proxy, program, served: 0, born_bytes })
         }
-        Err(error) => Err(failed(&error, store.data_mut().limiter.take_refused())),
+        Err(error) => Err(StartFailed { error, memory_was_refused: store.data_mut().limiter.take_refused() }),
     }
 }
 
