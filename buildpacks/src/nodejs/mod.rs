@@ -24,6 +24,8 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
 };
 
+/// The engine refers to sockets for its debugger alone; apps have `fetch`.
+const DENIED: &str = "wasi:sockets/";
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 9] = [
     "node_modules",
@@ -49,14 +51,14 @@ pub(crate) fn build(request: &StageRequest, files: &Path) -> Result<Built, Stagi
     let script = toolchain.join("build.mjs");
     let arguments = [script.as_os_str(), app.as_os_str(), entry.as_os_str(), work.as_os_str()];
     let done = tool::run("node", arguments, app, &[]).map_err(|error| failure::internal("start node", &error))?;
-    let core = fs::read(work.join("core.wasm"));
+    let core = fs::read(work.join("snapshot.wasm"));
     let (true, Ok(core)) = (done, core) else {
         let name = entry.strip_prefix(app).unwrap_or(&entry).display();
         return Err(failure::compile(format!(
             "the app could not be bundled and started from {name}; what is wrong with it stands in the log above"
         )));
     };
-    let component = wasm::reactor_component(&core).map_err(|error| failure::internal("make the component", &error))?;
+    let component = wasm::engine_component(&core, DENIED).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     copy_files(app, &work, files)?;
     software.insert(0, Software { name: "@bytecodealliance/componentize-js".into(), version: "0.23.0".into() });

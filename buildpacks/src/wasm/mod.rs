@@ -1,10 +1,11 @@
 //! The `wasm` buildpack: a ready component, a core module, or the text of either.
 
+mod deny;
 mod inspect;
 mod wrap;
 
 pub(crate) use inspect::inspect;
-pub(crate) use wrap::reactor_component;
+pub(crate) use wrap::engine_component;
 
 use crate::{build::Built, failure};
 use std::{

@@ -1,7 +1,7 @@
 //! Core modules of WASI 0.1, wrapped into components with the adapters that the engine's authors ship.
 
 use crate::failure;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use virga_contract::staging::StagingError;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
@@ -33,7 +33,7 @@ pub(super) fn core_module(binary: &[u8], name: &str) -> Result<Vec<u8>, StagingE
                 strange.join(", ")
             )));
         }
-        return encode(binary, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER)
+        return encode(binary, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, &BTreeMap::new())
             .map_err(|error| failure::compile(format!("{name} cannot be made a component: {error}")));
     }
     if core.has_world {
@@ -45,17 +45,20 @@ pub(super) fn core_module(binary: &[u8], name: &str) -> Result<Vec<u8>, StagingE
 }
 
 /// The component for a module whose custom sections name its world.
-pub(crate) fn reactor_component(binary: &[u8]) -> Result<Vec<u8>, String> {
-    encode(binary, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+fn reactor_component(binary: &[u8]) -> Result<Vec<u8>, String> {
+    encode(binary, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, &BTreeMap::new())
 }
 
-fn encode(binary: &[u8], adapter: &[u8]) -> Result<Vec<u8>, String> {
-    let encoded = wit_component::ComponentEncoder::default()
-        .validate(false)
-        .module(binary)
-        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| format!("{error:#}"))
+/// The same for a language engine whose references to interfaces that begin with `denied` are not passed on to the cell.
+pub(crate) fn engine_component(binary: &[u8], denied: &str) -> Result<Vec<u8>, String> {
+    encode(binary, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, &super::deny::stand_ins(binary, denied)?)
+}
+
+fn encode(binary: &[u8], adapter: &[u8], more: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
+    let encoder = wit_component::ComponentEncoder::default().validate(false).module(binary);
+    let encoder = encoder.and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter));
+    let encoder = more.iter().fold(encoder, |encoder, (name, module)| encoder.and_then(|encoder| encoder.adapter(name, module)));
+    encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))
 }
 
 fn look(binary: &[u8]) -> Result<Core, wasmparser::BinaryReaderError> {

@@ -1,6 +1,6 @@
 //! A stager with a data folder of its own, real children and a real blobstore, and a log that keeps what it is told.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "test code; each test file uses its part")]
 
 use std::{
     fs,

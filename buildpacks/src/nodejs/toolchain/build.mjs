@@ -1,12 +1,11 @@
 // Makes a core module from an app: bundle, then evaluate the bundle in the engine and keep the result.
-// usage: node build.mjs SOURCE_FOLDER ENTRY WORK_FOLDER, leaves WORK_FOLDER/core.wasm
-import { readFileSync, writeFileSync } from 'node:fs';
+// usage: node build.mjs SOURCE_FOLDER ENTRY WORK_FOLDER, leaves WORK_FOLDER/snapshot.wasm
+import { writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import rewritePattern from 'regexpu-core';
-import { FEATURES, home, snapshot } from './engine.mjs';
-import { splicer } from './node_modules/@bytecodealliance/componentize-js/lib/spidermonkey-embedding-splicer.js';
+import { home, snapshot } from './engine.mjs';
 
 const [source, entry, work] = process.argv.slice(2).map((path) => resolve(path));
 const runtime = (path) => join(home, 'runtime', path);
@@ -146,6 +145,3 @@ if (made.reasons.length > 0) {
   }
 }
 for (const line of made.stdout.split('\n').slice(0, 100)) if (line.trim()) console.log(line);
-
-const core = splicer.stubWasi(readFileSync(join(work, 'snapshot.wasm')), FEATURES, undefined, join(home, 'wit'), 'nodejs');
-writeFileSync(join(work, 'core.wasm'), core);
