@@ -103,12 +103,15 @@ pub fn merge(upload: Option<&Path>, fetched: &[FetchedResource], target: &File) 
     Ok(())
 }
 
+/// SHA-1 and content of a file.
+pub type FileContent = ([u8; 20], Vec<u8>);
+
 /// The content of those of `entries` that are files, up to `budget_bytes` together but at least one; and how many entries
 /// were looked at. For filling the resource cache piece by piece.
 ///
 /// # Errors
 /// [`BitsError::Io`].
-pub fn read_some(zip: &Path, entries: &[BitsEntry], budget_bytes: u64) -> Result<(Vec<([u8; 20], Vec<u8>)>, usize), BitsError> {
+pub fn read_some(zip: &Path, entries: &[BitsEntry], budget_bytes: u64) -> Result<(Vec<FileContent>, usize), BitsError> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(zip)?)).map_err(io::Error::other)?;
     let (mut contents, mut taken, mut looked_at) = (Vec::new(), 0, 0);
     for entry in entries {

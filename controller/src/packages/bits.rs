@@ -131,7 +131,8 @@ impl Inspection<'_> {
         }
         let (kind, size_bytes) = match (file.unix_mode().unwrap_or(0) & 0o170_000, file.is_dir()) {
             (0o120_000, _) => (EntryKind::Symlink, self.take_symlink(&name, &path, &mut file)?),
-            (0 | 0o040_000, true) => (EntryKind::Folder, 0),
+            // The cf CLI marks folders as regular files; their name tells.
+            (0 | 0o040_000 | 0o100_000, true) => (EntryKind::Folder, 0),
             (0 | 0o100_000, false) => self.take_file(&name, &mut file)?,
             _ => return Err(refuse(&name, "is neither a file, a folder nor a symlink")),
         };

@@ -128,3 +128,14 @@ fn device_files_are_refused() {
     let device = forge(bytes, &[0xa4, 0x81], &[0xa4, 0x21]);
     assert!(refusal(&device).contains("neither a file"));
 }
+
+#[test]
+fn a_folder_marked_as_a_regular_file_is_a_folder_as_the_cf_cli_writes_it() {
+    let bytes = zip(|writer| {
+        writer.start_file("css/", SimpleFileOptions::default()).unwrap();
+        file(writer, "css/a.css", b"");
+    });
+    // Directory bit 0o040755 to S_IFREG 0o100755, should the writer have set it.
+    let entries = inspect(Cursor::new(forge(bytes, &[0xed, 0x41], &[0xed, 0x81])), &limits()).unwrap();
+    assert!(matches!(entries[0].kind, EntryKind::Folder));
+}
