@@ -14,8 +14,8 @@ use virga_serve::{Secret, ServerLimits, config as loading};
 use virga_telemetry::ObservingConfig;
 use virga_uaa::UaaSettings;
 
-/// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging.
-const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG"];
+/// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging, of tests (the binary under test).
+const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG", "VIRGA_BIN"];
 
 /// Everything an operator may set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
