@@ -77,7 +77,14 @@ impl Droplet {
 
 impl Loader {
     /// A loader that keeps its files under `cache`.
-    pub(crate) fn new(control: Arc<dyn ControlPlane>, cache: PathBuf, engine: Engine, linker: Linker<GuestState>, seal: CodeSeal, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(
+        control: Arc<dyn ControlPlane>,
+        cache: PathBuf,
+        engine: Engine,
+        linker: Linker<GuestState>,
+        seal: CodeSeal,
+        tasks: TaskTracker,
+    ) -> Self {
         Self { control, cache, engine, linker, seal, droplets: Mutex::default(), born: Instant::now(), tasks }
     }
 

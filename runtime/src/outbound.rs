@@ -291,7 +291,9 @@ mod tests {
             assert!(matches!(error, Error::DestinationIpProhibited | Error::DnsError { .. }), "{host}: {error:?}");
         }
         assert!(matches!(get(&outbound, "http://169.254.169.254/latest/meta-data").await, Error::DestinationIpProhibited));
-        assert!(kept.0.lock().unwrap().iter().any(|line| line.contains("169.254.169.254:80 denied: this kind of address is never reachable")));
+        assert!(
+            kept.0.lock().unwrap().iter().any(|line| line.contains("169.254.169.254:80 denied: this kind of address is never reachable"))
+        );
         assert!(listener.accept().now_or_never().is_none(), "somebody connected");
     }
 

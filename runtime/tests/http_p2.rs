@@ -225,6 +225,7 @@ async fn an_instance_taken_away_is_gone_and_a_foreign_snapshot_changes_nothing()
     let request = http::Request::get("/").header("host", "a").body(body::empty()).unwrap();
     let answer = world.send(&app, request).await.unwrap();
     assert!(answer.extensions().get::<ServedBy>().unwrap().cold);
+    assert_eq!(http_body::Body::size_hint(answer.body()).exact(), Some(17), "a short answer goes out with its length");
     let mut foreign = virga_contract::cell::CellSnapshot { store_id: "another".into(), revision: 99, processes: vec![], routes: vec![] };
     assert!(world.host.apply(&foreign).is_err());
     assert_eq!(world.get(&app, "/").await.unwrap().0, 200);

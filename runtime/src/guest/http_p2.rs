@@ -11,7 +11,8 @@ use crate::{
     program::{Kind, Program},
     store::{GuestState, new_store},
 };
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use std::{
     future::poll_fn,
@@ -24,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
-use virga_contract::{Body, cell::CellError};
+use virga_contract::{Body, body, cell::CellError};
 use virga_model::process::ReusePolicy;
 use wasmtime::Store;
 use wasmtime_wasi_http::{
@@ -67,6 +68,7 @@ impl Exchange {
 pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Body>) -> Result<(http::Response<Body>, bool), CellError> {
     let instance = slot.instance.clone();
     let exchange = Arc::new(Exchange::default());
+    let is_head = request.method() == http::Method::HEAD;
     let limits = &instance.cell.limits;
     let meter = Arc::new(CpuMeter::new(limits.request_cpu()));
     let call = call(slot, program, request, meter.clone(), exchange.clone());
@@ -95,7 +97,9 @@ pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Bod
     match answer? {
         Ok(answer) => {
             let was_made = exchange.was_made.load(Relaxed);
-            Ok((answer.map(|body| GuestBody { body, exchange }.boxed_unsync()), was_made))
+            let is_whole = !is_running && !is_head && !exchange.outcome.has_failed();
+            let answer = answer.map(|body| if is_whole { gathered(body, exchange) } else { GuestBody { body, exchange }.boxed_unsync() });
+            Ok((answer, was_made))
         }
         Err(code) => {
             let reason = format!("the guest answered with the error {code:?}");
@@ -237,6 +241,33 @@ fn is_fit(instance: &AppInstance, warm: &mut Warm) -> bool {
     let is_too_big = warm.store.data_mut().limiter.take_refused()
         || (memory.used() > memory.limit() / 10 * 9 && held > warm.born_bytes.saturating_mul(2));
     warm.served < limits.pooled_requests && !is_too_big && !instance.gone.is_cancelled()
+}
+
+/// The body of a guest that is done: all of it lies in the engine's channel, at most `host_buffer_bytes`. In one piece it
+/// goes out with its length and in one write, rather than in chunks.
+fn gathered(mut body: WasiBody, exchange: Arc<Exchange>) -> Body {
+    let mut whole = bytes::Bytes::new();
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    loop {
+        match Pin::new(&mut body).poll_frame(&mut cx) {
+            Poll::Ready(None) => return body::full(whole),
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                let data = frame.into_data().unwrap_or_default();
+                // Mostly there is one only, which is handed on without a copy.
+                whole = if whole.is_empty() { data } else { [whole, data].concat().into() };
+            }
+            // Trailers, an error, or a guest that gave its body away half-done: as a stream again.
+            Poll::Ready(Some(frame)) => {
+                let frames = [Ok(http_body::Frame::data(whole)), frame.map_err(virga_contract::BoxError::from)];
+                return http_body_util::StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
+            }
+            Poll::Pending => {
+                let first = futures::stream::once(std::future::ready(Ok(http_body::Frame::data(whole))));
+                let rest = http_body_util::BodyStream::new(GuestBody { body, exchange });
+                return http_body_util::StreamBody::new(first.chain(rest)).boxed_unsync();
+            }
+        }
+    }
 }
 
 /// The answer's body; breaks off with an error when the guest did, which the engine's own body does not tell.
