@@ -5,6 +5,8 @@
 
 mod actual;
 mod desired;
+#[cfg(test)]
+mod tests;
 
 pub use actual::{ActualInstanceRow, delete_actual, list_actual, next_first_revision, write_actual};
 pub use desired::{

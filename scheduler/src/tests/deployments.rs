@@ -92,7 +92,7 @@ async fn a_rolling_deployment_never_serves_with_fewer_instances() {
     work(&world, &mut workers, new, all_running(3)).await;
     workers[0].apply(|snapshot| snapshot.processes.len() == 1).await;
 
-    let rows = processes::list_of_app(&mut *world.test.store.read().await.unwrap(), app).await.unwrap();
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].guid, rows[0].instances, rows[0].droplet), (new, 3, None));
     assert!(workers[0].snapshot().routes[0].destinations.iter().all(|destination| destination.process == new));
@@ -122,7 +122,7 @@ async fn a_new_process_that_fails_takes_nothing_away_and_can_be_cancelled() {
     db.commit().await.unwrap();
     world.handle.nudge();
     until_state(&world, &mut workers, deployment, DeploymentState::Canceled).await;
-    let rows = processes::list_of_app(&mut *world.test.store.read().await.unwrap(), app).await.unwrap();
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
     assert_eq!((rows.len(), rows[0].guid, rows[0].instances, rows[0].droplet), (1, old, 2, None));
     let after = work(&world, &mut workers, old, all_running(2)).await;
     assert_eq!(after[0].instance, before[0].instance);

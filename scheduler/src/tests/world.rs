@@ -198,7 +198,7 @@ impl World {
     pub(super) async fn rows(&self, process: ProcessGuid, is: impl Fn(&[ActualInstanceRow]) -> bool) -> Vec<ActualInstanceRow> {
         let wait = async {
             loop {
-                let mut rows = scheduling::list_actual(&mut *self.test.store.read().await.unwrap()).await.unwrap();
+                let mut rows = scheduling::list_actual(&mut self.test.store.read().await.unwrap()).await.unwrap();
                 rows.retain(|row| row.process == process);
                 rows.sort_by_key(|row| row.index);
                 if is(&rows) {
