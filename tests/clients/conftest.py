@@ -25,10 +25,10 @@ def platform():
         listen = f"127.0.0.1:{free_port()}"
         with open(os.path.join(data, "up.log"), "w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                [os.environ["VIRGA_BIN"], "up", "--output", "json", "--listen", listen, "--data-dir", data, "--workers", "1"],
+                [os.environ["TESTED_VIRGA"], "up", "--output", "json", "--listen", listen, "--data-dir", data, "--workers", "1"],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "VIRGA_ADMIN_PASSWORD": PASSWORD},
+                env={**{k: v for k, v in os.environ.items() if not k.startswith("VIRGA_")}, "VIRGA_ADMIN_PASSWORD": PASSWORD},
                 text=True,
             )
             try:

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 from cloudfoundry_client.client import CloudFoundryClient
 from cloudfoundry_client.errors import InvalidStatusCode
+from cloudfoundry_client.v3.packages import PackageType
 
 from conftest import PASSWORD
 
@@ -56,44 +57,41 @@ def test_lists_follow_the_conventions(client, space):
 
 
 def test_push_by_hand(client, platform, space, tmp_path):
-    app = client.v3.apps.create("by-hand", space)
-    package = client.v3.packages.create(app["guid"], "bits")
+    api = client.info.api_endpoint
+    app = client.post(f"{api}/v3/apps", json={"name": "by-hand", "relationships": {"space": {"data": {"guid": space}}}}).json()
+    package = client.v3.packages.create(app["guid"], PackageType.BITS)
     archive = tmp_path / "app.zip"
     with zipfile.ZipFile(archive, "w") as bits:
         bits.writestr("index.html", PAGE)
         bits.writestr("Staticfile", "")
     with open(archive, "rb") as bits:
-        client.post(f"{client.info.api_endpoint}/v3/packages/{package['guid']}/upload", files={"bits": ("app.zip", bits)})
+        client.post(f"{api}/v3/packages/{package['guid']}/upload", files={"bits": ("app.zip", bits)})
     wait("the package", lambda: client.v3.packages.get(package["guid"])["state"] == "READY")
 
-    build = client.v3.builds.create(package["guid"])
+    build = client.post(f"{api}/v3/builds", json={"package": {"guid": package["guid"]}}).json()
 
     def staged():
-        now = client.v3.builds.get(build["guid"])
+        now = client.get(f"{api}/v3/builds/{build['guid']}").json()
         assert now["state"] != "FAILED", now["error"]
         return now["droplet"] if now["state"] == "STAGED" else None
 
     droplet = wait("the droplet", staged)
-    client.v3.apps.assign_droplet(app["guid"], droplet["guid"]) if hasattr(client.v3.apps, "assign_droplet") else client.patch(
-        f"{client.info.api_endpoint}/v3/apps/{app['guid']}/relationships/current_droplet", json={"data": {"guid": droplet["guid"]}}
-    )
+    client.patch(f"{api}/v3/apps/{app['guid']}/relationships/current_droplet", json={"data": {"guid": droplet["guid"]}})
 
     domain = next(d for d in client.v3.domains.list() if not d["internal"])
     route = client.post(
-        f"{client.info.api_endpoint}/v3/routes",
+        f"{api}/v3/routes",
         json={"host": "by-hand", "relationships": {"space": {"data": {"guid": space}}, "domain": {"data": {"guid": domain["guid"]}}}},
     ).json()
     client.post(
-        f"{client.info.api_endpoint}/v3/routes/{route['guid']}/destinations", json={"destinations": [{"app": {"guid": app["guid"]}}]}
+        f"{api}/v3/routes/{route['guid']}/destinations", json={"destinations": [{"app": {"guid": app["guid"]}}]}
     )
-    client.v3.apps.start(app["guid"]) if hasattr(client.v3.apps, "start") else client.post(
-        f"{client.info.api_endpoint}/v3/apps/{app['guid']}/actions/start"
-    )
+    client.post(f"{api}/v3/apps/{app['guid']}/actions/start")
     host = f"by-hand.{domain['name']}"
     wait("an answer", lambda: get(platform, host)[0] == 200)
     assert PAGE in get(platform, host)[1]
 
-    stats = client.get(f"{client.info.api_endpoint}/v3/processes/{app['guid']}/stats").json()["resources"]
+    stats = client.get(f"{api}/v3/processes/{app['guid']}/stats").json()["resources"]
     assert [instance["state"] for instance in stats] == ["RUNNING"]
 
     job = client.v3.apps.remove(app["guid"])

@@ -73,6 +73,7 @@ impl Platform {
             .arg("--data-dir")
             .arg(self.data.path())
             .env("VIRGA_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .env_remove("VIRGA_TEST_POSTGRES_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::options().create(true).append(true).open(self.log_file())?)
@@ -271,9 +272,9 @@ pub fn sample_folder(sample: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("apps").join(sample)
 }
 
-/// The binary under test: `VIRGA_BIN`, or the one built beside this test.
+/// The binary under test: `TESTED_VIRGA`, or the one built beside this test.
 fn binary() -> anyhow::Result<PathBuf> {
-    if let Ok(path) = std::env::var("VIRGA_BIN") {
+    if let Ok(path) = std::env::var("TESTED_VIRGA") {
         return Ok(path.into());
     }
     let test = std::env::current_exe()?;

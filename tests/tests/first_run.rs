@@ -8,10 +8,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 async fn up_with_sample_prints_a_url_that_answers() -> anyhow::Result<()> {
     let binary = std::env::current_exe()?.ancestors().nth(2).context("no target folder")?.join("virga");
     let data = tempfile::tempdir()?;
-    let mut child = tokio::process::Command::new(std::env::var("VIRGA_BIN").map_or(binary, Into::into))
+    let mut child = tokio::process::Command::new(std::env::var("TESTED_VIRGA").map_or(binary, Into::into))
         .args(["up", "--sample", "--output", "json", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.path())
         .env_remove("VIRGA_ADMIN_PASSWORD")
+        .env_remove("VIRGA_TEST_POSTGRES_URL")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
