@@ -46,3 +46,28 @@ pub async fn touch(db: &mut Connection, resource: &ResourceRow, now: Timestamp) 
     .await?;
     Ok(())
 }
+
+/// Files that nobody used since `before`, the longest unused first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_unused(db: &mut Connection, before: Timestamp, limit: u32) -> Result<Vec<ResourceRow>> {
+    let query = sqlx::query("SELECT sha1, size_bytes, digest FROM resources WHERE last_used_at < $1 ORDER BY last_used_at LIMIT $2")
+        .bind(micros(before))
+        .bind(i64::from(limit));
+    let read = |row: &sqlx::any::AnyRow| {
+        Ok(ResourceRow { sha1: row.text("sha1")?, size_bytes: row.count("size_bytes")?, digest: row.parsed("digest")? })
+    };
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Forgets a file. False when it was not known.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(db: &mut Connection, resource: &ResourceRow) -> Result<bool> {
+    let query = sqlx::query("DELETE FROM resources WHERE sha1 = $1 AND size_bytes = $2")
+        .bind(resource.sha1.clone())
+        .bind(resource.size_bytes.cast_signed());
+    Ok(query.execute(db).await?.rows_affected() > 0)
+}

@@ -49,6 +49,9 @@ pub async fn create(
     }
     // The build's own lifecycle wins over the app's, for this build only.
     change::lifecycle(&controller, &mut app, request.lifecycle.unwrap_or_default())?;
+    if request.staging_log_rate_limit_bytes_per_second.is_some_and(|rate| rate < -1) {
+        return Err(ApiError::unprocessable("Staging log rate limit bytes per second must be greater than or equal to -1").into());
+    }
     let limits = &controller.config.limits;
     let now = controller.now();
     let caller = access.caller();

@@ -11,5 +11,5 @@ pub mod view;
 
 pub use create::create;
 pub use list::{list, list_of_app};
-pub(crate) use runner::{BuildNudge, run, run_one_round};
+pub(crate) use runner::{BuildNudge, run};
 pub use show::{show, update};

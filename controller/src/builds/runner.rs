@@ -59,12 +59,3 @@ async fn due(controller: &Controller) -> Result<Vec<BuildGuid>> {
     let page = builds::list(&mut *controller.store.read().await?, &filter, Visible::All, &listing).await?;
     Ok(page.rows.into_iter().map(|build| build.guid).collect())
 }
-
-/// Stages everything there is now, one after the other; for tests that own no runner.
-pub(crate) async fn run_one_round(controller: &Controller) -> Result<usize> {
-    let due = due(controller).await?;
-    for guid in &due {
-        stage(controller, *guid).await;
-    }
-    Ok(due.len())
-}

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::{AppGuid, SpaceGuid, state::AppState};
 use virga_serve::{
-    Base, Failure, Path,
+    Base, Path,
     axum::{
         body::Bytes,
         extract::{State, rejection::BytesRejection},
@@ -107,7 +107,7 @@ fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<
     if !kind.contains("yaml") {
         return Err(ApiError::new(ErrorCode::BadRequest, "Bad request: Content-Type must be yaml").into());
     }
-    let body = body.map_err(|rejection| Failure::from(body_failure(rejection)))?;
+    let body = body.map_err(|rejection| body_failure(rejection))?;
     Ok(document::read(&body)?)
 }
 

@@ -3,6 +3,7 @@
 use crate::support::{Harness, files, zip};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
+use std::sync::atomic::Ordering;
 use virga_serve::axum::http::Method;
 
 const MANIFEST: &str = "applications:\n- name: dora\n  default-route: true\n  memory: 64M\n  env: {GREETING: hi}\n";
@@ -51,7 +52,9 @@ async fn a_push_with_a_manifest_ends_in_a_running_app() {
     let current = format!("/v3/apps/{app}/relationships/current_droplet");
     let assigned = harness.patch(&current, json!({ "data": { "guid": droplet } })).await.is(200);
     assert_eq!(assigned.text("/data/guid"), droplet);
+    let before = harness.scheduler.nudges.load(Ordering::SeqCst);
     assert_eq!(harness.post(&format!("/v3/apps/{app}/actions/restart"), Value::Null).await.is(200).text("/state"), "STARTED");
+    assert!(harness.scheduler.nudges.load(Ordering::SeqCst) > before, "the scheduler is told to look");
 
     let processes = harness.get(&format!("/v3/apps/{app}/processes")).await.is(200);
     let types: Vec<_> =

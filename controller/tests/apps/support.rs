@@ -26,7 +26,7 @@ use virga_serve::{
     },
     server::{ApiContext, api},
 };
-use virga_store::{Store, testing::TestStore};
+use virga_store::testing::TestStore;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 pub const NOW: i64 = 1_800_000_000;
@@ -183,10 +183,6 @@ impl Harness {
 
     pub fn run_jobs(&self) {
         self.tasks.spawn("jobs", jobs::run(self.controller.clone(), self.tasks.draining()));
-    }
-
-    pub fn store(&self) -> &Store {
-        &self.database.store
     }
 
     pub fn token(&self, user: UserGuid, scopes: &[&str]) -> String {
