@@ -52,7 +52,8 @@ async fn all_three_signals_are_sent_by_the_end_of_the_process() {
         }
     });
 
-    let config = ObservingConfig { otlp_endpoint: Some(format!("http://{address}/")), filter: "debug".into(), ..ObservingConfig::default() };
+    let config =
+        ObservingConfig { otlp_endpoint: Some(format!("http://{address}/")), filter: "debug".into(), ..ObservingConfig::default() };
     let observing = virga_telemetry::init(&config, "virga", "test").unwrap();
     let registry = Arc::new(Registry::new(BuildInfo { version: "0", revision: "unknown" }, None));
     registry.set([("virga_otlp_test", "A gauge of this test", 1.0)]);

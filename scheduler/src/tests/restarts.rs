@@ -4,10 +4,22 @@ use super::world::{World, all_running, work};
 use std::time::Duration;
 use virga_contract::scheduling::Scheduler as _;
 use virga_model::{InstanceGuid, state::InstanceState};
+use virga_store::testing::TestStore;
 
 #[tokio::test]
 async fn a_restart_of_the_scheduler_restarts_nothing() {
-    let mut world = World::with_workers(2).await;
+    restart_nothing(World::with_workers(2).await).await;
+}
+
+#[tokio::test]
+async fn nor_does_it_over_postgresql() {
+    // Where the environment names no server there is nothing to check.
+    let Some(test) = TestStore::postgres().await else { return };
+    let test = restart_nothing(World::over(test, 2).await).await;
+    test.close().await;
+}
+
+async fn restart_nothing(mut world: World) -> TestStore {
     let mut workers = [world.worker(0), world.worker(1)];
     let (app, process) = world.app("hello", 3).await;
     let before = work(&world, &mut workers, process, all_running(3)).await;
@@ -27,7 +39,13 @@ async fn a_restart_of_the_scheduler_restarts_nothing() {
     assert_eq!(guids(&after), guids(&before));
     assert_eq!(after[0].since, before[0].since);
     assert_eq!(world.said("CELL").len(), told);
+
+    // Crashes and their events are written alike on both databases.
+    workers.iter_mut().for_each(|worker| worker.sick = Some((process, "trap".into())));
+    work(&world, &mut workers, process, |stats| stats.iter().all(|one| one.state == InstanceState::Crashed)).await;
+    world.rows(process, |rows| rows.len() == 3 && rows.iter().all(|row| row.crash_count == 3)).await;
     world.end().await;
+    world.test
 }
 
 #[tokio::test]

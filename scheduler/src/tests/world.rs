@@ -66,7 +66,10 @@ pub(super) fn epoch() -> Timestamp {
 impl World {
     /// A scheduler that expects this many workers.
     pub(super) async fn with_workers(workers: u32) -> Self {
-        let test = TestStore::sqlite().await;
+        Self::over(TestStore::sqlite().await, workers).await
+    }
+
+    pub(super) async fn over(test: TestStore, workers: u32) -> Self {
         let mut db = test.store.begin().await.unwrap();
         let (space, domain) = seed(&mut db).await;
         db.commit().await.unwrap();
