@@ -47,7 +47,7 @@ pub enum OrgRight {
 }
 
 impl SpaceRight {
-    fn granted_by(self, role: RoleType) -> bool {
+    pub(crate) fn granted_by(self, role: RoleType) -> bool {
         use RoleType::{OrganizationAuditor, OrganizationManager, SpaceAuditor, SpaceDeveloper, SpaceManager, SpaceSupporter};
         match self {
             Self::See => matches!(role, SpaceDeveloper | SpaceManager | SpaceAuditor | SpaceSupporter | OrganizationManager),

@@ -61,7 +61,6 @@ macro_rules! by_method {
 by_method! {
     get GET;
     post POST;
-    put PUT;
     patch PATCH;
     delete DELETE;
 }

@@ -27,6 +27,10 @@ pub mod list;
 pub mod metadata;
 pub mod request;
 pub mod routes;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 mod absent;
 pub mod apps;

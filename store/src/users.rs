@@ -65,7 +65,7 @@ fn uaa_name(row: &AnyRow) -> Result<UaaName> {
 /// Those of the database.
 pub async fn named_in_uaa(db: &mut Connection, username: &str, origin: Option<&str>) -> Result<Vec<UaaName>> {
     let mut select = Select::new("t.guid, t.username, t.origin", "uaa_users t");
-    select.and("LOWER(t.username) = ?", [username.to_lowercase().into()]);
+    select.and("t.username_key = ?", [username.to_lowercase().into()]);
     if let Some(origin) = origin {
         select.and("t.origin = ?", [origin.into()]);
     }

@@ -9,6 +9,7 @@ mod show;
 mod table;
 
 pub use runner::run;
+#[cfg(test)]
 pub(crate) use runner::run_one_round;
 pub use show::show;
 

@@ -72,7 +72,8 @@ async fn unfinished(controller: &Controller) -> Result<Vec<JobRow>> {
     Ok(jobs::unfinished(&mut *controller.store.read().await?).await?)
 }
 
-/// Runs every job there is now, one after the other; for tests and tools that own no runner.
+/// Runs every job there is now, one after the other; for tests, which own no runner.
+#[cfg(test)]
 pub(crate) async fn run_one_round(controller: &Controller) -> Result<usize> {
     let due = unfinished(controller).await?;
     for job in &due {

@@ -1,0 +1,8 @@
+//! Tests through the route table, without sockets, on a database of their own each.
+
+mod authorisation;
+mod fixture;
+mod lists;
+mod organizations;
+mod requests;
+mod routes;
