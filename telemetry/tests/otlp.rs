@@ -1,4 +1,5 @@
 //! Traces, metrics and logs reach an OTLP collector over HTTP.
+#![expect(clippy::unwrap_used, reason = "code of tests: a failure here is a failed test")]
 
 use std::{
     collections::BTreeSet,
