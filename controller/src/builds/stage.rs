@@ -26,6 +26,9 @@ use virga_store::{
     packages,
 };
 
+/// How often it is looked whether a build is still wanted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// Stages and writes how it ended. Where that cannot be written the build stays STAGING and is staged again.
 pub(super) async fn stage(controller: &Controller, guid: BuildGuid) {
     if let Err(error) = perform(controller, guid).await {
@@ -41,7 +44,11 @@ async fn perform(controller: &Controller, guid: BuildGuid) -> Result<()> {
     };
     let timeout = request.timeout;
     // The stager limits itself; this is for one that does not come back.
-    let outcome = tokio::time::timeout(timeout + Duration::from_secs(30), controller.stager.stage(request)).await;
+    let staging = tokio::time::timeout(timeout + Duration::from_secs(30), controller.stager.stage(request));
+    let outcome = tokio::select! {
+        outcome = staging => outcome,
+        () = gone(controller, build.guid) => return Ok(()),
+    };
     match outcome {
         Ok(Ok(staged)) => succeed(controller, &build, staged).await,
         Ok(Err(StagingError { kind, message })) => fail(controller, build.guid, kind, &message).await,
@@ -70,6 +77,19 @@ async fn prepare(controller: &Controller, guid: BuildGuid) -> Result<Option<(Bui
         timeout: Duration::from_secs(controller.config.limits.staging_timeout_seconds),
     });
     Ok(Some((build, request)))
+}
+
+/// Ends when the build is no longer to be staged, because its app was deleted.
+async fn gone(controller: &Controller, guid: BuildGuid) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let looked = async { Ok::<_, crate::Error>(builds::find(&mut *controller.store.read().await?, guid).await?) };
+        if let Ok(found) = looked.await
+            && found.is_none_or(|build| build.state != BuildState::Staging)
+        {
+            return;
+        }
+    }
 }
 
 async fn succeed(controller: &Controller, build: &BuildRow, staged: StagedDroplet) -> Result<()> {

@@ -11,6 +11,9 @@ use std::{
 };
 use zip::{CompressionMethod, ZipArchive, read::ZipFile, result::ZipError, unstable::read::ZipIterable};
 
+/// Bytes of a zip's central directory (names, comments and extra fields of all entries), which is held in memory.
+const MAX_DIRECTORY_BYTES: u64 = 64 << 20;
+
 /// What a package may hold; `docs/limits.md` names each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BitsLimits {
@@ -78,10 +81,7 @@ pub struct BitsEntry {
 /// # Errors
 /// [`BitsError::Refused`] for anything that may not be unpacked.
 pub fn inspect<R: Read + Seek>(mut zip: R, limits: &BitsLimits) -> Result<Vec<BitsEntry>, BitsError> {
-    let count = ZipIterable::try_new(&mut zip, zip::read::Config::default()).map_err(|error| not_a_zip(&error))?.len();
-    if count as u64 > limits.entries {
-        return Err(BitsError::Refused(format!("the package has {count} entries; the limit is {} entries", limits.entries)));
-    }
+    let count = count_entries(&mut zip, limits)?;
     let mut archive = ZipArchive::new(zip).map_err(|error| not_a_zip(&error))?;
     archive.validate_header_consistency().map_err(|error| not_a_zip(&error))?;
     let mut inspection = Inspection { limits, unpacked_bytes: 0, entries: Vec::with_capacity(count), symlinks: BTreeMap::new() };
@@ -90,6 +90,23 @@ pub fn inspect<R: Read + Seek>(mut zip: R, limits: &BitsLimits) -> Result<Vec<Bi
         inspection.take(index, file)?;
     }
     inspection.finish()
+}
+
+/// How many entries there are, found out without holding them: a directory of entries alone can be as large as an upload.
+fn count_entries<R: Read + Seek>(zip: &mut R, limits: &BitsLimits) -> Result<usize, BitsError> {
+    let mut directory = ZipIterable::try_new(zip, zip::read::Config::default()).map_err(|error| not_a_zip(&error))?;
+    let count = directory.len();
+    if count as u64 > limits.entries {
+        return Err(BitsError::Refused(format!("the package has {count} entries; the limit is {} entries", limits.entries)));
+    }
+    let mut first = None;
+    for entry in directory.files().map_err(|error| not_a_zip(&error))? {
+        let at = entry.map_err(|error| not_a_zip(&error))?.central_header_start();
+        if at.saturating_sub(*first.get_or_insert(at)) > MAX_DIRECTORY_BYTES {
+            return Err(BitsError::Refused(format!("the package's directory exceeds the limit of {MAX_DIRECTORY_BYTES} bytes")));
+        }
+    }
+    Ok(count)
 }
 
 fn archive_name(index: usize) -> String {

@@ -139,3 +139,19 @@ fn a_folder_marked_as_a_regular_file_is_a_folder_as_the_cf_cli_writes_it() {
     let entries = inspect(Cursor::new(forge(bytes, &[0xed, 0x41], &[0xed, 0x81])), &limits()).unwrap();
     assert!(matches!(entries[0].kind, EntryKind::Folder));
 }
+
+#[test]
+fn a_directory_without_end_is_refused_before_it_is_held() {
+    let many = BitsLimits { entries: 1_000_000, ..limits() };
+    let bytes = zip(|writer| {
+        let comment = "c".repeat(60_000);
+        for number in 0..1_200 {
+            let options = SimpleFileOptions::default().into_full_options().with_file_comment(comment.clone());
+            writer.start_file(number.to_string(), options).unwrap();
+        }
+    });
+    match inspect(Cursor::new(bytes), &many) {
+        Err(BitsError::Refused(text)) => assert!(text.contains("directory exceeds the limit"), "{text}"),
+        other => panic!("not refused: {other:?}"),
+    }
+}

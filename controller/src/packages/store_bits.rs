@@ -9,10 +9,14 @@ use super::{
 use crate::{Controller, Error, Result};
 use std::{fs::File, io::BufReader, path::PathBuf};
 use tempfile::{NamedTempFile, TempDir};
+use tokio::sync::Semaphore;
 use virga_blobstore::Kind;
 use virga_contract::ApiError;
 use virga_model::{Sha256Digest, state::PackageState};
 use virga_store::packages::{self, PackageRow};
+
+/// Uploads that are looked through at a time; the rest wait, so that they leave a core to everybody else.
+static LOOKING: Semaphore = Semaphore::const_new(2);
 
 /// Bits that are checked and stored; the file is still here.
 #[derive(Debug)]
@@ -69,6 +73,7 @@ pub(super) async fn check_and_store(controller: &Controller, upload: Option<Name
 
 /// Runs work on files where it holds nobody up.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, BitsError> + Send + 'static) -> Result<T> {
+    let _turn = LOOKING.acquire().await.map_err(ApiError::internal)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome?),
         Err(error) => Err(ApiError::internal(format_args!("reading bits: {error}")).into()),

@@ -8,8 +8,8 @@ use virga_store::processes::ProcessRow;
 
 /// Most instances of a process.
 const MAX_INSTANCES: u32 = 10_000;
-/// Most memory of an instance: what a 32-bit guest can address.
-const MAX_MEMORY_MB: u64 = 4_096;
+/// Most memory of an app instance: sixteen wasm instances of what a 32-bit guest can address.
+const MAX_MEMORY_MB: u64 = 65_536;
 /// Longest start-up, seconds.
 const MAX_TIMEOUT_SECONDS: u32 = 180;
 /// Longest probe and longest pause between probes, seconds.

@@ -53,7 +53,6 @@ pub fn process(base: &Base, process: &ProcessRow, command: CommandView<'_>) -> V
             "self": link(base, &own),
             "scale": link_with(base, format_args!("{own}/actions/scale"), "POST"),
             "app": app,
-            "space": link(base, format_args!("/v3/apps/{}/relationships/space", process.app)),
             "stats": link(base, format_args!("{own}/stats")),
             "process_instances": link(base, format_args!("{own}/process_instances")),
         },

@@ -29,6 +29,17 @@ pub struct SimulatedStager {
     pub requests: Mutex<Vec<StagingRequest>>,
     /// Each staging takes one; tests hold them back.
     pub may_stage: Semaphore,
+    /// Stagings on their way.
+    pub staging: AtomicUsize,
+}
+
+/// Counts a staging for as long as somebody waits for it.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl SimulatedStager {
@@ -53,6 +64,8 @@ impl SimulatedStager {
 #[async_trait::async_trait]
 impl Stager for SimulatedStager {
     async fn stage(&self, request: StagingRequest) -> Result<StagedDroplet, StagingError> {
+        self.staging.fetch_add(1, Ordering::SeqCst);
+        let _counted = Counted(&self.staging);
         self.may_stage.acquire().await.unwrap().forget();
         let bits = self.blobs.read(Kind::Packages, &request.package).await.unwrap();
         self.requests.lock().unwrap().push(request);

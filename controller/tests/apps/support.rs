@@ -130,6 +130,7 @@ impl Harness {
             blobs: blobs.clone(),
             requests: std::sync::Mutex::default(),
             may_stage: tokio::sync::Semaphore::new(1_000),
+            staging: 0.into(),
         });
         let scheduler = Arc::new(SimulatedScheduler { store: store.clone(), nudges: 0.into() });
         let logs = SimulatedLogs::shared();
