@@ -1,4 +1,5 @@
 //! The blobstore on a real folder.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure here is a failed test")]
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;

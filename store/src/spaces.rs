@@ -152,26 +152,3 @@ pub async fn list(
         .and_listing(listing);
     select.page(db, listing, SpaceRow::from_row).await
 }
-
-/// MB of memory that started instances of an organization ask for together, those of `except` left out.
-///
-/// # Errors
-/// Those of the database.
-pub async fn memory_in_use(db: &mut Connection, organization: OrgGuid, except: Option<virga_model::ProcessGuid>) -> Result<i64> {
-    let query = "SELECT CAST(COALESCE(SUM(p.memory_in_mb * p.instances), 0) AS BIGINT) AS used FROM processes p \
-                 JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
-                 WHERE s.organization_guid = $1 AND a.state = 'STARTED' AND p.guid <> $2";
-    let except = except.map(|guid| guid.to_string()).unwrap_or_default();
-    sqlx::query(query).bind(organization.to_string()).bind(except).fetch_one(db).await?.int("used")
-}
-
-/// Started instances of an organization together.
-///
-/// # Errors
-/// Those of the database.
-pub async fn instances_in_use(db: &mut Connection, organization: OrgGuid) -> Result<i64> {
-    let query = "SELECT CAST(COALESCE(SUM(p.instances), 0) AS BIGINT) AS used FROM processes p \
-                 JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
-                 WHERE s.organization_guid = $1 AND a.state = 'STARTED'";
-    sqlx::query(query).bind(organization.to_string()).fetch_one(db).await?.int("used")
-}

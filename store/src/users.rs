@@ -153,8 +153,8 @@ pub async fn list(db: &mut Connection, filter: &UserFilter, visible: Visible, li
     let mut select = Select::new("t.*", "users t");
     select.and_in_if("t.username", filter.usernames.as_deref()).and_in_if("t.origin", filter.origins.as_deref()).and_listing(listing);
     if let Some(parts) = &filter.partial_usernames {
-        let likes = vec!["t.username LIKE ? ESCAPE '!'"; parts.len()].join(" OR ");
-        let escaped = |part: &String| part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let likes = vec!["LOWER(t.username) LIKE ? ESCAPE '!'"; parts.len()].join(" OR ");
+        let escaped = |part: &String| part.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
         select.and(&likes, parts.iter().map(|part| format!("%{}%", escaped(part)).into()));
     }
     let seen =

@@ -13,7 +13,7 @@ use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::{domains, organizations, routes, spaces};
+use virga_store::{domains, organizations, processes, routes};
 
 const LIST: ListSpec = ListSpec::new(&["names"]).order_by(&["name"]);
 
@@ -114,9 +114,10 @@ pub async fn usage_summary(
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
     access.in_organization(&mut db, OrgRight::See, guid, "Organization").await?;
+    let reserved = processes::reserved_in_organization(&mut db, guid).await?;
     let usage = json!({
-        "started_instances": spaces::instances_in_use(&mut db, guid).await?,
-        "memory_in_mb": spaces::memory_in_use(&mut db, guid, None).await?,
+        "started_instances": reserved.instances,
+        "memory_in_mb": reserved.memory_in_mb,
         "routes": routes::count_in_organization(&mut db, guid).await?,
         "service_instances": 0,
         "reserved_ports": 0,

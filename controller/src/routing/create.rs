@@ -125,10 +125,9 @@ pub(crate) async fn make(
     };
     check(controller, domain, &route)?;
     let quota = organization_quotas::of_organization(db, new.organization).await?;
-    if let Some(most) = quota.and_then(|quota| quota.total_routes) {
-        if routes::count_in_organization(db, new.organization).await? >= u64::try_from(most).unwrap_or(0) {
-            return Err(ApiError::unprocessable("Routes quota exceeded for organization.").into());
-        }
+    let most = quota.and_then(|quota| quota.total_routes).map_or(u64::MAX, |most| u64::try_from(most).unwrap_or(0));
+    if most < u64::MAX && routes::count_in_organization(db, new.organization).await? >= most {
+        return Err(ApiError::unprocessable("Routes quota exceeded for organization.").into());
     }
     routes::insert(db, &route).await.map_err(|error| taken(error, &route))?;
     record(controller, db, access, "audit.route.create", &route, new.organization).await?;
