@@ -17,6 +17,9 @@ use virga_uaa::UaaSettings;
 /// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging, of tests (the binary under test).
 const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG", "VIRGA_BIN"];
 
+/// What is logged unless something else is asked for: not every request of the API, of which a client that waits makes many.
+const QUIET: &str = "info,virga_serve::server=warn";
+
 /// Everything an operator may set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -158,7 +161,7 @@ impl Default for Config {
             database: Database::default(),
             blobstore: Blobs::default(),
             external_names: Vec::new(),
-            telemetry: ObservingConfig::default(),
+            telemetry: ObservingConfig { filter: QUIET.to_owned(), ..ObservingConfig::default() },
             log_cache: LogCache::default(),
             uaa: UaaSettings::default(),
             apps: Apps::default(),

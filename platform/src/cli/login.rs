@@ -20,7 +20,7 @@ pub async fn run(file: PathBuf, ui: Ui, args: Login) -> anyhow::Result<()> {
         None => ask("API endpoint")?,
     };
     let skip = args.skip_ssl_validation || (before.api == api && before.skip_ssl_validation);
-    let client = Client::new(Session { skip_ssl_validation: skip, ..Session::default() }, Some(file))?;
+    let client = Client::new(Session { api: api.clone(), skip_ssl_validation: skip, ..Session::default() }, Some(file))?;
     ui.line(format!("API endpoint: {api}"))?;
     ui.blank()?;
     client.discover(&api).await?;

@@ -37,26 +37,29 @@ pub struct Client {
     refreshing: tokio::sync::Mutex<()>,
 }
 
-/// Grows from 50 ms to a second.
+/// Grows from 10 ms to a second.
 pub struct Poll(Duration);
 
 impl Poll {
     /// The quick start.
     pub fn new() -> Self {
-        Self(Duration::from_millis(50))
+        Self(Duration::from_millis(10))
     }
 
     /// Waits once.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 5 / 4).min(SLOWEST_POLL);
+        self.0 = (self.0 * 4 / 3).min(SLOWEST_POLL);
     }
 }
 
 impl Client {
     /// A client for this session, kept in `file` when tokens or target change.
     pub fn new(session: Session, file: Option<PathBuf>) -> Result<Self> {
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        // A proxy for the outside world knows nothing of this machine.
+        let builder = if is_local(&session.api) { builder.no_proxy() } else { builder };
+        let http = builder
             .user_agent(concat!("virga/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -260,9 +263,36 @@ async fn decode<T: DeserializeOwned>(response: Response) -> Result<T> {
     })
 }
 
+/// Whether a URL names this machine.
+fn is_local(api: &str) -> bool {
+    let Ok(url) = url::Url::parse(api) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
 /// One component of a path or one value of a query, percent-encoded as the API reads them: commas separate values, so
 /// a comma inside a value is encoded twice.
 pub fn encode(value: &str) -> String {
     let commas = value.replace('%', "%25").replace(',', "%2C");
     url::form_urlencoded::byte_serialize(commas.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_inside_a_value_are_encoded_twice() {
+        assert_eq!(encode("a,b c"), "a%252Cb+c");
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        assert!(is_local("http://127.0.0.1:8080") && is_local("http://api.virga.localhost:8080") && is_local("http://[::1]:1"));
+        assert!(!is_local("https://api.example.com") && !is_local(""));
+    }
 }

@@ -49,7 +49,8 @@ pub struct Platform {
     pub generated_password: Option<String>,
     /// Worker processes.
     pub workers: u32,
-    store: Store,
+    /// Rows.
+    pub store: Store,
     control_socket: PathBuf,
     tasks: Tasks,
 }

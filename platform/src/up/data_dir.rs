@@ -10,11 +10,15 @@ use std::{
         fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use virga_model::Sha256Digest;
 
 /// Longest path of a Unix socket with its final zero is 108 bytes (unix(7)); names in the run folder take up to 32.
 const LONGEST_RUN_DIR: usize = 108 - 1 - 32;
+
+/// How long a lock that another process holds is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The data folder, locked for this process.
 #[derive(Debug)]
@@ -32,17 +36,7 @@ impl DataDir {
         private_folder(path)?;
         let path = path.canonicalize()?;
         let lock = OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(path.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "{} is in use by another virga (process {}); stop it, or choose another folder with --data-dir",
-                    path.display(),
-                    holder(&lock)
-                );
-            }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
-        }
+        take(&lock, &path)?;
         let mut file = &lock;
         lock.set_len(0)?;
         write!(file, "{}", std::process::id())?;
@@ -88,6 +82,25 @@ impl DataDir {
 pub struct Secrets {
     /// Authenticates precompiled code.
     pub code_key: [u8; 32],
+}
+
+/// A process that was killed a moment ago may not be gone yet, hence the patience.
+fn take(lock: &File, path: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 20),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "{} is in use by another virga (process {}); stop it, or choose another folder with --data-dir",
+                    path.display(),
+                    holder(lock)
+                );
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
 }
 
 fn holder(mut lock: &File) -> String {

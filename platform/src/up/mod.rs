@@ -109,31 +109,25 @@ async fn control(config: &Config, args: &Up, observing: &virga_telemetry::Observ
         }
         anyhow::Ok(())
     };
-    let end = {
-        let stopping = tasks.draining();
-        let run = tasks.run_until_stopped(drain + LAST_STEPS);
-        tokio::pin!(run);
-        tokio::select! {
-            end = &mut run => end?,
-            started = up => {
-                if let Err(error) = started {
-                    if !stopping.is_cancelled() {
-                        tasks.stop();
-                        let end = run.await?;
-                        tracing::debug!("ended after a failed start: {end:?}");
-                        workers.kill_all();
-                        return Err(error);
-                    }
-                }
-                run.await?
+    let stopping = tasks.draining();
+    let run = tasks.run_until_stopped(drain + LAST_STEPS);
+    tokio::pin!(run);
+    let (started, end) = tokio::select! {
+        end = &mut run => (Ok(()), end?),
+        // A stop in the middle of the start makes the start fail; that is not why the process ends.
+        started = up => match started {
+            Err(error) if !stopping.is_cancelled() => {
+                tasks.stop();
+                (Err(error), run.await?)
             }
-        }
+            _ => (Ok(()), run.await?),
+        },
     };
-    if end != ExitReason::Stopped {
+    if started.is_err() || end != ExitReason::Stopped {
         workers.kill_all();
     }
     platform.close().await;
-    Ok(end)
+    started.map(|()| end)
 }
 
 async fn bring_up(
@@ -153,13 +147,7 @@ async fn bring_up(
 
 async fn ready(config: &Config, args: &Up, platform: &Platform, listen: SocketAddr) -> anyhow::Result<Ready> {
     let reachable = reachable(listen);
-    let known = platform.generated_password.clone().or_else(|| config.admin_password.as_ref().map(|p| p.expose().clone()));
-    let sample_url = if args.sample {
-        let password = known.context("--sample logs in as admin: set VIRGA_ADMIN_PASSWORD to the password of the first start")?;
-        Some(sample::push_sample(reachable, &password).await.context("the sample could not be pushed")?)
-    } else {
-        None
-    };
+    let sample_url = if args.sample { Some(sample(config, platform, reachable).await?) } else { None };
     Ok(Ready {
         api: format!("http://{reachable}"),
         api_by_name: platform.endpoints.canonical().api,
@@ -173,6 +161,17 @@ async fn ready(config: &Config, args: &Up, platform: &Platform, listen: SocketAd
         pid: std::process::id(),
         workers: platform.workers,
     })
+}
+
+/// URL of the sample, which is pushed where it is not there yet.
+async fn sample(config: &Config, platform: &Platform, api: SocketAddr) -> anyhow::Result<String> {
+    if let Some(route) = sample::find(&platform.store).await? {
+        return sample::until_it_answers(api, &route).await;
+    }
+    let known = platform.generated_password.clone().or_else(|| config.admin_password.as_ref().map(|p| p.expose().clone()));
+    let password = known.context("--sample logs in as admin: set VIRGA_ADMIN_PASSWORD to the password of the first start")?;
+    let route = sample::push_sample(api, &password).await.context("the sample could not be pushed")?;
+    sample::until_it_answers(api, &route).await
 }
 
 /// An address that a client on this box can connect to.

@@ -64,7 +64,7 @@ pub fn apply() -> anyhow::Result<()> {
     // A core dump would hold the memory of every tenant.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core dumps cannot be switched off")?;
     let filter = SeccompFilter::new(
-        REFUSED.iter().map(|&call| (i64::from(call), Vec::new())).collect(),
+        REFUSED.iter().map(|&call| (call, Vec::new())).collect(),
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         std::env::consts::ARCH.try_into().context("no system call filter for this processor")?,
