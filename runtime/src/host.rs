@@ -1,6 +1,6 @@
 //! The cell of one worker: which app instances it has, and the way in for the router.
 
-use crate::{instance::AppInstance, loader::Loader, outbound::tls_connector, program::linker, ticker::Ticker};
+use crate::{instance::AppInstance, loader::Loader, outbound::tls_connector, ticker::Ticker};
 use arc_swap::ArcSwap;
 use std::{
     collections::HashMap,
@@ -18,7 +18,6 @@ use virga_contract::{
 };
 use virga_engine::{RunLimits, code::CodeSeal, engine_key, for_running};
 use virga_model::InstanceGuid;
-use wasmtime::Engine;
 
 /// How often idle wasm instances and idle code are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -70,7 +69,6 @@ pub struct CellCore {
     pub(crate) worker: WorkerIndex,
     pub(crate) limits: Limits,
     pub(crate) denied_addresses: Vec<String>,
-    pub(crate) engine: Engine,
     pub(crate) loader: Loader,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) ticker: Ticker,
@@ -106,21 +104,19 @@ impl CellHost {
     ) -> Result<Arc<Self>, StartError> {
         let failed = |error: &dyn std::fmt::Display| StartError(error.to_string());
         let limits = Limits { cell: config.cell_limits.clone() };
-        let engine = for_running(RunLimits { wasm_instances: limits.cell.total_wasm_instances }).map_err(|error| failed(&error))?;
-        let linker = linker(&engine).map_err(|error| failed(&error))?;
-        let seal = CodeSeal::new(config.code_key, engine_key(&engine));
+        let engines = for_running(RunLimits { wasm_instances: limits.cell.total_wasm_instances }).map_err(|error| failed(&error))?;
+        let seal = CodeSeal::new(config.code_key, engine_key(&engines));
         let tails = TaskTracker::new();
         let core = CellCore {
             worker,
             denied_addresses: config.denied_addresses.clone(),
-            loader: Loader::new(control, config.cache_dir.clone(), engine.clone(), linker, seal, tails.clone()),
+            loader: Loader::new(control, config.cache_dir.clone(), engines.clone(), seal, tails.clone()).map_err(|error| failed(&error))?,
             logs,
-            ticker: Ticker::start(engine.clone(), limits.beat()).map_err(|error| failed(&error))?,
+            ticker: Ticker::start(engines, limits.beat()).map_err(|error| failed(&error))?,
             tls: tls_connector().map_err(|error| failed(&error))?,
             tails,
             changed: Notify::new(),
             arrived: Notify::new(),
-            engine,
             limits,
         };
         Ok(Arc::new(Self { core: Arc::new(core), instances: ArcSwap::default(), applied: Mutex::default() }))

@@ -1,7 +1,10 @@
 //! Droplets on disk and code in memory. Fetched when first needed, shared by all workers of the box through one folder,
 //! mapped on the first request and unmapped when nobody has used it for a while: an idle app costs a map entry.
 
-use crate::{program::Program, store::GuestState};
+use crate::{
+    program::{Program, linker},
+    store::GuestState,
+};
 use arc_swap::ArcSwapOption;
 use futures::StreamExt as _;
 use sha2::Digest as _;
@@ -21,9 +24,9 @@ use virga_contract::{
     ByteStream,
     cell::{ControlPlane, LinkError},
 };
-use virga_engine::{DropletDir, UnpackLimits, code::CodeError, code::CodeSeal};
+use virga_engine::{DropletDir, Engines, Flavor, UnpackLimits, code::CodeError, code::CodeSeal};
 use virga_model::{Sha256Digest, droplet::GuestKind};
-use wasmtime::{Engine, component::Linker};
+use wasmtime::component::Linker;
 
 /// Why a droplet cannot run here; the text is for the app's log.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +52,9 @@ pub enum LoadError {
 pub struct Loader {
     control: Arc<dyn ControlPlane>,
     cache: PathBuf,
-    engine: Engine,
-    linker: Linker<GuestState>,
+    engines: Engines,
+    plain: Linker<GuestState>,
+    concurrent: Linker<GuestState>,
     seal: CodeSeal,
     droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
     born: Instant,
@@ -77,15 +81,18 @@ impl Droplet {
 
 impl Loader {
     /// A loader that keeps its files under `cache`.
+    ///
+    /// # Errors
+    /// When what guests may import cannot be linked, which is a mistake of this crate.
     pub(crate) fn new(
         control: Arc<dyn ControlPlane>,
         cache: PathBuf,
-        engine: Engine,
-        linker: Linker<GuestState>,
+        engines: Engines,
         seal: CodeSeal,
         tasks: TaskTracker,
-    ) -> Self {
-        Self { control, cache, engine, linker, seal, droplets: Mutex::default(), born: Instant::now(), tasks }
+    ) -> wasmtime::Result<Self> {
+        let (plain, concurrent) = (linker(&engines, Flavor::Plain)?, linker(&engines, Flavor::Concurrent)?);
+        Ok(Self { control, cache, engines, plain, concurrent, seal, droplets: Mutex::default(), born: Instant::now(), tasks })
     }
 
     /// The entry of a droplet; costs no I/O.
@@ -169,17 +176,21 @@ impl Loader {
         }
         let component = droplet.manifest().component.ok_or_else(|| LoadError::Broken("the droplet names no component".into()))?;
         let path = self.cache.join("code").join(self.seal.engine_key()).join(component.to_string());
-        let code = match self.seal.load(&self.engine, &component, &path) {
+        let code = match self.seal.load(&self.engines, &component, &path) {
             Ok(code) => code,
             Err(problem) => {
                 if matches!(problem, CodeError::NotAuthentic | CodeError::Refused(_)) {
                     tracing::warn!(path = %path.display(), "a code file was refused and is fetched anew: {problem}");
                 }
                 self.fetch_code(digest, component, &path).await?;
-                self.seal.load(&self.engine, &component, &path)?
+                self.seal.load(&self.engines, &component, &path)?
             }
         };
-        Program::of_code(droplet, &self.linker, &code).map_err(|error| LoadError::Unfit(format!("{error:#}")))
+        let linker = match code.flavor {
+            Flavor::Plain => &self.plain,
+            Flavor::Concurrent => &self.concurrent,
+        };
+        Program::of_code(droplet, linker, &code.component).map_err(|error| LoadError::Unfit(format!("{error:#}")))
     }
 
     async fn fetch_code(&self, droplet: Sha256Digest, component: Sha256Digest, path: &Path) -> Result<(), LoadError> {

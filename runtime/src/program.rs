@@ -2,7 +2,7 @@
 
 use crate::{guest::static_site::Site, store::GuestState};
 use std::{collections::BTreeMap, path::PathBuf};
-use virga_engine::DropletDir;
+use virga_engine::{DropletDir, Engines, Flavor};
 use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -61,12 +61,14 @@ impl Needs {
 ///
 /// # Errors
 /// When two interfaces collide, which is a mistake in this function.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<GuestState>> {
-    let mut linker = Linker::new(engine);
+pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = Linker::new(engines.of(flavor));
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    if flavor == Flavor::Concurrent {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
     Ok(linker)
 }
 
@@ -74,6 +76,16 @@ impl Program {
     fn of(droplet: &DropletDir, kind: Kind, needs: Needs) -> Self {
         let manifest = droplet.manifest();
         Self { kind, needs, files: droplet.files(), reuse: manifest.reuse, environment: manifest.environment.clone() }
+    }
+
+    /// The engine its code is for; a static site has none.
+    pub(crate) fn engine(&self) -> Option<&wasmtime::Engine> {
+        match &self.kind {
+            Kind::HttpP2(pre) => Some(pre.engine()),
+            Kind::HttpP3(pre) => Some(pre.engine()),
+            Kind::Cgi(pre) => Some(pre.engine()),
+            Kind::Static(_) => None,
+        }
     }
 
     /// A droplet without code.

@@ -105,8 +105,9 @@ pub(crate) fn new_store(
     }
     let mut table = ResourceTable::new();
     table.set_max_capacity(cell.limits.cell.handles);
+    let engine = program.engine().ok_or_else(|| wasmtime::Error::msg("a static site runs no code"))?;
     let mut store = Store::new(
-        &cell.engine,
+        engine,
         GuestState {
             table,
             wasi: builder.build(),

@@ -9,7 +9,7 @@ use std::{
     thread,
     time::Duration,
 };
-use wasmtime::Engine;
+use virga_engine::Engines;
 
 /// Beats without a guest before the thread goes to sleep; going to sleep at once would cost a wake-up per request.
 const IDLE_BEATS: u32 = 50;
@@ -38,11 +38,11 @@ impl Drop for Running {
 }
 
 impl Ticker {
-    /// Starts the thread for this engine.
+    /// Starts the thread for these engines.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(engine: Engine, beat: Duration) -> std::io::Result<Self> {
+    pub fn start(engines: Engines, beat: Duration) -> std::io::Result<Self> {
         let state = Arc::new(State {
             running: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
@@ -51,7 +51,7 @@ impl Ticker {
             wake: Condvar::new(),
         });
         let shared = state.clone();
-        let thread = thread::Builder::new().name("epoch".into()).spawn(move || shared.tick(&engine, beat))?;
+        let thread = thread::Builder::new().name("epoch".into()).spawn(move || shared.tick(&engines, beat))?;
         Ok(Self { state, thread: Some(thread) })
     }
 
@@ -87,11 +87,11 @@ impl State {
         self.running.load(SeqCst) > 0 || self.stopped.load(SeqCst)
     }
 
-    fn tick(&self, engine: &Engine, beat: Duration) {
+    fn tick(&self, engines: &Engines, beat: Duration) {
         let mut idle = 0;
         while !self.stopped.load(SeqCst) {
             thread::sleep(beat);
-            engine.increment_epoch();
+            engines.increment_epoch();
             idle = if self.running.load(SeqCst) > 0 { 0 } else { idle + 1 };
             if idle > IDLE_BEATS {
                 self.sleep_until_needed();

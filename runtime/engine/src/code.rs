@@ -4,17 +4,18 @@
 //! platform's key, for this engine and this component. The footer stands at the end because the engine maps the file
 //! from its first byte.
 
+use crate::{Engines, Flavor};
 use blake3::Hasher;
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read as _, Seek as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::Path,
     sync::{Mutex, PoisonError},
 };
 use virga_model::Sha256Digest;
-use wasmtime::{Engine, component::Component};
+use wasmtime::component::Component;
 
 const MAGIC: &[u8; 8] = b"VIRGAC01";
 const FOOTER_BYTES: u64 = 32 + MAGIC.len() as u64;
@@ -31,6 +32,14 @@ pub enum CodeError {
     /// It is authentic, yet the engine refuses it.
     #[error("the engine refuses the code: {0}")]
     Refused(String),
+}
+
+/// Mapped code.
+pub struct Code {
+    /// The component, ready to be linked.
+    pub component: Component,
+    /// The engine it was compiled for and must be linked in.
+    pub flavor: Flavor,
 }
 
 /// Which file on disk, in which state; a change of its bytes shows in one of these.
@@ -107,7 +116,7 @@ impl CodeSeal {
     ///
     /// # Errors
     /// See [`CodeError`]; a file that is not authentic should be deleted and fetched anew.
-    pub fn load(&self, engine: &Engine, component: &Sha256Digest, path: &Path) -> Result<Component, CodeError> {
+    pub fn load(&self, engines: &Engines, component: &Sha256Digest, path: &Path) -> Result<Code, CodeError> {
         let mut file = File::open(path)?;
         let stamp = Stamp::of(&file)?;
         let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(component) == Some(&stamp);
@@ -118,7 +127,11 @@ impl CodeSeal {
             }
             self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(*component, stamp);
         }
-        map::component(engine, &file).map_err(|error| CodeError::Refused(format!("{error:#}")))
+        let mut tag = [0];
+        file.read_exact_at(&mut tag, stamp.size.saturating_sub(FOOTER_BYTES + 1))?;
+        let flavor = Flavor::of_tag(u8::from_le_bytes(tag)).ok_or(CodeError::NotAuthentic)?;
+        let component = map::component(engines.of(flavor), &file).map_err(|error| CodeError::Refused(format!("{error:#}")))?;
+        Ok(Code { component, flavor })
     }
 
     fn verify(&self, component: &Sha256Digest, file: &mut File, size: u64) -> Result<(), CodeError> {

@@ -12,5 +12,5 @@ mod unpack;
 
 pub use droplet_dir::DropletDir;
 pub use function_cache::FunctionCache;
-pub use recipe::{EngineError, RunLimits, compile, engine_key, for_compiling, for_running};
+pub use recipe::{EngineError, Engines, Flavor, RunLimits, compile, engine_key, for_compiling, for_running};
 pub use unpack::{UnpackLimits, unpack};
