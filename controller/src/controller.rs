@@ -101,12 +101,7 @@ impl Controller {
     /// A controller of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner {
-            parts,
-            jobs: JobNudge::default(),
-            builds: BuildNudge::default(),
-            background: TaskTracker::new(),
-        }))
+        Self(Arc::new(Inner { parts, jobs: JobNudge::default(), builds: BuildNudge::default(), background: TaskTracker::new() }))
     }
 
     /// Now, as precise as the database keeps it.

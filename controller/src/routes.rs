@@ -8,8 +8,8 @@ use crate::{
     Who::{Admin, Anyone, LoggedIn, Org, Space},
     absent, apps, audit_events, buildpacks, builds, deployments, domains, droplets,
     endpoint::{self, delete, get, patch, post},
-    environment_variable_groups as variable_groups, feature_flags, jobs, log_cache, manifests, organization_quotas, organizations, packages, processes, resource_matches, revisions, roles, root, routing,
-    security_groups, sidecars, spaces, stacks, tasks, users,
+    environment_variable_groups as variable_groups, feature_flags, jobs, log_cache, manifests, organization_quotas, organizations,
+    packages, processes, resource_matches, revisions, roles, root, routing, security_groups, sidecars, spaces, stacks, tasks, users,
 };
 use virga_serve::axum::Router;
 
