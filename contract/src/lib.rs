@@ -11,7 +11,6 @@ pub mod limits;
 pub mod logs;
 pub mod scheduling;
 pub mod staging;
-pub mod v3;
 
 pub use body::{Body, BoxError, ByteStream};
 pub use error::{ApiError, ErrorCode};

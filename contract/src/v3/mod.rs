@@ -1,1 +1,0 @@
-//! Request and answer shapes of the Cloud Foundry v3 API, one file per resource.
