@@ -1,6 +1,6 @@
 //! Real stagings of the sample apps in interpreted languages, with the real toolchains.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "test code")]
 
 mod harness;
 

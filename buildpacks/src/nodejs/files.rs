@@ -7,7 +7,7 @@ macro_rules! files {
 }
 
 pub(super) const FILES: &[(&str, &str)] = files! {
-    "" from "toolchain/": "package.json" "package-lock.json" "prepare.mjs" "engine.mjs" "build.mjs";
+    "" from "toolchain/": "package.json" "package-lock.json" "prepare.mjs" "engine.mjs" "exchange.js" "build.mjs";
     "unused/" from "toolchain/unused/": "package.json";
     "runtime/" from "runtime/": "describe.js" "environment.js" "globals.js" "registry.js" "server.js" "wasi-http.js";
     "runtime/node/" from "runtime/node/": "async_hooks.js" "crypto.js" "debug.cjs" "depd.cjs" "fs-promises.js" "fs.js"

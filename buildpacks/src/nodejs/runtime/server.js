@@ -6,6 +6,8 @@ import { registered, registration } from './registry.js';
 
 // How long an app may take from its start until it listens.
 const START_WAIT_MS = 20000;
+// Largest answer that is taken whole.
+const WHOLE_BYTES = 1 << 20;
 const BODYLESS = new Set(['GET', 'HEAD']);
 
 /** The app's fetch handler: from `export default`, or from a server the app started itself. */
@@ -58,8 +60,17 @@ export function fetchHandler(handle) {
     });
     const response = await handle(request, registered.env);
     if (!(response instanceof Response)) throw new TypeError('the fetch handler did not return a Response');
+    const bodyless = exchange.method === 'HEAD' || response.status === 204 || response.status === 304;
+    if (!bodyless && Number(response.headers.get('content-length') ?? Number.NaN) <= WHOLE_BYTES) {
+      // A body of known size is at hand already: the machinery of streams would cost more than the request itself.
+      const whole = new Uint8Array(await response.arrayBuffer());
+      exchange.respond(response.status, headersOf(response));
+      exchange.write(whole);
+      exchange.end();
+      return;
+    }
     exchange.respond(response.status, headersOf(response));
-    if (exchange.method !== 'HEAD' && response.body) {
+    if (!bodyless && response.body) {
       const reader = response.body.getReader();
       for (;;) {
         const { done, value } = await reader.read();

@@ -1,55 +1,30 @@
-// One HTTP exchange over wasi:http 0.2, as plain JavaScript values. Every resource is dropped here, explicitly and child
-// before parent: left to the garbage collector a parent may be dropped before its child, which traps the whole instance
-// thousands of requests later.
-import { Fields, IncomingBody, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.10';
+// One HTTP exchange over wasi:http 0.2, as plain JavaScript values. Every resource is let go of here, explicitly and child
+// before parent: a parent that goes before its child traps the whole instance.
+import { abort, close, dropRequest, end, head, open, read, respond, write } from 'virga:exchange';
 
-const dispose = Symbol.dispose ?? Symbol.for('dispose');
-const encoder = new TextEncoder();
-const READ_SIZE = 65536n;
 // Headers of a connection, which the host alone may set.
 const CONNECTION_HEADERS = new Set([
   'connection', 'host', 'http2-settings', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade',
 ]);
 
-/** Bytes of a header value as the fetch standard reads them: one code unit per byte. */
-function isomorphicDecode(bytes) {
-  if (bytes.length < 4096) return String.fromCharCode.apply(null, bytes);
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096));
-  return text;
-}
-
-/** A header value as bytes: one byte per code unit where that is possible, else UTF-8. */
-function encodeHeader(value) {
-  const bytes = new Uint8Array(value.length);
-  for (let at = 0; at < value.length; at++) {
-    const unit = value.charCodeAt(at);
-    if (unit > 255) return encoder.encode(value);
-    bytes[at] = unit;
-  }
-  return bytes;
-}
-
 /** A request with its answer. `headers` is a list of pairs, names in lower case. */
 export class Exchange {
   #request;
   #out;
-  #incoming = null;
+  /** Handles of the request's body and its stream. */
   #input = null;
   #inputOpen = true;
-  #outgoing = null;
+  /** Handles of the answer's body and its stream. */
   #output = null;
 
   constructor(request, out) {
     this.#request = request;
     this.#out = out;
-    const method = request.method();
-    this.method = method.tag === 'other' ? method.val : method.tag.toUpperCase();
-    this.path = request.pathWithQuery() ?? '/';
-    const fields = request.headers();
-    this.headers = fields.entries().map(([name, value]) => [name.toLowerCase(), isomorphicDecode(value)]);
-    fields[dispose]();
-    this.authority = this.header('host') ?? request.authority() ?? 'localhost';
+    const { method, path, authority, headers } = head(request);
+    this.method = method;
+    this.path = path;
+    this.headers = headers;
+    this.authority = this.header('host') ?? authority ?? 'localhost';
     this.scheme = this.header('x-forwarded-proto')?.split(',')[0].trim() === 'https' ? 'https' : 'http';
     this.answered = false;
     this.finished = false;
@@ -57,30 +32,21 @@ export class Exchange {
 
   /** The first value of a request header, or undefined. */
   header(name) {
-    return this.headers.find(([held]) => held === name)?.[1];
+    for (const pair of this.headers) if (pair[0] === name) return pair[1];
+    return undefined;
   }
 
   /** The next piece of the request's body; null at its end. Throws when the client breaks off. */
   read() {
     if (!this.#inputOpen) return null;
-    if (!this.#input) {
-      this.#incoming = this.#request.consume();
-      this.#input = this.#incoming.stream();
-    }
+    this.#input ??= open(this.#request);
+    let piece = null;
     try {
-      for (;;) {
-        const bytes = this.#input.blockingRead(READ_SIZE);
-        if (bytes.length > 0) return bytes;
-      }
-    } catch (error) {
-      const broken = error?.payload?.tag === 'last-operation-failed' ? error.payload.val : null;
-      const reason = broken?.toDebugString();
-      broken?.[dispose]();
-      this.#closeInput();
-      if (broken) throw new Error(`the request body broke off: ${reason}`);
-      if (error?.payload?.tag !== 'closed') throw error;
-      return null;
+      piece = read(this.#input[1]);
+    } finally {
+      if (!piece) this.#closeInput();
     }
+    return piece;
   }
 
   /** The whole request body. */
@@ -104,41 +70,22 @@ export class Exchange {
   #closeInput() {
     if (!this.#inputOpen) return;
     this.#inputOpen = false;
-    this.#input?.[dispose]();
-    if (this.#incoming) IncomingBody.finish(this.#incoming)[dispose]();
-    this.#input = this.#incoming = null;
-    this.#request[dispose]();
+    if (this.#input) close(this.#input[0], this.#input[1]);
+    dropRequest(this.#request);
   }
 
   /** Sends status and headers (pairs). */
   respond(status, headers) {
     if (this.answered) throw new Error('the answer was already begun');
-    const entries = [];
-    for (const [name, value] of headers) {
-      if (!CONNECTION_HEADERS.has(name.toLowerCase())) entries.push([name, encodeHeader(String(value))]);
-    }
-    const response = new OutgoingResponse(Fields.fromList(entries));
-    response.setStatusCode(status);
-    this.#outgoing = response.body();
+    const allowed = [];
+    for (const [name, value] of headers) if (!CONNECTION_HEADERS.has(name.toLowerCase())) allowed.push([name, String(value)]);
+    this.#output = respond(this.#out, status, allowed);
     this.answered = true;
-    ResponseOutparam.set(this.#out, { tag: 'ok', val: response });
-    this.#output = this.#outgoing.write();
   }
 
   /** Sends a piece of the answer's body; waits while the client is slow. Throws when the client has gone. */
   write(bytes) {
-    for (let at = 0; at < bytes.length;) {
-      const room = Number(this.#output.checkWrite());
-      if (room === 0) {
-        const ready = this.#output.subscribe();
-        ready.block();
-        ready[dispose]();
-        continue;
-      }
-      const piece = bytes.subarray(at, at + room);
-      this.#output.write(piece);
-      at += piece.length;
-    }
+    write(this.#output[1], bytes);
   }
 
   /** Ends the answer's body and lets go of the request. */
@@ -146,11 +93,7 @@ export class Exchange {
     if (this.finished) return;
     this.finished = true;
     this.#closeInput();
-    this.#output[dispose]();
-    this.#output = null;
-    const body = this.#outgoing;
-    this.#outgoing = null;
-    OutgoingBody.finish(body, undefined);
+    end(this.#output[0], this.#output[1]);
   }
 
   /** Breaks the answer off; what has been sent stays sent, the client sees that the rest is missing. */
@@ -158,8 +101,6 @@ export class Exchange {
     if (this.finished) return;
     this.finished = true;
     this.#closeInput();
-    this.#output?.[dispose]();
-    this.#outgoing?.[dispose]();
-    this.#output = this.#outgoing = null;
+    if (this.#output) abort(this.#output[0], this.#output[1]);
   }
 }

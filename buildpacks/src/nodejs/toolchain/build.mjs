@@ -51,7 +51,7 @@ const nodeModules = {
   name: 'node-modules',
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind, pluginData, resolveDir }) => {
-      if (pluginData?.seen || kind === 'entry-point' || path.startsWith('wasi:')) return undefined;
+      if (pluginData?.seen || kind === 'entry-point' || /^(wasi|virga):/.test(path)) return undefined;
       if (PACKAGES[path]) return { path: PACKAGES[path] };
       const name = path.replace(/^node:/, '').replace(/\/$/, '');
       const ours = importer.startsWith(home);
@@ -96,6 +96,8 @@ async function bundle(at) {
       sourcefile: 'virga-entry.js',
     },
     absWorkingDir: source,
+    // The packages lie in a cache that changes from app to app; their names in the bundle must not.
+    preserveSymlinks: true,
     bundle: true,
     metafile: true,
     write: false,
@@ -104,7 +106,7 @@ async function bundle(at) {
     mainFields: ['main', 'module'],
     conditions: ['import', 'node', 'default'],
     target: 'es2022',
-    external: ['wasi:*'],
+    external: ['wasi:*', 'virga:*'],
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,

@@ -12,8 +12,16 @@ const wit = join(home, 'wit');
 const source = readFileSync(join(home, 'node_modules/@bytecodealliance/componentize-js/lib/starlingmonkey_embedding.wasm'));
 const { wasm, jsBindings, exports, imports } = splicer.spliceBindings(source, FEATURES, undefined, wit, 'nodejs', false);
 
-// The generated bindings trace every call into an object that is thrown away; without that a request is a fifth cheaper.
-const bindings = jsBindings.replace(/\n\s*_debugLog\('\[Instruction[^]*?\}\);/g, '');
+// The generated bindings trace every call into objects that are thrown away, and register every handle with the garbage
+// collector. Both cost more than the calls themselves, and the second may drop a parent before its child, which traps: our
+// modules let go of every handle themselves.
+const bindings = jsBindings
+  .replace(/\n\s*_debugLog\([^;]*?\);/g, '')
+  .replace(/const finalizationRegistry_[\w$]+ = new FinalizationRegistry\(\(handle\) => \{[^}]*\}\);\n/g, '')
+  .replace(/\n\s*finalizationRegistry_[\w$]+\.(un)?register\([^;]*\);/g, '')
+  .replace(/Object\.defineProperty\((\w+), symbolRscHandle, \{ writable: true, value: (\w+) ?\}\);/g, '$1[symbolRscHandle] = $2;')
+  + readFileSync(join(home, 'exchange.js'), 'utf8');
+if (bindings.includes('finalizationRegistry')) throw new Error('the generated bindings are not as expected');
 
 const environment = { DEBUG: '', SOURCE_NAME: 'app.js', FEATURE_CLOCKS: '1', EXPORT_CNT: String(exports.length), IMPORT_CNT: String(imports.length) };
 exports.forEach(([name, signature], index) => {
