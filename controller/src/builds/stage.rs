@@ -9,7 +9,9 @@ use crate::{
 };
 use serde_json::json;
 use std::time::Duration;
+use virga_blobstore::Kind;
 use virga_contract::{
+    ApiError,
     logs::LogStream,
     staging::{StagedDroplet, StagingError, StagingErrorKind, StagingRequest},
 };
@@ -102,6 +104,10 @@ async fn succeed(controller: &Controller, build: &BuildRow, staged: StagedDrople
         controller.nudge_jobs();
         return Ok(());
     };
+    // A stager may answer with a droplet it made before; should that have been freed meanwhile, the build is staged again.
+    if !controller.blobs.exists(Kind::Droplets, &staged.droplet).await? {
+        return Err(ApiError::internal(format_args!("droplet {} is gone from the blobstore", staged.droplet)).into());
+    }
     let droplet = DropletRow {
         guid: DropletGuid::random(),
         created_at: now,

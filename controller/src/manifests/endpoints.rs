@@ -107,7 +107,7 @@ fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<
     if !kind.contains("yaml") {
         return Err(ApiError::new(ErrorCode::BadRequest, "Bad request: Content-Type must be yaml").into());
     }
-    let body = body.map_err(|rejection| body_failure(rejection))?;
+    let body = body.map_err(body_failure)?;
     Ok(document::read(&body)?)
 }
 
