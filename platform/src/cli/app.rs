@@ -33,7 +33,7 @@ pub async fn summary(client: &Client, ui: Ui, target: &Targeted, name: &str) -> 
         ("name:", app.name.clone()),
         ("requested state:", app.state.to_lowercase()),
         ("routes:", urls.join(", ")),
-        ("last uploaded:", droplet.as_ref().map(|d| d.created_at.clone()).unwrap_or_default()),
+        ("last uploaded:", droplet.as_ref().map(|d| local_time(&d.created_at)).unwrap_or_default()),
         ("stack:", droplet.as_ref().and_then(|d| d.stack.clone()).unwrap_or(stack)),
     ])?;
     show_buildpacks(ui, droplet.as_ref())?;
@@ -43,6 +43,14 @@ pub async fn summary(client: &Client, ui: Ui, target: &Targeted, name: &str) -> 
         show_process(client, ui, process, &stats.resources).await?;
     }
     Ok(())
+}
+
+/// `Mon 02 Jan 15:04:05 MST 2006`, in the time zone of whoever reads it.
+fn local_time(api_time: &str) -> String {
+    match api_time.parse::<jiff::Timestamp>() {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %d %b %H:%M:%S %Z %Y").to_string(),
+        Err(_) => api_time.to_owned(),
+    }
 }
 
 fn show_buildpacks(ui: Ui, droplet: Option<&Droplet>) -> anyhow::Result<()> {

@@ -67,6 +67,15 @@ impl ClientError {
         matches!(self, Self::Api { status, .. } if *status == StatusCode::NOT_FOUND)
     }
 
+    /// Whether the same call may well succeed in a moment.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Transport(_) => true,
+            Self::Api { status, .. } | Self::Unexpected { status, .. } => matches!(status.as_u16(), 502..=504),
+            _ => false,
+        }
+    }
+
     /// Whether an access token was refused that may only be too old (cf-api error 1000).
     pub fn is_stale_token(&self) -> bool {
         matches!(self, Self::Api { errors, .. } if errors.iter().any(|e| e.code == 1000 || e.title == "CF-InvalidAuthToken"))

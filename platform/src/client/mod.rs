@@ -25,6 +25,8 @@ type Result<T> = std::result::Result<T, ClientError>;
 
 /// How long one call may take to connect. Answers may take as long as they need: uploads and staging are slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pauses before a reading call is tried again.
+const RETRY_PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1_000)];
 /// The pace of polling: quick at first, since much here takes milliseconds, then no faster than this.
 const SLOWEST_POLL: Duration = Duration::from_millis(1_000);
 
@@ -145,14 +147,26 @@ impl Client {
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
         let url = self.url(path)?;
-        self.send(|http| {
-            let request = http.request(method.clone(), &url).header("Accept", "application/json");
-            match body {
-                Some(body) => request.json(body),
-                None => request,
+        let once = || {
+            self.send(|http| {
+                let request = http.request(method.clone(), &url).header("Accept", "application/json");
+                match body {
+                    Some(body) => request.json(body),
+                    None => request,
+                }
+            })
+        };
+        // As cf does: what only reads may be asked again when the connection broke or something on the way was away.
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            match once().await {
+                Err(error) if method.is_safe() && error.is_passing() => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return Err(error),
+                },
+                result => return result,
             }
-        })
-        .await
+        }
     }
 
     /// GET of one resource.

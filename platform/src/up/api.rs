@@ -33,8 +33,13 @@ pub struct Page {
 }
 
 impl Page {
-    fn render(&self) -> Response {
+    /// Takes over what other rooms count.
+    pub fn refresh(&self) {
         self.registry.set(self.scheduler.gauges());
+    }
+
+    fn render(&self) -> Response {
+        self.refresh();
         match self.registry.render() {
             Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
             Err(error) => Failure::from(virga_contract::ApiError::internal(error)).into_response(),

@@ -3,12 +3,13 @@
 use super::{
     api::{self, Page},
     data_dir::DataDir,
+    own_addresses,
     plane::Plane,
     supervisor::{Reported, Supervisor},
 };
 use crate::{config::Config, worker::CONTROL_SOCKET};
 use anyhow::Context as _;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
 use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
@@ -76,7 +77,7 @@ impl Platform {
             SchedulerConfig { api_url: endpoints.canonical().api, workers: config.worker_count().max(1), ..SchedulerConfig::default() };
         let sink: Arc<dyn virga_contract::logs::LogSink> = log_cache.clone();
         let scheduler = virga_scheduler::start(store.clone(), scheduler_config, clock.clone(), sink.clone(), tasks).await?;
-        let worker_config = worker_config(config, data, listen)?;
+        let worker_config = worker_config(config, data)?;
         let stager = Arc::new(StagingService::new(StagingSetup {
             data_dir: data.path.clone(),
             // The running program, also when its file was replaced since.
@@ -106,6 +107,7 @@ impl Platform {
         made.map_err(|error| anyhow::anyhow!("the first rows cannot be made: {error} ({:?})", error.api().context))?;
         let page = Page { registry: metrics.clone(), scheduler: scheduler.clone() };
         api::serve_api(&worker_config.api_socket, controller.clone(), &uaa, page.clone(), endpoints.clone(), config, tasks)?;
+        tasks.spawn("gauges", keep_gauges(page.clone(), tasks.draining()));
         api::serve_metrics(page, config, tasks).await?;
         tasks.spawn("jobs", virga_controller::jobs::run(controller, tasks.draining()));
         let reported = Reported::new();
@@ -156,6 +158,14 @@ impl Platform {
     }
 }
 
+/// OTLP exporters read the registry on their own clock, so what is known elsewhere must be put there time and again.
+async fn keep_gauges(page: Page, draining: CancellationToken) {
+    const PERIOD: Duration = Duration::from_secs(10);
+    while draining.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
+        page.refresh();
+    }
+}
+
 fn blobstore_config(config: &Config, data: &DataDir) -> BlobstoreConfig {
     let blobs = &config.blobstore;
     match &blobs.location {
@@ -170,13 +180,11 @@ fn blobstore_config(config: &Config, data: &DataDir) -> BlobstoreConfig {
     }
 }
 
-fn worker_config(config: &Config, data: &DataDir, listen: SocketAddr) -> anyhow::Result<WorkerConfig> {
+fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig> {
     let mut bare_hosts = config.external_names.clone();
     bare_hosts.push(config.domain.clone());
     let mut denied_addresses = config.denied_addresses.clone();
-    if !listen.ip().is_unspecified() {
-        denied_addresses.push(listen.ip().to_string());
-    }
+    denied_addresses.extend(own_addresses::list().iter().map(ToString::to_string));
     let mut router_limits = config.router_limits.clone();
     router_limits.drain_ms = router_limits.drain_ms.min(config.drain_ms);
     Ok(WorkerConfig {

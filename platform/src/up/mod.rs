@@ -5,6 +5,7 @@ mod address;
 mod api;
 mod compose;
 mod data_dir;
+mod own_addresses;
 mod plane;
 mod process;
 mod ready;
@@ -15,7 +16,7 @@ mod supervisor;
 use crate::{
     config::{Config, ConfigFlags},
     version,
-    worker::{presence, serve::Worker},
+    worker::{lockdown, presence, serve::Worker},
 };
 use anyhow::Context as _;
 use compose::Platform;
@@ -67,7 +68,8 @@ pub fn presence_folder(run_dir: &Path) -> PathBuf {
 pub fn run(args: Up) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
     let observing = virga_telemetry::init(&config.telemetry, "virga", "control")?;
-    crate::worker::lockdown::raise_file_limit();
+    lockdown::no_core_dumps()?;
+    lockdown::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let end = runtime.block_on(control(&config, &args, &observing));
     // Exporters still hold what the last steps said; they send it from a thread of their own.

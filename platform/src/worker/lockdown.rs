@@ -61,8 +61,7 @@ const REFUSED: &[libc::c_long] = &[
 
 /// Gives all of it up, for this process and every thread it will start. Must run before threads exist.
 pub fn apply() -> anyhow::Result<()> {
-    // A core dump would hold the memory of every tenant.
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core dumps cannot be switched off")?;
+    no_core_dumps()?;
     let filter = SeccompFilter::new(
         REFUSED.iter().map(|&call| (call, Vec::new())).collect(),
         SeccompAction::Allow,
@@ -72,6 +71,11 @@ pub fn apply() -> anyhow::Result<()> {
     let program: BpfProgram = filter.try_into()?;
     // Sets PR_SET_NO_NEW_PRIVS first.
     seccompiler::apply_filter(&program).context("the system call filter cannot be installed")
+}
+
+/// A core dump would hold the memory of every tenant, and the platform's secrets.
+pub fn no_core_dumps() -> anyhow::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core dumps cannot be switched off")
 }
 
 /// Lets the process hold as many files and sockets as the system allows it.
