@@ -65,7 +65,7 @@ pub struct Bits {
 impl Bits {
     /// Reads the names and hashes of everything at `path`.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let metadata = std::fs::metadata(path).with_context(|| format!("The specified path '{}' does not exist.", path.display()))?;
+        let metadata = std::fs::metadata(path).with_context(|| format!("'{}' cannot be read", path.display()))?;
         let (source, entries) = if metadata.is_dir() {
             let path = path.canonicalize()?;
             let entries = folder_entries(&path)?;

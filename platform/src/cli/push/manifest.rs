@@ -44,6 +44,9 @@ pub fn plan(args: &Push, working_dir: &Path) -> anyhow::Result<Plan> {
             (None, Some(path), Some(file)) => file.parent().unwrap_or(working_dir).join(path),
             _ => working_dir.to_owned(),
         };
+        if !path.exists() {
+            bail!("The specified path '{}' does not exist.", path.display());
+        }
         planned.push(PlannedApp { name, path });
     }
     Ok(Plan { yaml: serde_yaml_ng::to_string(&root)?, apps: planned, file })
@@ -238,16 +241,22 @@ mod tests {
 
     #[test]
     fn a_name_picks_one_app_or_renames_the_only_one() {
-        let two = "applications:\n- name: a\n- name: b\n  path: sub\n";
+        let two = "applications:\n- name: a\n- name: b\n  path: .\n";
         let (plan, root) = planned(Some(two), |args| args.name = Some("b".into())).unwrap();
         assert_eq!(plan.apps.len(), 1);
-        assert!(plan.apps[0].path.ends_with("sub"));
+        assert!(plan.apps[0].path.ends_with("."));
         assert_eq!(root["applications"].as_sequence().unwrap().len(), 1);
         let error = planned(Some(two), |args| args.name = Some("c".into())).unwrap_err();
         assert_eq!(error.to_string(), "Could not find app named 'c' in manifest");
         let (plan, _) = planned(Some("applications:\n- name: a\n"), |args| args.name = Some("c".into())).unwrap();
         assert_eq!(plan.apps[0].name, "c");
         assert!(planned(Some(two), |args| args.instances = Some(2)).unwrap_err().to_string().contains("multiple apps"));
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_said_before_anything_happens() {
+        let error = planned(Some("applications:\n- name: a\n  path: nowhere\n"), |_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("The specified path '") && error.ends_with("nowhere' does not exist."), "{error}");
     }
 
     #[test]

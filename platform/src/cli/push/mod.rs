@@ -62,6 +62,7 @@ async fn push_app(client: &Client, ui: Ui, target: &Targeted, planned: &PlannedA
     if let Some(strategy) = args.strategy.as_deref().filter(|_| app.state == "STARTED" && !args.no_start) {
         ui.line(format!("Starting deployment for app {}...", app.name))?;
         deployment::run(client, ui, &app.guid, strategy, Some(&staged.droplet), options(args)?).await?;
+        receipt.step("deploy");
     } else {
         set_droplet(client, &app, &staged.droplet, args).await?;
         if args.no_start {
