@@ -206,6 +206,7 @@ mod tests {
 
     fn planned(manifest: Option<&str>, change: impl FnOnce(&mut Push)) -> anyhow::Result<(Plan, Value)> {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
         if let Some(text) = manifest {
             std::fs::write(folder.path().join("manifest.yml"), text).unwrap();
         }
@@ -241,10 +242,10 @@ mod tests {
 
     #[test]
     fn a_name_picks_one_app_or_renames_the_only_one() {
-        let two = "applications:\n- name: a\n- name: b\n  path: .\n";
+        let two = "applications:\n- name: a\n- name: b\n  path: sub\n";
         let (plan, root) = planned(Some(two), |args| args.name = Some("b".into())).unwrap();
         assert_eq!(plan.apps.len(), 1);
-        assert!(plan.apps[0].path.ends_with("."));
+        assert!(plan.apps[0].path.ends_with("sub"));
         assert_eq!(root["applications"].as_sequence().unwrap().len(), 1);
         let error = planned(Some(two), |args| args.name = Some("c".into())).unwrap_err();
         assert_eq!(error.to_string(), "Could not find app named 'c' in manifest");
