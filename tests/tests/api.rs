@@ -15,7 +15,10 @@ async fn links_follow_the_address_that_was_asked() -> anyhow::Result<()> {
     let platform = Platform::start(1).await?;
     let bare = root_at(&platform, platform.listen()).await?;
     for link in ["self", "uaa", "login", "log_cache"] {
-        ensure!(bare["links"][link]["href"].as_str().map(|href| href.trim_end_matches('/')) == Some(platform.api().as_str()), "{link}: {bare}");
+        ensure!(
+            bare["links"][link]["href"].as_str().map(|href| href.trim_end_matches('/')) == Some(platform.api().as_str()),
+            "{link}: {bare}"
+        );
     }
     let port = platform.listen().rsplit_once(':').context("no port")?.1.to_owned();
     let named = root_at(&platform, &format!("api.virga.localhost:{port}")).await?;
