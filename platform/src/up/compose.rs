@@ -15,7 +15,7 @@ use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
 use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts};
-use virga_model::Sha256Digest;
+use virga_model::{Sha256Digest, UserGuid};
 use virga_scheduler::SchedulerConfig;
 use virga_serve::{
     Clock, Endpoints, SystemClock, Tasks,
@@ -65,12 +65,7 @@ impl Platform {
         let blobs = Blobstore::open_at(&blobstore_config(config, data)).context("the blobstore cannot be opened")?;
         let log_cache = Arc::new(LogCacheStore::new(CacheLimits { total_bytes: config.log_cache.bytes, ..CacheLimits::default() }));
         let metrics = Arc::new(Registry::new(BuildInfo { version: crate::version::VERSION, revision: "unknown" }, Some(log_cache.clone())));
-        let endpoints = Arc::new(Endpoints {
-            domain: config.domain.clone(),
-            scheme: config.external_scheme.clone(),
-            port: config.external_port.unwrap_or(listen.port()),
-            names: config.external_names.clone(),
-        });
+        let endpoints = Arc::new(endpoints(config, listen));
         let uaa = Uaa::open(store.clone(), config.uaa.clone(), endpoints.issuer(), clock.clone()).await?;
         let admin = virga_uaa::bootstrap(&store, clock.now(), config.admin_password.clone()).await?;
         let scheduler_config =
@@ -97,14 +92,7 @@ impl Platform {
             clock,
             config: controller_config(config),
         });
-        let first = Bootstrap {
-            organization: ORGANIZATION.to_owned(),
-            space: SPACE.to_owned(),
-            admin: admin.admin,
-            admin_name: virga_uaa::ADMIN_USERNAME.to_owned(),
-        };
-        let made = virga_controller::bootstrap(&controller, &first).await;
-        made.map_err(|error| anyhow::anyhow!("the first rows cannot be made: {error} ({:?})", error.api().context))?;
+        make_first_rows(&controller, admin.admin).await?;
         let page = Page { registry: metrics.clone(), scheduler: scheduler.clone() };
         api::serve_api(&worker_config.api_socket, controller.clone(), &uaa, page.clone(), endpoints.clone(), config, tasks)?;
         tasks.spawn("gauges", keep_gauges(page.clone(), tasks.draining()));
@@ -164,6 +152,26 @@ async fn keep_gauges(page: Page, draining: CancellationToken) {
     while draining.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
         page.refresh();
     }
+}
+
+fn endpoints(config: &Config, listen: SocketAddr) -> Endpoints {
+    Endpoints {
+        domain: config.domain.clone(),
+        scheme: config.external_scheme.clone(),
+        port: config.external_port.unwrap_or(listen.port()),
+        names: config.external_names.clone(),
+    }
+}
+
+async fn make_first_rows(controller: &Controller, admin: UserGuid) -> anyhow::Result<()> {
+    let first = Bootstrap {
+        organization: ORGANIZATION.to_owned(),
+        space: SPACE.to_owned(),
+        admin,
+        admin_name: virga_uaa::ADMIN_USERNAME.to_owned(),
+    };
+    let made = virga_controller::bootstrap(controller, &first).await;
+    made.map_err(|error| anyhow::anyhow!("the first rows cannot be made: {error} ({:?})", error.api().context))
 }
 
 fn blobstore_config(config: &Config, data: &DataDir) -> BlobstoreConfig {
