@@ -1,5 +1,7 @@
 //! Rows of the app side on both databases: what is written is what is read, lost races are noticed, lists filter.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::BTreeMap;
 use virga_model::{
     AppGuid, BuildGuid, DeploymentGuid, DropletGuid, OrgGuid, PackageGuid, ProcessGuid, QuotaGuid, Sha256Digest, SpaceGuid, Timestamp,
@@ -222,7 +224,7 @@ async fn everything_from_package_to_deployment_is_kept() {
         let mut current = DropletFilter { current: true, ..DropletFilter::default() };
         assert_eq!(droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().total, 0);
         current.current = false;
-        assert_eq!(droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().rows, [droplet.clone()]);
+        assert_eq!(droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().rows, std::slice::from_ref(&droplet));
         let filter = PackageFilter { states: Some(vec!["READY".into()]), ..PackageFilter::default() };
         assert_eq!(packages::list(&mut tx, &filter, Visible::All, &Listing::default()).await.unwrap().rows, [package]);
 
@@ -250,7 +252,7 @@ async fn resources_are_found_by_what_clients_know_and_forgotten_when_unused() {
         assert_eq!(resources::find(&mut tx, "aa", 6).await.unwrap(), None);
         assert_eq!(resources::list_unused(&mut tx, now(), 10).await.unwrap(), []);
         let later = Timestamp::from_microsecond(now().as_microsecond() + 1).unwrap();
-        assert_eq!(resources::list_unused(&mut tx, later, 10).await.unwrap(), [resource.clone()]);
+        assert_eq!(resources::list_unused(&mut tx, later, 10).await.unwrap(), std::slice::from_ref(&resource));
         resources::delete(&mut tx, &resource).await.unwrap();
         assert_eq!(resources::find(&mut tx, "aa", 5).await.unwrap(), None);
     })

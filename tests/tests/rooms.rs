@@ -1,5 +1,7 @@
 //! The arrows between the rooms are those of the plan (ARCHITECTURE.md), and no heavy dependency has two owners.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 
