@@ -19,6 +19,7 @@ use crate::{
     unzip::{self, UnzipLimits},
 };
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -138,7 +139,7 @@ impl StagingService {
         let buildpack = detect::choose(&app, &request.buildpacks)?;
         log.say(format!("Buildpack: {} {}", buildpack.name(), buildpack.version()));
         let past = PastStagings::of(&self.folder.join("cache"), request.app).map_err(|error| failure::internal("keep a cache", &error))?;
-        let content = content_key(&app, buildpack, request)?;
+        let content = content_key(&app, buildpack)?;
         steps.done("detect");
         if let Some(mut staged) = past.same(&content)
             && self.still_there(&staged, &past, &content).await
@@ -192,7 +193,7 @@ impl StagingService {
         let json = serde_json::to_vec(order).map_err(|error| failure::internal("write the staging request", &error))?;
         let path = scratch.join("request.json");
         fs::write(&path, json).map_err(|error| failure::internal("write the staging request", &error))?;
-        let command = command::prepare(&self.compiler.program, &["stage".as_ref(), path.as_os_str()], scratch, &request.environment);
+        let command = command::prepare(&self.compiler.program, &["stage".as_ref(), path.as_os_str()], scratch, &BTreeMap::new());
         let watch = Watch {
             wall: request.timeout,
             memory_bytes: request.memory_mb << 20,
@@ -310,11 +311,7 @@ impl Stager for StagingService {
         let _permit = self.permits.acquire().await.map_err(|error| failure::internal("stage now", &error))?;
         let scratch = Scratch::new(self.folder.join("staging").join(request.build.to_string()))
             .map_err(|error| failure::internal("make a folder", &error))?;
-        let staged = self.stage_in(&request, scratch.path(), &log).await;
-        if let Err(error) = &staged {
-            log.line(virga_contract::logs::LogStream::Err, format!("Staging failed: {error}"));
-        }
-        staged
+        self.stage_in(&request, scratch.path(), &log).await
     }
 
     async fn adopt(&self, droplet: Sha256Digest) -> Result<StagedDroplet, StagingError> {
@@ -328,18 +325,16 @@ impl Stager for StagingService {
     }
 }
 
-/// Names everything that a droplet depends on: the app's files, its own environment, and what builds it.
-fn content_key(app: &Path, buildpack: Buildpack, request: &StagingRequest) -> Result<Sha256Digest, StagingError> {
+/// Names everything that a droplet depends on: the app's files and what builds it. The app's environment is not among it:
+/// no build sees it.
+fn content_key(app: &Path, buildpack: Buildpack) -> Result<Sha256Digest, StagingError> {
     let tree = files::tree_digest(app).map_err(|error| failure::internal("read the package", &error))?;
     let toolchain = match buildpack {
         Buildpack::Nodejs => toolchain::digest(&crate::nodejs::TOOLCHAIN),
         Buildpack::Python => toolchain::digest(&crate::python::TOOLCHAIN),
         Buildpack::Wasm | Buildpack::Staticfile => String::new(),
     };
-    // What the platform itself says of the app (VCAP_APPLICATION with its version, CF_…) changes at every push and shapes nothing.
-    let environment: Vec<_> =
-        request.environment.iter().filter(|(name, _)| !name.starts_with("VCAP_") && !name.starts_with("CF_")).collect();
-    let text = format!("{tree} {} {} {toolchain} {environment:?}", buildpack.name(), buildpack.version());
+    let text = format!("{tree} {} {} {toolchain}", buildpack.name(), buildpack.version());
     Ok(Sha256Digest::of(text.as_bytes()))
 }
 

@@ -39,6 +39,14 @@ async fn node_apps_become_components() {
     let express = staged(&platform, platform.sample("javascript-express", &[]).await).await;
     assert_eq!(express.guest, GuestKind::HttpP2);
 
+    // The platform's own files are out of the bundler's reach.
+    let secret = platform.data_dir().join("secret.json");
+    std::fs::write(&secret, r#"{"key":"hunter2"}"#).unwrap();
+    let thief = format!("import secret from '{}';\nexport default {{ fetch: () => new Response(secret.key) }};\n", secret.display());
+    let error = platform.service.stage(platform.sample("javascript-hono", &[("src/index.js", thief.as_bytes())]).await).await.unwrap_err();
+    assert_eq!(error.kind, StagingErrorKind::CompileFailed);
+    assert!(platform.lines.text().contains("secret.json is not a file of the app"), "{}", platform.lines.text());
+
     let broken = platform.sample("javascript-hono", &[("src/index.js", b"import nothing from './absent.js';\n")]).await;
     let error = platform.service.stage(broken).await.unwrap_err();
     assert_eq!(error.kind, StagingErrorKind::CompileFailed);

@@ -21,6 +21,9 @@ const PASSED_ON_PREFIXES: [&str; 3] = ["npm_config_", "NPM_CONFIG_", "PIP_"];
 
 /// A command of `program` that sees nothing of the platform's environment but the above, works in `folder`, and leads a
 /// process group of its own.
+///
+/// The environment that a user set for an app is not among it on purpose: package managers and language tools take orders
+/// from their environment (`NODE_OPTIONS`, `PIP_NO_BINARY`, `npm_config_git`), and would run the user's code unconfined.
 pub(crate) fn prepare(
     program: &Path,
     arguments: &[&OsStr],
@@ -37,8 +40,7 @@ pub(crate) fn prepare(
         .env("HOME", folder.join("home"))
         .env("TMPDIR", folder.join("tmp"))
         .env("LANG", "C.UTF-8")
-        // What the app's owner sets wins, except for where the platform's own program looks for its parts.
-        .envs(environment.iter().filter(|(name, _)| !name.starts_with("LD_") && *name != "PATH"))
+        .envs(environment)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

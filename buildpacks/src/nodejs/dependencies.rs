@@ -20,6 +20,7 @@ pub(super) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec
         return Ok(installed(&modules, package));
     }
     let failed = |error: io::Error| failure::internal("keep the app's packages", &error);
+    keep_harmless_settings(&app.join(".npmrc")).map_err(failed)?;
     // Packages that lie in the app's own folder cannot be installed apart from it.
     if package.workspaces.is_some()
         || package.dependencies.values().any(|version| version.starts_with("file:") || version.starts_with("link:"))
@@ -45,6 +46,26 @@ pub(super) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec
     }
     std::os::unix::fs::symlink(kept.join("node_modules"), &modules).map_err(failed)?;
     Ok(installed(&modules, package))
+}
+
+/// Leaves of the app's .npmrc what says where packages come from. Other settings name programs that npm would run
+/// (`git`, `script-shell`, `node-options`).
+fn keep_harmless_settings(npmrc: &Path) -> io::Result<()> {
+    match fs::read_to_string(npmrc) {
+        Ok(text) => fs::write(npmrc, harmless(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn harmless(npmrc: &str) -> String {
+    let is_harmless = |line: &&str| {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        matches!(key, "registry" | "legacy-peer-deps" | "strict-peer-deps" | "engine-strict" | "always-auth")
+            || key.ends_with(":registry")
+            || key.starts_with("//")
+    };
+    npmrc.lines().filter(is_harmless).fold(String::new(), |kept, line| kept + line + "\n")
 }
 
 fn npm(folder: &Path, cache: &Path) -> Result<(), StagingError> {
@@ -97,4 +118,16 @@ fn installed(modules: &Path, package: &Package) -> Vec<Software> {
         Some(Software { name: name.clone(), version: json.get("version")?.as_str()?.to_owned() })
     };
     package.dependencies.keys().filter_map(version_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_run_programs_are_dropped() {
+        let npmrc = "registry=https://npm.example\n@mine:registry = https://other.example\n//other.example/:_authToken=x\ngit=./evil\nnode-options=--require ./evil.js\nscript-shell=./evil\n";
+        let kept = harmless(npmrc);
+        assert_eq!(kept, "registry=https://npm.example\n@mine:registry = https://other.example\n//other.example/:_authToken=x\n");
+    }
 }

@@ -1,9 +1,10 @@
 //! The app's Python packages: installed by pip into a folder of their own, kept per app and per content of what names them.
 
+use super::requirements;
 use crate::{child::entry::say, failure, tool, toolchain};
 use sha2::{Digest as _, Sha256};
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -26,15 +27,15 @@ pub(super) fn install(app: &Path, cache: &Path) -> Result<Packages, StagingError
     let wanted = wanted(app)?;
     let kept = cache.join(format!("pip-{}", wanted.key));
     if kept.is_dir() {
-        if !wanted.arguments.is_empty() {
+        if !wanted.lines.is_empty() {
             say("The app's packages are as at the last push; nothing to download");
         }
     } else {
         let scratch = cache.join("pip-installing");
         toolchain::remove(&scratch);
         fs::create_dir_all(&scratch).map_err(failed)?;
-        if !wanted.arguments.is_empty() {
-            pip(app, cache, &scratch, &wanted.arguments)?;
+        if !wanted.lines.is_empty() {
+            pip(cache, &scratch, &wanted.lines)?;
         }
         remove_others(cache).map_err(failed)?;
         fs::rename(&scratch, &kept).map_err(failed)?;
@@ -50,24 +51,24 @@ pub(super) fn install(app: &Path, cache: &Path) -> Result<Packages, StagingError
 }
 
 struct Wanted {
-    /// For pip; empty if nothing is wanted.
-    arguments: Vec<OsString>,
+    /// Lines for pip; empty if nothing is wanted.
+    lines: Vec<String>,
     key: String,
 }
 
 fn wanted(app: &Path) -> Result<Wanted, StagingError> {
-    let requirements = app.join("requirements.txt");
-    if let Ok(text) = fs::read(&requirements) {
-        let names_any = String::from_utf8_lossy(&text).lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
-        let arguments = if names_any { vec!["-r".into(), requirements.into_os_string()] } else { Vec::new() };
-        return Ok(Wanted { arguments, key: key(&text) });
-    }
-    let Ok(text) = fs::read_to_string(app.join("pyproject.toml")) else { return Ok(Wanted { arguments: Vec::new(), key: key(b"") }) };
-    let project: toml::Table = text.parse().map_err(|error| failure::compile(format!("pyproject.toml cannot be read: {error}")))?;
-    let named = project.get("project").and_then(|project| project.get("dependencies")).and_then(toml::Value::as_array);
-    let arguments: Vec<OsString> =
-        named.into_iter().flatten().filter_map(toml::Value::as_str).filter(|one| !one.starts_with('-')).map(Into::into).collect();
-    Ok(Wanted { arguments, key: key(text.as_bytes()) })
+    let lines = if app.join("requirements.txt").is_file() {
+        requirements::read(app, "requirements.txt")?
+    } else if let Ok(text) = fs::read_to_string(app.join("pyproject.toml")) {
+        let project: toml::Table = text.parse().map_err(|error| failure::compile(format!("pyproject.toml cannot be read: {error}")))?;
+        let named = project.get("project").and_then(|project| project.get("dependencies")).and_then(toml::Value::as_array);
+        let named = named.into_iter().flatten().filter_map(toml::Value::as_str);
+        named.map(|line| requirements::checked(line, "pyproject.toml")).collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    let key = key(lines.join("\n").as_bytes());
+    Ok(Wanted { lines, key })
 }
 
 fn key(text: &[u8]) -> String {
@@ -77,26 +78,34 @@ fn key(text: &[u8]) -> String {
     Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(32).collect()
 }
 
-fn pip(app: &Path, cache: &Path, target: &Path, wanted: &[OsString]) -> Result<(), StagingError> {
+/// Only wheels: a package without one would have to be built by code of its own, unconfined.
+fn pip(cache: &Path, target: &Path, lines: &[String]) -> Result<(), StagingError> {
+    let failed = |error: io::Error| failure::internal("write the list of packages", &error);
+    let list = cache.join("pip-requirements.txt");
+    fs::write(&list, lines.join("\n")).map_err(failed)?;
     let store = cache.join("pip-cache");
-    let common =
-        ["-m", "pip", "install", "--disable-pip-version-check", "--no-warn-script-location", "--no-compile", "--upgrade", "--target"]
-            .map(OsStr::new);
-    let run = |more: &[&str]| {
-        let arguments =
-            common.into_iter().chain([target.as_os_str()]).chain(more.iter().map(OsStr::new)).chain(wanted.iter().map(OsString::as_os_str));
-        tool::run("python3", arguments, app, &[("PIP_CACHE_DIR", store.as_os_str())])
-            .map_err(|error| failure::internal("start pip", &error))
-    };
-    if run(&["--only-binary=:all:", "--python-version", PYTHON_VERSION])? {
-        return Ok(());
+    // Isolated (-I) and in an empty folder: nothing of the app is on the path of the Python that runs pip.
+    let options = [
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-warn-script-location",
+        "--no-compile",
+        "--only-binary=:all:",
+        "--python-version",
+        PYTHON_VERSION,
+        "--target",
+    ];
+    let arguments = options.iter().map(OsStr::new).chain([target.as_os_str(), OsStr::new("-r"), list.as_os_str()]);
+    match tool::run("python3", arguments, target, &[("PIP_CACHE_DIR", store.as_os_str())]) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(failure::compile(format!(
+            "pip could not install the app's packages; its reason stands in the log above. Each needs a wheel for Python {PYTHON_VERSION} (pure Python, or with native parts that it can do without)"
+        ))),
+        Err(error) => Err(failure::internal("start pip", &error)),
     }
-    // A package without a wheel, however pure, must be built; that runs code of the package.
-    say("Not every package has a wheel; trying once more with building allowed");
-    if run(&[])? {
-        return Ok(());
-    }
-    Err(failure::compile("pip could not install the app's packages; its reason stands in the log above"))
 }
 
 /// Only the newest set of packages of an app is kept.
@@ -104,7 +113,7 @@ fn remove_others(cache: &Path) -> io::Result<()> {
     for entry in fs::read_dir(cache)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("pip-") && name != "pip-cache" && name != "pip-installing" {
+        if name.starts_with("pip-") && entry.file_type()?.is_dir() && name != "pip-cache" && name != "pip-installing" {
             fs::remove_dir_all(entry.path())?;
         }
     }

@@ -1,6 +1,7 @@
 //! The `python` buildpack: a WSGI app becomes a component with CPython and the app's imported modules in it.
 
 mod dependencies;
+mod requirements;
 mod sources;
 mod start;
 

@@ -1,6 +1,6 @@
 // Makes a core module from an app: bundle, then evaluate the bundle in the engine and keep the result.
 // usage: node build.mjs SOURCE_FOLDER ENTRY WORK_FOLDER, leaves WORK_FOLDER/snapshot.wasm
-import { writeFileSync } from 'node:fs';
+import { existsSync, realpathSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -47,9 +47,17 @@ const PACKAGES = {
 };
 const builtin = new Set(builtinModules.map((name) => name.replace(/^node:/, '')));
 
+// An app may bundle its own files and packages and what we add, not whatever else the platform can read.
+const roots = [source, join(source, 'node_modules'), home].flatMap((root) => (existsSync(root) ? [`${realpathSync(root)}/`] : []));
+
 const nodeModules = {
   name: 'node-modules',
-  setup({ onResolve }) {
+  setup({ onLoad, onResolve }) {
+    onLoad({ filter: /./, namespace: 'file' }, ({ path }) => {
+      const real = realpathSync(path);
+      if (roots.some((root) => real.startsWith(root))) return undefined;
+      return { errors: [{ text: `${path} is not a file of the app` }] };
+    });
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind, pluginData, resolveDir }) => {
       if (pluginData?.seen || kind === 'entry-point' || /^(wasi|virga):/.test(path)) return undefined;
       if (PACKAGES[path]) return { path: PACKAGES[path] };
