@@ -12,18 +12,27 @@ use support::{App, World, hello, limits};
 use virga_contract::body;
 use virga_model::process::ReusePolicy;
 
-async fn rate(world: &World, app: &App) -> f64 {
+/// One request; its answer must be good.
+async fn ask(world: &World, app: &App) {
+    let request = http::Request::get("/").header("host", "app.example").body(body::empty()).unwrap();
+    let answer = world.send(app, request).await.unwrap();
+    assert!(answer.status().is_success());
+    assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
+/// Requests a second with this many at a time.
+async fn rate(world: &World, app: &App, at_a_time: usize) -> f64 {
     let start = Instant::now();
-    let mut served = 0_u32;
-    while start.elapsed() < Duration::from_secs(3) {
-        for _ in 0..100 {
-            let request = http::Request::get("/").header("host", "app.example").body(body::empty()).unwrap();
-            let answer = world.send(app, request).await.unwrap();
-            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 17);
+    let client = || async {
+        let mut served = 0_u32;
+        while start.elapsed() < Duration::from_secs(3) {
+            ask(world, app).await;
+            served += 1;
+            tokio::task::yield_now().await;
         }
-        served += 100;
-        tokio::task::yield_now().await;
-    }
+        served
+    };
+    let served: u32 = futures::future::join_all((0..at_a_time).map(|_| client())).await.into_iter().sum();
     f64::from(served) / start.elapsed().as_secs_f64()
 }
 
@@ -34,11 +43,27 @@ async fn main() {
         Some(path) => std::fs::read(path).unwrap(),
         None => hello(),
     };
-    let fresh = world.push(&guest, |_| {});
-    let pooled = world.push(&guest, |process| process.reuse = Some(ReusePolicy::Pool));
+    let push = |reuse| {
+        world.push(&guest, |process| {
+            process.reuse = Some(reuse);
+            process.memory_mb = 1024;
+        })
+    };
+    let (fresh, pooled) = (push(ReusePolicy::Request), push(ReusePolicy::Pool));
     let start = Instant::now();
-    world.get(&fresh, "/").await.unwrap();
+    ask(&world, &fresh).await;
     println!("fetch, compile, map, answer   {:>8.2} ms", start.elapsed().as_secs_f64() * 1e3);
-    println!("fresh instance per request    {:>8.0} requests/s", rate(&world, &fresh).await);
-    println!("warm instances                {:>8.0} requests/s", rate(&world, &pooled).await);
+    for at_a_time in [1, 32] {
+        println!("{at_a_time:>2} at a time, fresh instances {:>9.0} requests/s", rate(&world, &fresh, at_a_time).await);
+        println!("{at_a_time:>2} at a time, warm instances  {:>9.0} requests/s", rate(&world, &pooled, at_a_time).await);
+    }
+    for report in world.host.reports() {
+        println!("{:?}", report.usage);
+    }
+    if !world.lines.all().is_empty() {
+        println!("first line of log: {}", world.lines.all()[0]);
+    }
+    for line in world.lines.all().iter().filter(|line| line.starts_with("[CELL]")).take(5) {
+        println!("{line}");
+    }
 }

@@ -36,8 +36,10 @@ use wasmtime_wasi_http::{
     },
 };
 
-/// How long a pooled request waits for a wasm instance at work before it makes another.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// How long a pooled request waits for a wasm instance at work, at most, before it makes another.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often it looks whether those are at work at all.
+const PATIENCE_STEP: Duration = Duration::from_millis(10);
 
 /// A wasm instance between two requests.
 pub struct Warm {
@@ -169,7 +171,8 @@ fn prepare(state: &mut GuestState, mut request: http::Request<Body>, exchange: A
 /// A warm wasm instance, or a new one.
 ///
 /// Where others of the app instance are at work, a pooled request first waits a moment for one of them: on one thread a
-/// second one would not be faster, only bigger. And where memory is used up, it waits until one of them is done.
+/// second one would not be faster, only bigger, unless the first does nothing but wait itself. And where memory is used
+/// up, a request waits until one of them is done.
 async fn take_or_start(
     instance: &Arc<AppInstance>,
     program: Arc<Program>,
@@ -185,9 +188,8 @@ async fn take_or_start(
             warm.store.data_mut().begin_request(meter);
             return Ok(warm);
         }
-        if std::mem::take(&mut is_patient) && instance.has_wasm_instances() {
-            // Too long a wait is no failure here: a new wasm instance is made instead.
-            let _came = timeout(PATIENCE, instance.room.notified()).await;
+        if is_patient && instance.has_wasm_instances() && started.elapsed() < PATIENCE {
+            is_patient = is_busy_until_room(instance).await;
             continue;
         }
         match start(instance, program.clone(), meter.clone()).await {
@@ -203,6 +205,14 @@ async fn take_or_start(
             Err(failed) => return Err(instance.guest_failed(&failed.error, failed.memory_was_refused)),
         }
     }
+}
+
+/// Waits for room. `false` when none came although the wasm instances at work left the thread mostly idle.
+async fn is_busy_until_room(instance: &AppInstance) -> bool {
+    let before = instance.cpu_ns.load(Relaxed);
+    let came = timeout(PATIENCE_STEP, instance.room.notified()).await.is_ok();
+    let used = Duration::from_nanos(instance.cpu_ns.load(Relaxed).saturating_sub(before));
+    came || used * 2 >= PATIENCE_STEP
 }
 
 /// A wasm instance that could not be made.
