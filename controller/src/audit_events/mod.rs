@@ -1,4 +1,4 @@
-//! Audit events: who did what. Read as a list; written by [`record`] in the transaction of what happened.
+//! Audit events: who did what. Read as a list; written by [`record()`] in the transaction of what happened.
 
 mod read;
 mod record;

@@ -2,7 +2,7 @@
 //! after a crash, therefore idempotent.
 //!
 //! An action calls [`start`] inside its transaction (or [`done`] where the work fits into it), commits, rings
-//! [`Controller::nudge_jobs`], and answers [`crate::answer::job`]. What an operation does stands in [`table`].
+//! [`crate::Controller::nudge_jobs`], and answers [`crate::answer::job`]. What an operation does stands in `table`.
 
 mod runner;
 mod show;

@@ -7,7 +7,7 @@ use std::{
 };
 use virga_model::droplet::DropletManifest;
 
-/// A folder that [`crate::unpack`] filled, with its manifest read.
+/// A folder that [`crate::unpack()`] filled, with its manifest read.
 #[derive(Debug, Clone)]
 pub struct DropletDir {
     root: PathBuf,
