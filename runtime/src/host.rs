@@ -1,6 +1,6 @@
 //! The cell of one worker: which app instances it has, and the way in for the router.
 
-use crate::{instance::AppInstance, loader::Loader, outbound::tls_connector, ticker::Ticker};
+use crate::{instance::AppInstance, leftovers, loader::Loader, outbound::tls_connector, ticker::Ticker};
 use arc_swap::ArcSwap;
 use std::{
     collections::HashMap,
@@ -21,6 +21,9 @@ use virga_model::InstanceGuid;
 
 /// How often idle wasm instances and idle code are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often the first worker of a box clears the cache folder.
+const CLEAR: Duration = Duration::from_secs(600);
 
 /// The cell could not be set up; the worker cannot do its work.
 #[derive(Debug, thiserror::Error)]
@@ -193,7 +196,36 @@ impl CellHost {
                 }
             }
         };
-        tokio::join!(probing, sweeping);
+        let clearing = async {
+            let mut beat = tokio::time::interval(CLEAR);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = beat.tick() => {}
+                }
+                if self.core.worker == 0 {
+                    self.clear_leftovers().await;
+                }
+            }
+        };
+        tokio::join!(probing, sweeping, clearing);
+    }
+
+    async fn clear_leftovers(&self) {
+        // Nothing is known yet to be unneeded.
+        if self.applied_revision().is_none() {
+            return;
+        }
+        let needed = self.instances.load().values().map(|instance| instance.process.droplet).collect();
+        let cache = self.core.loader.cache().to_owned();
+        let key = self.engine_key().to_owned();
+        let clearing = tokio::task::spawn_blocking(move || leftovers::clear(&cache, &key, &needed, std::time::SystemTime::now()));
+        match clearing.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(gone)) => tracing::info!(entries = gone, "cleared the cache folder of what no instance needs"),
+            Ok(Err(error)) => tracing::warn!(%error, "the cache folder could not be cleared"),
+            Err(error) => tracing::warn!(%error, "clearing the cache folder broke off"),
+        }
     }
 
     fn sweep(&self) {

@@ -8,6 +8,7 @@ mod environment;
 mod guest;
 mod host;
 mod instance;
+mod leftovers;
 mod limits;
 mod loader;
 mod outbound;

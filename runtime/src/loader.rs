@@ -118,6 +118,11 @@ impl Loader {
         self.seal.engine_key()
     }
 
+    /// The folder shared by the workers of the box.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
