@@ -224,7 +224,10 @@ async fn everything_from_package_to_deployment_is_kept() {
         let mut current = DropletFilter { current: true, ..DropletFilter::default() };
         assert_eq!(droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().total, 0);
         current.current = false;
-        assert_eq!(droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().rows, std::slice::from_ref(&droplet));
+        assert_eq!(
+            droplets::list(&mut tx, &current, Visible::All, &Listing::default()).await.unwrap().rows,
+            std::slice::from_ref(&droplet)
+        );
         let filter = PackageFilter { states: Some(vec!["READY".into()]), ..PackageFilter::default() };
         assert_eq!(packages::list(&mut tx, &filter, Visible::All, &Listing::default()).await.unwrap().rows, [package]);
 
