@@ -54,22 +54,27 @@ impl GuestState {
         self.meter = meter;
         self.connects.store(0, Relaxed);
     }
+
+    /// Instantiation is done: from now on it counts as alive.
+    pub(crate) fn was_made(&mut self) {
+        self.alive.instance.wasm_instances.fetch_add(1, Relaxed);
+        self.alive.was_made = true;
+    }
 }
 
-/// Counts a wasm instance as alive. Last in its store, so that whoever is told of the room finds the memory given back.
-struct Alive(Arc<AppInstance>);
-
-impl Alive {
-    fn new(instance: Arc<AppInstance>) -> Self {
-        instance.wasm_instances.fetch_add(1, Relaxed);
-        Self(instance)
-    }
+/// Counts a wasm instance as alive from the moment it was made. Last in its store, so that whoever is told of the room finds
+/// the memory given back. One that could not be made tells nobody: it left no more room than it had found.
+struct Alive {
+    instance: Arc<AppInstance>,
+    was_made: bool,
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.wasm_instances.fetch_sub(1, Relaxed);
-        self.0.room.notify_one();
+        if self.was_made {
+            self.instance.wasm_instances.fetch_sub(1, Relaxed);
+            self.instance.room.notify_one();
+        }
     }
 }
 
@@ -116,7 +121,7 @@ pub(crate) fn new_store(
             limiter: Limiter::new(instance.memory.clone()),
             meter,
             connects,
-            alive: Alive::new(instance.clone()),
+            alive: Alive { instance: instance.clone(), was_made: false },
         },
     );
     store.limiter(|state| &mut state.limiter);
@@ -125,7 +130,7 @@ pub(crate) fn new_store(
     store.epoch_deadline_callback(|context| {
         let state = context.data();
         let sampled = state.meter.tick()?;
-        state.alive.0.cpu_ns.fetch_add(sampled, Relaxed);
+        state.alive.instance.cpu_ns.fetch_add(sampled, Relaxed);
         // Through the runtime's own yield: the I/O driver gets its turn before this guest does.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });

@@ -195,6 +195,22 @@ async fn where_memory_is_used_up_requests_wait_for_one_another() {
 }
 
 #[tokio::test]
+async fn where_memory_stays_used_up_the_wait_ends_and_the_worker_goes_on() {
+    let world = World::new(CellLimits { request_cpu_ms: 500, queue_wait_ms: 50, ..limits() });
+    // Takes 25 of 64 MB and never answers: two fit, and nobody makes room while others wait for it.
+    let sample = include_str!("../../tests/apps/wat-hello/app.wat");
+    let greedy = sample
+        .replace("(memory (export \"memory\") 4)", "(memory (export \"memory\") 400)")
+        .replace("(call $say (i32.const 128) (i32.const 17))", "(loop $for-ever (br $for-ever))");
+    let app = &world.push(&wat::parse_str(greedy).unwrap(), |process| process.reuse = Some(ReusePolicy::Request));
+    let world = &world;
+    let answers = futures::future::join_all((0..8).map(|_| world.get(app, "/"))).await;
+    let ended = answers.iter().filter(|answer| matches!(answer, Err(CellError::Limit { limit: "request_cpu_ms", .. }))).count();
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(CellError::Overloaded { limit: "memory", .. }))).count();
+    assert_eq!((ended, refused), (2, 6), "{answers:?}");
+}
+
+#[tokio::test]
 async fn health_tells_what_is_wrong_with_an_app() {
     let world = World::new(limits());
     let healthy = world.push(&hello(), |_| {});

@@ -143,6 +143,7 @@ async fn run(
 /// Runs the command; any exit status but 0 is a failure.
 async fn call(pre: &CommandPre<GuestState>, store: &mut Store<GuestState>) -> wasmtime::Result<()> {
     let command = pre.instantiate_async(&mut *store).await?;
+    store.data_mut().was_made();
     match command.wasi_cli_run().call_run(&mut *store).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(())) => Err(wasmtime::Error::msg("it exited with status 1")),

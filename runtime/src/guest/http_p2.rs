@@ -198,7 +198,9 @@ async fn take_or_start(
                 return Ok(warm);
             }
             Err(failed) if failed.memory_was_refused && instance.has_wasm_instances() => {
-                if timeout(wait.saturating_sub(started.elapsed()), instance.room.notified()).await.is_err() {
+                let left = wait.saturating_sub(started.elapsed());
+                // Room may come again and again and each time be too small; the wait ends all the same.
+                if left.is_zero() || timeout(left, instance.room.notified()).await.is_err() {
                     return Err(instance.overloaded("memory"));
                 }
             }
@@ -235,6 +237,7 @@ pub(crate) async fn start(instance: &Arc<AppInstance>, program: Arc<Program>, me
     let mut store = new_store(instance, &program, meter, None)?;
     match pre.instantiate_async(&mut store).await {
         Ok(proxy) => {
+            store.data_mut().was_made();
             let born_bytes = store.data().limiter.held();
             Ok(Warm { store, proxy, program, served: 0, born_bytes })
         }

@@ -141,6 +141,7 @@ impl HandlerState for Handler {
             Ok(service) => service,
             Err(error) => return Err(wasmtime::Error::new(instance.guest_failed(&error, store.data_mut().limiter.take_refused()))),
         };
+        store.data_mut().was_made();
         let idle = Duration::from_millis(limits.cell.pooled_idle_ms);
         let expiration =
             Expiration { idle, wall: limits.request_wall(), gone: Box::pin(instance.gone.clone().cancelled_owned()), timer: None };
