@@ -67,7 +67,7 @@ def wrk(port, host=None, path="/", seconds=SECONDS):
     subprocess.run(warm + [f"http://127.0.0.1:{port}{path}"], capture_output=True, check=True)
     text = subprocess.run(command + [f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-    latency = {p: re.search(rf"{p}%\s+(\S+)", text).group(1) for p in ("50", "99")}
+    latency = {p: re.search(rf"^\s+{p}%\s+(\S+)", text, re.M).group(1) for p in ("50", "99")}
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     broken = re.search(r"Socket errors: (.*)", text)
     failures = (bad.group(1) + " not 2xx" if bad else "") + (" " + broken.group(1) if broken else "")
@@ -274,30 +274,37 @@ def percentile(values, share):
 
 
 def cold(report, count=200):
-    """The idle limit is set short so that an app falls idle between two samples; one worker, so that each sample is the first there.
+    """The idle limit is set short so that apps fall idle between two samples; one worker each, so that each sample is the first there.
 
-    Code is mapped per droplet: a second app of the same source that is kept busy keeps it mapped.
+    Code is mapped per droplet: on the second platform an app of the same source that is kept busy (ten requests a second) keeps it
+    mapped. Both platforms are sampled in turn, after the same pause.
     """
-    rows = []
-    for what, keep in (("from disk (code unmapped)", False), ("from mapped code", True)):
-        data = tempfile.mkdtemp(prefix="virga-bench-")
-        try:
-            with Virga(data, 1, {"VIRGA_CELL_LIMITS__POOLED_IDLE_MS": "200"}) as virga:
-                for app, sample in (("wat", "wat-hello"), ("hono", "javascript-hono")):
+    apps = (("wat", "wat-hello"), ("hono", "javascript-hono"))
+    folders = [tempfile.mkdtemp(prefix="virga-bench-") for _ in range(2)]
+    samples = {}
+    try:
+        idle = {"VIRGA_CELL_LIMITS__POOLED_IDLE_MS": "200"}
+        with Virga(folders[0], 1, idle) as disk, Virga(folders[1], 1, idle) as mapped:
+            for app, sample in apps:
+                for virga in (disk, mapped):
                     virga.push(app, sample)
-                    virga.push(f"{app}-busy", sample)
-                    samples = []
-                    for _ in range(count):
-                        until = time.monotonic() + IDLE_SECONDS
-                        while time.monotonic() < until:
-                            if keep:
-                                first_byte(virga.port, virga.host(f"{app}-busy"))
-                            time.sleep(0.1)
-                        samples.append(first_byte(virga.port, virga.host(app)))
-                    rows.append([sample, what, f"{statistics.median(samples):.2f}", f"{percentile(samples, 0.99):.2f}", str(len(samples))])
-        finally:
-            shutil.rmtree(data, ignore_errors=True)
-    report.append(("Cold start of an idle app, milliseconds to the first byte", ["app", "state", "p50", "p99", "samples"], rows))
+                mapped.push(f"{app}-busy", sample)
+            for _ in range(count):
+                until = time.monotonic() + IDLE_SECONDS
+                while time.monotonic() < until:
+                    for app, _ in apps:
+                        first_byte(mapped.port, mapped.host(f"{app}-busy"))
+                    time.sleep(0.1)
+                for app, sample in apps:
+                    for virga, what in ((disk, "from disk (code unmapped)"), (mapped, "from mapped code")):
+                        samples.setdefault((sample, what), []).append(first_byte(virga.port, virga.host(app)))
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    report.append(("Cold start of an idle app, milliseconds to the first byte", ["app", "state", "p50", "p99", "samples"], [
+        [sample, what, f"{statistics.median(times):.2f}", f"{percentile(times, 0.99):.2f}", str(len(times))]
+        for (sample, what), times in samples.items()
+    ]))
 
 
 def memory(report, count=1000):
@@ -377,9 +384,10 @@ def main():
     for name, group in groups.items():
         if not only or name in only:
             print(f"measuring: {name}", flush=True)
+            before = len(report)
             group(report)
+            print(markdown(report[before:]), flush=True)
     text = markdown(report)
-    print(text)
     if only:
         return
     head = open(os.path.join(HERE, "method.md"), encoding="utf-8").read()

@@ -46,6 +46,8 @@ impl WorkerProcess {
                 command.env(name, value);
             }
         }
+        // An error of a guest is told in words; a backtrace of the host at each would cost more than the guest.
+        command.env("RUST_LIB_BACKTRACE", "0");
         // A process group of its own: a Ctrl-C at the terminal is for the control process, which tells its workers.
         command.process_group(0).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(false);
         let child = command.spawn().context("a worker process cannot be started")?;
