@@ -21,7 +21,7 @@ pub struct Platform {
     data: tempfile::TempDir,
     listen: String,
     workers: u32,
-    settings: &'static [(&'static str, &'static str)],
+    settings: Vec<(&'static str, String)>,
     /// What `virga up --output json` said.
     pub ready: Value,
     http: reqwest::Client,
@@ -49,14 +49,14 @@ impl Platform {
     /// # Errors
     /// When it does not come up, with what it printed.
     pub async fn start(workers: u32) -> anyhow::Result<Self> {
-        Self::start_with(workers, &[]).await
+        Self::start_with(workers, Vec::new()).await
     }
 
     /// The same with settings, as `VIRGA_…` variables.
     ///
     /// # Errors
     /// As [`Platform::start`].
-    pub async fn start_with(workers: u32, settings: &'static [(&'static str, &'static str)]) -> anyhow::Result<Self> {
+    pub async fn start_with(workers: u32, settings: Vec<(&'static str, String)>) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let listen = listener.local_addr()?.to_string();
         drop(listener);
@@ -84,7 +84,7 @@ impl Platform {
             .arg(self.data.path())
             .env("VIRGA_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env_remove("VIRGA_TEST_POSTGRES_URL")
-            .envs(self.settings.iter().copied())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::options().create(true).append(true).open(self.log_file())?)

@@ -1,8 +1,15 @@
 //! What breaks and what must not be felt: killed workers, killed control processes, restarts, orderly stops.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use virga_tests::{Platform, Push, until};
+
+/// More than the sockets between client and server can hold.
+const BIG_FILE_BYTES: usize = 32 << 20;
 
 async fn platform_with_app() -> anyhow::Result<Platform> {
     let platform = Platform::start(2).await?;
@@ -80,4 +87,44 @@ async fn an_orderly_stop_ends_with_code_zero_and_leaves_no_process() -> anyhow::
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn an_answer_in_flight_survives_an_orderly_stop() -> anyhow::Result<()> {
+    let mut platform = Platform::start(2).await?;
+    platform.login().await?;
+    let site = tempfile::tempdir()?;
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+    .take(BIG_FILE_BYTES)
+    .collect();
+    std::fs::write(site.path().join("index.html"), "Hello")?;
+    std::fs::write(site.path().join("noise.bin"), &noise)?;
+    platform.ok(&["push", "site", "-p", &site.path().to_string_lossy()]).await?;
+
+    let mut client = TcpStream::connect(platform.listen()).await?;
+    let request = format!("GET /noise.bin HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", virga_tests::platform::host_of("site"));
+    client.write_all(request.as_bytes()).await?;
+    let mut answer = vec![0; 4096];
+    client.read_exact(&mut answer).await?;
+    // The rest is read only when the stop is under way: nobody takes new connections any more.
+    let listen = platform.listen().to_owned();
+    let (stopped, rest) = tokio::join!(platform.stop(), async {
+        until("a closed port", Duration::from_secs(5), || async {
+            ensure!(TcpStream::connect(&listen).await.is_err());
+            Ok(())
+        })
+        .await?;
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await?;
+        anyhow::Ok(rest)
+    });
+    ensure!(stopped? == Some(0), "the stop was not orderly");
+    answer.extend(rest?);
+    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("no head")?;
+    ensure!(answer[head + 4..] == noise[..], "{} of {BIG_FILE_BYTES} bytes arrived", answer.len() - head - 4);
+    Ok(())
 }

@@ -6,7 +6,7 @@ use virga_tests::{Platform, Push, until};
 
 /// Pushes a hostile sample beside a good one, hits it, and looks for `named` in its own log while the good one answers.
 async fn is_bounded(sample: &str, named: &str) -> anyhow::Result<()> {
-    let platform = Platform::start_with(2, &[("VIRGA_CELL_LIMITS__REQUEST_CPU_MS", "1000")]).await?;
+    let platform = Platform::start_with(2, vec![("VIRGA_CELL_LIMITS__REQUEST_CPU_MS", "1000".into())]).await?;
     platform.login().await?;
     platform.push("good", "wat-hello", Push::default()).await?;
     platform.push("bad", &format!("hostile/{sample}"), Push { flags: &["-m", "64M", "-u", "process"] }).await?;

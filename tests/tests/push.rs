@@ -43,6 +43,28 @@ async fn a_component_in_text_form_lives() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn the_same_app_lives_inside_the_control_process() -> anyhow::Result<()> {
+    let platform = Platform::start(0).await?;
+    platform.login().await?;
+    ensure!(platform.worker_pids()?.is_empty());
+    lives_through_its_life(&platform, "wat", "wat-hello", "Hello").await
+}
+
+/// Only where the tests' PostgreSQL runs, as under `tests/run`.
+#[tokio::test]
+async fn rows_may_live_in_postgresql() -> anyhow::Result<()> {
+    let Ok(url) = std::env::var("VIRGA_TEST_POSTGRES_URL") else { return Ok(()) };
+    let mut platform = Platform::start_with(1, vec![("VIRGA_DATABASE__URL", url)]).await?;
+    platform.login().await?;
+    lives_through_its_life(&platform, "wat", "wat-hello", "Hello").await?;
+    platform.push("stays", "wat-hello", Push::default()).await?;
+    ensure!(platform.stop().await? == Some(0));
+    platform.start_control().await?;
+    until("the app answers again", Duration::from_secs(20), || platform.get_ok("stays", "/")).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_static_site_lives() -> anyhow::Result<()> {
     let platform = Platform::start(2).await?;
     platform.login().await?;
