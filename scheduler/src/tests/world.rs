@@ -259,12 +259,13 @@ impl Worker {
     pub(super) async fn apply(&mut self, is: impl Fn(&CellSnapshot) -> bool) {
         let wait = async {
             loop {
+                // The one it has may be the one: there need not come another.
+                if self.snapshot.as_ref().is_some_and(|snapshot| is(snapshot)) {
+                    return;
+                }
                 let have = self.snapshot.as_ref().map(|snapshot| snapshot.revision);
                 if let Some(newer) = self.plane.snapshot(self.index, have, PATIENCE).await.unwrap() {
                     self.snapshot = Some(newer);
-                }
-                if is(self.snapshot()) {
-                    return;
                 }
             }
         };
