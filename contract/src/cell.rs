@@ -7,15 +7,18 @@ use crate::{Body, ByteStream, logs::Envelope};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use virga_model::{
-    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, egress::EgressRule, process::HealthCheck, process::ReusePolicy,
-    route::RouteProtocol, state::InstanceState,
+    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, TaskGuid,
+    egress::EgressRule,
+    process::{HealthCheck, ReusePolicy},
+    route::RouteProtocol,
+    state::{InstanceState, TaskState},
 };
 
 /// Number of a worker process on its box, from 0.
 pub type WorkerIndex = u32;
 
 /// Everything a worker needs to serve, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CellSnapshot {
     /// Identity of the database it came from. A worker that serves apps of one store refuses a snapshot of another:
     /// an empty or foreign database must never stop running apps.
@@ -26,6 +29,69 @@ pub struct CellSnapshot {
     pub processes: Vec<Arc<CellProcess>>,
     /// Routes to them.
     pub routes: Vec<CellRoute>,
+    /// TCP routes to them.
+    pub tcp_routes: Vec<CellTcpRoute>,
+    /// Tasks that should run here. One that is no longer named is cancelled where it still runs, and forgotten.
+    pub tasks: Vec<Arc<CellTask>>,
+}
+
+/// A port of the router that leads to processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellTcpRoute {
+    /// The port that clients connect to.
+    pub port: u16,
+    /// Where connections go; endpoints are the routable instances of these processes.
+    pub destinations: Vec<CellDestination>,
+}
+
+/// One run of a command of an app to its end (`cf run-task`). It runs at most once: only the very worker process it was
+/// given to may start it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellTask {
+    /// The task.
+    pub task: TaskGuid,
+    /// Its name, for logs.
+    pub name: String,
+    /// Number of the task in its app, from 1; the instance id of its log lines.
+    pub sequence_id: u32,
+    /// The worker that runs it.
+    pub worker: WorkerIndex,
+    /// Process id of that worker, as in its reports. A worker of the same number with another one leaves the task alone; the
+    /// scheduler then fails it.
+    pub pid: u32,
+    /// The app it belongs to.
+    pub app: AppGuid,
+    /// App name, for `VCAP_APPLICATION` and logs.
+    pub app_name: String,
+    /// Space of the app.
+    pub space: SpaceGuid,
+    /// Organization of the app.
+    pub organization: OrgGuid,
+    /// The droplet's archive.
+    pub droplet: Sha256Digest,
+    /// What to run: a process type of the droplet, or a command line for its program.
+    pub command: String,
+    /// Memory limit.
+    pub memory_mb: u64,
+    /// Disk limit.
+    pub disk_mb: u64,
+    /// Bytes of log per second; -1 is unlimited.
+    pub log_rate_limit_bytes_per_second: i64,
+    /// The app's environment, as in [`CellProcess::environment`].
+    pub environment: BTreeMap<String, String>,
+    /// Allowed destinations; none is deny all.
+    pub egress: Vec<EgressRule>,
+}
+
+/// A task in a report: from its start on, and after its end until the snapshot no longer names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Which.
+    pub task: TaskGuid,
+    /// RUNNING, SUCCEEDED or FAILED.
+    pub state: TaskState,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
 }
 
 /// One process and the instances of it that should run on this cell. Every worker of a cell serves every HTTP
@@ -71,7 +137,8 @@ pub struct CellProcess {
     pub instances: Vec<CellInstance>,
 }
 
-/// One app instance on this cell.
+/// One app instance on this cell. A guest that lives on its own between requests (a server, a worker) lives in the worker
+/// that probes it, and in no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellInstance {
     /// New for every start.
@@ -146,6 +213,8 @@ pub struct CellReport {
     pub applied_revision: u64,
     /// State of every instance this worker probes, and use of every instance it served.
     pub instances: Vec<InstanceReport>,
+    /// Tasks given to this worker.
+    pub tasks: Vec<TaskReport>,
     /// Counters of the worker's router since its start.
     pub router: RouterCounters,
 }

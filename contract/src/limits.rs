@@ -20,6 +20,8 @@ pub struct CellLimits {
     pub pooled_idle_ms: u64,
     /// Bytes of one line of guest output; a longer line is cut into several.
     pub log_line_bytes: usize,
+    /// Log envelopes of one app that may wait in a worker for the control process; what comes then is dropped and counted.
+    pub log_queue_envelopes: usize,
     /// Outbound connections of one app instance in one worker.
     pub outbound_connections: u32,
     /// Host bytes held for a guest's streams, per request.
@@ -42,6 +44,7 @@ impl Default for CellLimits {
             pooled_requests: 10_000,
             pooled_idle_ms: 60_000,
             log_line_bytes: 61_440,
+            log_queue_envelopes: 10_000,
             outbound_connections: 64,
             host_buffer_bytes: 1 << 20,
             handles: 4_096,

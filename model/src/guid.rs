@@ -99,6 +99,14 @@ guids! {
     SecurityGroupGuid,
     /// One actual instance of a process; new for every start.
     InstanceGuid,
+    /// A task of an app.
+    TaskGuid,
+    /// A sidecar of an app.
+    SidecarGuid,
+    /// An isolation segment.
+    IsolationSegmentGuid,
+    /// A group of ports for TCP routes.
+    RouterGroupGuid,
 }
 
 impl From<AppGuid> for ProcessGuid {

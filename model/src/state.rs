@@ -82,6 +82,10 @@ words! {
     InstanceState {
         Starting = "STARTING", Running = "RUNNING", Crashed = "CRASHED", Down = "DOWN", Stopping = "STOPPING",
     }
+    /// One run of a task.
+    TaskState {
+        Pending = "PENDING", Running = "RUNNING", Succeeded = "SUCCEEDED", Canceling = "CANCELING", Failed = "FAILED",
+    }
     /// A deployment's internal state (`states` filter); the API shows it as `status.value` and `status.reason`.
     DeploymentState {
         Deploying = "DEPLOYING", Prepaused = "PREPAUSED", Paused = "PAUSED", Deployed = "DEPLOYED",

@@ -37,13 +37,15 @@ impl LogSink for Nowhere {
 fn snapshot() -> CellSnapshot {
     let process = ProcessGuid::random();
     CellSnapshot {
-        store_id: String::new(),
         revision: 1,
         routes: vec![CellRoute {
             host: "app.example.com".into(),
             path: String::new(),
             destinations: vec![CellDestination { process, weight: None, protocol: RouteProtocol::Http1 }],
         }],
+        tasks: Vec::new(),
+        tcp_routes: Vec::new(),
+        store_id: String::new(),
         processes: vec![Arc::new(CellProcess {
             process,
             process_type: "web".into(),

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -89,24 +89,29 @@ impl State {
 
     fn tick(&self, engines: &Engines, beat: Duration) {
         let mut idle = 0;
-        while !self.stopped.load(SeqCst) {
-            thread::sleep(beat);
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let slept = self.wake.wait_timeout_while(held, beat, |()| !self.stopped.load(SeqCst));
+            held = slept.unwrap_or_else(PoisonError::into_inner).0;
+            if self.stopped.load(SeqCst) {
+                return;
+            }
             engines.increment_epoch();
             idle = if self.running.load(SeqCst) > 0 { 0 } else { idle + 1 };
             if idle > IDLE_BEATS {
-                self.sleep_until_needed();
+                held = self.sleep_until_needed(held);
                 idle = 0;
             }
         }
     }
 
     /// `asleep` is set before `running` is looked at, and the other side does it the other way round: one of them sees.
-    fn sleep_until_needed(&self) {
-        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+    fn sleep_until_needed<'a>(&'a self, mut held: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
         self.asleep.store(true, SeqCst);
         while !self.is_needed() {
             held = self.wake.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
         self.asleep.store(false, SeqCst);
+        held
     }
 }

@@ -1,13 +1,13 @@
 //! Builds: one staging of a package each.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, json, micros},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{AppGuid, BuildGuid, DropletGuid, PackageGuid, Timestamp, state::BuildState};
 
 /// One build.
@@ -45,23 +45,41 @@ pub struct BuildRow {
     pub metadata: Metadata,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, app_guid, package_guid, droplet_guid, state, error, buildpacks, stack, \
-             staging_memory_in_mb, staging_disk_in_mb, created_by_guid, created_by_name, created_by_email, steps, labels, annotations \
-             FROM builds ",
-            $rest
-        )
-    };
-}
+impl Record for BuildRow {
+    record::head!(BuildGuid);
+    const TABLE: &'static str = "builds";
+    const FIXED: &'static [&'static str] = &[
+        "app_guid",
+        "package_guid",
+        "buildpacks",
+        "stack",
+        "staging_memory_in_mb",
+        "staging_disk_in_mb",
+        "created_by_guid",
+        "created_by_name",
+        "created_by_email",
+    ];
 
-impl BuildRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    fn values(&self) -> Result<Values> {
+        let (by_guid, by_name, by_email) = self.created_by.clone();
+        Values::new()
+            .word("app_guid", self.app)
+            .word("package_guid", self.package)
+            .opt_word("droplet_guid", self.droplet)
+            .set("state", self.state.as_str())
+            .set("error", self.error.clone())
+            .set("stack", self.stack.as_str())
+            .set("staging_memory_in_mb", self.staging_memory_in_mb.cast_signed())
+            .set("staging_disk_in_mb", self.staging_disk_in_mb.cast_signed())
+            .set("created_by_guid", by_guid)
+            .set("created_by_name", by_name)
+            .set("created_by_email", by_email)
+            .json("buildpacks", &self.buildpacks)?
+            .json("steps", &self.steps)?
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -82,84 +100,14 @@ impl BuildRow {
     }
 }
 
-/// Writes a new build.
-///
-/// # Errors
-/// Those of the database.
-pub async fn insert(db: &mut Connection, build: &BuildRow) -> Result<()> {
-    let (by_guid, by_name, by_email) = build.created_by.clone();
-    sqlx::query(
-        "INSERT INTO builds (guid, created_at, updated_at, app_guid, package_guid, droplet_guid, state, error, buildpacks, stack, \
-         staging_memory_in_mb, staging_disk_in_mb, created_by_guid, created_by_name, created_by_email, steps, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-    )
-    .bind(build.guid.to_string())
-    .bind(micros(build.created_at))
-    .bind(micros(build.updated_at))
-    .bind(build.app.to_string())
-    .bind(build.package.to_string())
-    .bind(build.droplet.map(|guid| guid.to_string()))
-    .bind(build.state.as_str())
-    .bind(build.error.clone())
-    .bind(json("buildpacks", &build.buildpacks)?)
-    .bind(build.stack.clone())
-    .bind(build.staging_memory_in_mb.cast_signed())
-    .bind(build.staging_disk_in_mb.cast_signed())
-    .bind(by_guid)
-    .bind(by_name)
-    .bind(by_email)
-    .bind(json("steps", &build.steps)?)
-    .bind(build.metadata.labels_json()?)
-    .bind(build.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &build.guid.to_string(), &build.metadata.labels).await
-}
-
-/// Writes everything about a build that can change, and sets `build.updated_at` to `now`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since `build` was read; those of the database.
-pub async fn update(db: &mut Connection, build: &mut BuildRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(build.updated_at), crate::row::next_generation(build.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE builds SET updated_at = $1, droplet_guid = $2, state = $3, error = $4, steps = $5, labels = $6, annotations = $7 \
-         WHERE guid = $8 AND updated_at = $9",
-    )
-    .bind(micros(now))
-    .bind(build.droplet.map(|guid| guid.to_string()))
-    .bind(build.state.as_str())
-    .bind(build.error.clone())
-    .bind(json("steps", &build.steps)?)
-    .bind(build.metadata.labels_json()?)
-    .bind(build.metadata.annotations_json()?)
-    .bind(build.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    build.updated_at = now;
-    index_labels(db, &build.guid.to_string(), &build.metadata.labels).await
-}
-
-/// One build.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: BuildGuid) -> Result<Option<BuildRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(BuildRow::from_row).transpose()
-}
+record::functions!(BuildRow);
 
 /// The builds of an app, oldest first.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<BuildRow>> {
-    let query = sqlx::query(select!("WHERE app_guid = $1 ORDER BY created_at, guid")).bind(app.to_string());
-    query.fetch_all(db).await?.iter().map(BuildRow::from_row).collect()
+    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
 /// Whether a build of the app is still staging.
@@ -167,18 +115,7 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<BuildR
 /// # Errors
 /// Those of the database.
 pub async fn is_staging(db: &mut Connection, app: AppGuid) -> Result<bool> {
-    let query = sqlx::query("SELECT guid FROM builds WHERE app_guid = $1 AND state = 'STAGING' LIMIT 1").bind(app.to_string());
-    Ok(query.fetch_optional(db).await?.is_some())
-}
-
-/// Deletes a build. False when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: BuildGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM builds WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::any::<BuildRow>(db, "WHERE app_guid = $1 AND state = 'STAGING'", [app.to_string().into()]).await
 }
 
 /// Which builds a list is to hold; guids are texts, because what callers wrote may be none.

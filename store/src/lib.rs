@@ -4,7 +4,7 @@
 //! Conventions, the same in every resource's file:
 //!
 //! - A file per resource holds `pub struct XRow` (typed fields: guids of `model`, [`virga_model::Timestamp`], state words,
-//!   [`metadata::Metadata`]), `XRow::from_row` over [`row::Columns`], and the functions that run its SQL.
+//!   [`metadata::Metadata`]), its [`record::Record`] over [`row::Columns`], and the functions whose SQL is peculiar to it.
 //! - Every function takes `db: &mut Connection` first. A read passes [`Store::read`]'s connection, a change passes the
 //!   [`Transaction`] of [`Store::begin`]; both deref to [`Connection`], so reads work inside a transaction too.
 //! - SQL texts are constants with `$1` placeholders. Types on the wire to the database are TEXT and BIGINT only: bind guids
@@ -18,6 +18,7 @@
 
 pub mod error;
 pub mod metadata;
+pub mod record;
 pub mod row;
 pub mod select;
 mod start;

@@ -13,8 +13,12 @@ use virga_model::{Timestamp, UserGuid};
 pub enum Bind {
     /// TEXT.
     Text(String),
+    /// TEXT that may be NULL.
+    OptText(Option<String>),
     /// BIGINT.
     Int(i64),
+    /// BIGINT that may be NULL.
+    OptInt(Option<i64>),
 }
 
 impl From<&str> for Bind {
@@ -32,6 +36,42 @@ impl From<String> for Bind {
 impl From<i64> for Bind {
     fn from(number: i64) -> Self {
         Self::Int(number)
+    }
+}
+
+impl From<Option<String>> for Bind {
+    fn from(text: Option<String>) -> Self {
+        Self::OptText(text)
+    }
+}
+
+impl From<Option<i64>> for Bind {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptInt(number)
+    }
+}
+
+impl From<u32> for Bind {
+    fn from(number: u32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<bool> for Bind {
+    fn from(value: bool) -> Self {
+        Self::Int(row::truth(value))
+    }
+}
+
+impl From<Timestamp> for Bind {
+    fn from(time: Timestamp) -> Self {
+        Self::Int(row::micros(time))
+    }
+}
+
+impl From<Option<Timestamp>> for Bind {
+    fn from(time: Option<Timestamp>) -> Self {
+        Self::OptInt(time.map(row::micros))
     }
 }
 
@@ -320,10 +360,17 @@ impl Select {
 
     fn bound(&self, sql: String) -> Query<'static, Any, AnyArguments> {
         let query = sqlx::query(AssertSqlSafe(sql));
-        self.binds.iter().cloned().fold(query, |query, bind| match bind {
-            Bind::Text(text) => query.bind(text),
-            Bind::Int(number) => query.bind(number),
-        })
+        self.binds.iter().cloned().fold(query, bind)
+    }
+}
+
+/// Binds the next value of a query.
+pub(crate) fn bind(query: Query<'static, Any, AnyArguments>, value: Bind) -> Query<'static, Any, AnyArguments> {
+    match value {
+        Bind::Text(text) => query.bind(text),
+        Bind::OptText(text) => query.bind(text),
+        Bind::Int(number) => query.bind(number),
+        Bind::OptInt(number) => query.bind(number),
     }
 }
 

@@ -6,7 +6,9 @@ use virga_tests::{Platform, Push, until};
 
 /// Pushes a hostile sample beside a good one, hits it, and looks for `named` in its own log while the good one answers.
 async fn is_bounded(sample: &str, named: &str) -> anyhow::Result<()> {
-    let platform = Platform::start_with(2, vec![("VIRGA_CELL_LIMITS__REQUEST_CPU_MS", "1000".into())]).await?;
+    // One write of the flood has more lines than the log queue takes, however quickly it is emptied.
+    let limits = [("VIRGA_CELL_LIMITS__REQUEST_CPU_MS", "1000"), ("VIRGA_CELL_LIMITS__LOG_QUEUE_ENVELOPES", "32")];
+    let platform = Platform::start_with(2, limits.map(|(name, value)| (name, value.to_owned())).to_vec()).await?;
     platform.login().await?;
     platform.push("good", "wat-hello", Push::default()).await?;
     platform.push("bad", &format!("hostile/{sample}"), Push { flags: &["-m", "64M", "-u", "process"] }).await?;

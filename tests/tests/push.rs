@@ -50,10 +50,11 @@ async fn the_same_app_lives_inside_the_control_process() -> anyhow::Result<()> {
     lives_through_its_life(&platform, "wat", "wat-hello", "Hello").await
 }
 
-/// Only where the tests' PostgreSQL runs, as under `tests/run`.
+/// On the PostgreSQL that `tests/run` starts.
 #[tokio::test]
 async fn rows_may_live_in_postgresql() -> anyhow::Result<()> {
-    let Ok(url) = std::env::var("VIRGA_TEST_POSTGRES_URL") else { return Ok(()) };
+    let url =
+        std::env::var("VIRGA_TEST_POSTGRES_URL").context("VIRGA_TEST_POSTGRES_URL is not set; tests/run starts a server and sets it")?;
     let mut platform = Platform::start_with(1, vec![("VIRGA_DATABASE__URL", url)]).await?;
     platform.login().await?;
     lives_through_its_life(&platform, "wat", "wat-hello", "Hello").await?;

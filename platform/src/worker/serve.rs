@@ -55,7 +55,7 @@ impl Worker {
     pub async fn run(self) -> anyhow::Result<()> {
         let draining = self.tasks.draining();
         let Some(config) = draining.run_until_cancelled(self.config()).await else { return Ok(()) };
-        let (logs, pump) = LogQueue::new(QueueLimits::default());
+        let (logs, pump) = LogQueue::new(QueueLimits { app_envelopes: config.cell_limits.log_queue_envelopes, ..QueueLimits::default() });
         let sink: Arc<dyn LogSink> = logs.clone();
         let cell = CellHost::new(&config, self.index, Arc::clone(&self.plane), Arc::clone(&sink))?;
         let router = Router::new(RouterConfig::from_worker(self.index, &config), cell.clone(), sink);
@@ -179,7 +179,7 @@ impl Inner {
         router.dropped_envelopes += self.logs.dropped();
         let revision = self.cell.applied_revision().unwrap_or(0).min(self.router.revision());
         let pid = std::process::id();
-        CellReport { worker: self.index, pid, applied_revision: revision, instances: self.cell.reports(), router }
+        CellReport { worker: self.index, pid, applied_revision: revision, instances: self.cell.reports(), tasks: Vec::new(), router }
     }
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn table(processes: &[(u128, &[bool])], routes: &[(&str, &str, &[To])
         revision: 1,
         processes: processes.iter().map(|(guid, routable)| process(ProcessGuid::from_u128(*guid), routable)).collect(),
         routes: routes.collect(),
+        ..CellSnapshot::default()
     };
     Table::build(&snapshot, 0)
 }
@@ -129,6 +130,7 @@ proptest! {
                 .map(|(at, (host, path))| route(host, path, &[(ProcessGuid::from_u128(at as u128), None)]))
                 .collect(),
             processes,
+            ..CellSnapshot::default()
         };
         let table = Table::build(&snapshot, 0);
         let expected = naive(&routes, &host, &path).map(|route| (route.0.clone(), route.1.clone()));

@@ -231,6 +231,7 @@ pub fn snapshot(routable: &[bool]) -> CellSnapshot {
         revision: 7,
         processes: vec![process(app().into(), routable), process(starting, &[false])],
         routes: vec![route("", app().into()), route("/starting", starting)],
+        ..CellSnapshot::default()
     }
 }
 

@@ -168,7 +168,7 @@ impl World {
             router_limits: RouterLimits::default(),
         };
         let host = CellHost::new(&config, 0, control.clone(), lines.clone()).unwrap();
-        let snapshot = CellSnapshot { store_id: "store".into(), revision: 0, processes: vec![], routes: vec![] };
+        let snapshot = CellSnapshot { store_id: "store".into(), ..CellSnapshot::default() };
         Self { host, control, lines, cache, snapshot: Mutex::new(snapshot) }
     }
 

@@ -22,6 +22,7 @@ impl Brain {
             revision: self.revision,
             processes: processes.collect(),
             routes: self.routes.clone(),
+            ..CellSnapshot::default()
         };
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }

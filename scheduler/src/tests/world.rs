@@ -305,7 +305,8 @@ impl Worker {
 
     pub(super) fn send(&self, instances: Vec<InstanceReport>) {
         let applied_revision = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.revision);
-        let report = CellReport { worker: self.index, pid: self.pid, applied_revision, instances, router: RouterCounters::default() };
+        let report =
+            CellReport { worker: self.index, pid: self.pid, applied_revision, instances, tasks: vec![], router: RouterCounters::default() };
         self.plane.report(report).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
-use virga_contract::cell::{CellProcess, CellRoute, CellSnapshot, LinkError};
+use virga_contract::cell::{CellProcess, CellRoute, CellSnapshot, CellTask, CellTcpRoute, LinkError};
 use virga_model::ProcessGuid;
 
 /// A snapshot as it crosses the wire.
@@ -24,6 +24,8 @@ pub(super) struct Delta {
     gone: Vec<ProcessGuid>,
     /// All routes; none where they are those of the base.
     routes: Option<Vec<CellRoute>>,
+    tcp_routes: Vec<CellTcpRoute>,
+    tasks: Vec<Arc<CellTask>>,
 }
 
 impl Delta {
@@ -42,12 +44,14 @@ impl Delta {
             processes,
             gone,
             routes: (!has_same_routes).then(|| newest.routes.clone()),
+            tcp_routes: newest.tcp_routes.clone(),
+            tasks: newest.tasks.clone(),
         }
     }
 
     /// The whole snapshot; unchanged processes are shared with `held`.
     pub(super) fn onto(self, held: Option<&CellSnapshot>) -> Result<CellSnapshot, LinkError> {
-        let Self { store_id, revision, base, processes: changed, gone, routes } = self;
+        let Self { store_id, revision, base, processes: changed, gone, routes, tcp_routes, tasks } = self;
         let base = match base {
             None => None,
             Some(revision) => {
@@ -63,7 +67,7 @@ impl Delta {
             Some(routes) => routes,
             None => base.map(|base| base.routes.clone()).unwrap_or_default(),
         };
-        Ok(CellSnapshot { store_id, revision, processes, routes })
+        Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, tasks })
     }
 }
 

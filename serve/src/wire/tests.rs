@@ -30,7 +30,7 @@ struct Plane {
 
 fn snapshot(revision: u64) -> Arc<CellSnapshot> {
     let route = CellRoute { host: "a.apps.example.com".into(), path: String::new(), destinations: vec![] };
-    Arc::new(CellSnapshot { store_id: "store".into(), revision, processes: vec![], routes: vec![route] })
+    Arc::new(CellSnapshot { store_id: "store".into(), revision, routes: vec![route], ..CellSnapshot::default() })
 }
 
 #[async_trait::async_trait]
@@ -118,7 +118,7 @@ async fn values_cross_the_wire_unchanged_and_the_folder_is_private() {
     let config = client.config(1).await.unwrap();
     assert_eq!((config.code_key, config.cache_dir), ([7; 32], PathBuf::from("cache-1")));
 
-    let report = CellReport { worker: 1, pid: 5, applied_revision: 9, instances: vec![], router: RouterCounters::default() };
+    let report = CellReport { worker: 1, pid: 5, applied_revision: 9, instances: vec![], tasks: vec![], router: RouterCounters::default() };
     client.report(report.clone()).await.unwrap();
     assert_eq!(*served.plane.reports.lock().unwrap(), [report]);
 

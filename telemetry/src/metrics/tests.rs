@@ -11,7 +11,7 @@ fn report(worker: u32, pid: u32, ok: u64) -> CellReport {
         latency_sum_seconds: 0.5,
         dropped_envelopes: 3,
     };
-    CellReport { worker, pid, applied_revision: 1, instances: vec![], router }
+    CellReport { worker, pid, applied_revision: 1, instances: vec![], tasks: vec![], router }
 }
 
 #[test]
