@@ -90,7 +90,7 @@ async fn a_rolling_deployment_never_serves_with_fewer_instances() {
     let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Deployed).await;
     assert!(fewest >= 3, "{fewest}");
     work(&world, &mut workers, new, all_running(3)).await;
-    workers[0].apply(|snapshot| snapshot.processes.len() == 1).await;
+    workers[0].apply_and_report(|snapshot| snapshot.processes.len() == 1).await;
 
     let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
     assert_eq!(rows.len(), 1);

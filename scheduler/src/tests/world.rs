@@ -272,6 +272,16 @@ impl Worker {
         tokio::time::timeout(PATIENCE, wait).await.expect("no such snapshot came");
     }
 
+    /// The same, reporting each snapshot on the way: where a later one waits until an earlier one was applied everywhere.
+    pub(super) async fn apply_and_report(&mut self, is: impl Fn(&CellSnapshot) -> bool) {
+        while !is(self.snapshot()) {
+            self.report();
+            let have = self.snapshot().revision;
+            self.apply(|snapshot| snapshot.revision > have).await;
+        }
+        self.report();
+    }
+
     /// Applies the newest snapshot if it is not the one it has.
     pub(super) async fn catch_up(&mut self) {
         let have = self.snapshot.as_ref().map(|snapshot| snapshot.revision);
