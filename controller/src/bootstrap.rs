@@ -88,7 +88,7 @@ async fn default_quota(controller: &Controller, db: &mut Connection) -> Result<Q
     let mut quota = unlimited(controller, name);
     quota.total_memory_in_mb = Some(DEFAULT_QUOTA_MEMORY_MB);
     quota.total_routes = Some(DEFAULT_QUOTA_ROUTES);
-    organization_quotas::save(db, &quota).await?;
+    organization_quotas::insert(db, &quota).await?;
     Ok(quota.guid)
 }
 
@@ -142,7 +142,7 @@ async fn public_networks(controller: &Controller, db: &mut Connection) -> Result
         running_default: true,
         staging_default: true,
     };
-    Ok(security_groups::save(db, &group).await?)
+    Ok(security_groups::insert(db, &group).await?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Apps: what the user wants.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, json, micros},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
@@ -39,22 +40,25 @@ pub struct AppRow {
     pub metadata: Metadata,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, name, space_guid, state, buildpacks, stack, droplet_guid, environment, features, \
-             labels, annotations FROM apps ",
-            $rest
-        )
-    };
-}
+impl Record for AppRow {
+    record::head!(AppGuid);
+    const TABLE: &'static str = "apps";
+    const FIXED: &'static [&'static str] = &["space_guid"];
 
-impl AppRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .set("name", self.name.as_str())
+            .word("space_guid", self.space)
+            .set("state", self.state.as_str())
+            .set("stack", self.stack.as_str())
+            .opt_word("droplet_guid", self.droplet)
+            .json("buildpacks", &self.buildpacks)?
+            .json("environment", &self.environment)?
+            .json("features", &self.features)?
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -72,81 +76,14 @@ impl AppRow {
     }
 }
 
-/// Writes a new app.
-///
-/// # Errors
-/// [`StoreError::Unique`] `apps_space_guid_name` for a name that is taken; those of the database.
-pub async fn insert(db: &mut Connection, app: &AppRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO apps (guid, created_at, updated_at, name, space_guid, state, buildpacks, stack, droplet_guid, environment, \
-         features, labels, annotations) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    )
-    .bind(app.guid.to_string())
-    .bind(micros(app.created_at))
-    .bind(micros(app.updated_at))
-    .bind(app.name.clone())
-    .bind(app.space.to_string())
-    .bind(app.state.as_str())
-    .bind(json("buildpacks", &app.buildpacks)?)
-    .bind(app.stack.clone())
-    .bind(app.droplet.map(|guid| guid.to_string()))
-    .bind(json("environment", &app.environment)?)
-    .bind(json("features", &app.features)?)
-    .bind(app.metadata.labels_json()?)
-    .bind(app.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &app.guid.to_string(), &app.metadata.labels).await
-}
-
-/// Writes everything about an app that can change, and sets `app.updated_at` to `now`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since `app` was read; [`StoreError::Unique`]
-/// `apps_space_guid_name`; those of the database.
-pub async fn update(db: &mut Connection, app: &mut AppRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(app.updated_at), crate::row::next_generation(app.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE apps SET updated_at = $1, name = $2, state = $3, buildpacks = $4, stack = $5, droplet_guid = $6, environment = $7, \
-         features = $8, labels = $9, annotations = $10 WHERE guid = $11 AND updated_at = $12",
-    )
-    .bind(micros(now))
-    .bind(app.name.clone())
-    .bind(app.state.as_str())
-    .bind(json("buildpacks", &app.buildpacks)?)
-    .bind(app.stack.clone())
-    .bind(app.droplet.map(|guid| guid.to_string()))
-    .bind(json("environment", &app.environment)?)
-    .bind(json("features", &app.features)?)
-    .bind(app.metadata.labels_json()?)
-    .bind(app.metadata.annotations_json()?)
-    .bind(app.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    app.updated_at = now;
-    index_labels(db, &app.guid.to_string(), &app.metadata.labels).await
-}
-
-/// One app.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: AppGuid) -> Result<Option<AppRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(AppRow::from_row).transpose()
-}
+record::functions!(AppRow);
 
 /// The app of this name in a space.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, space: SpaceGuid, name: &str) -> Result<Option<AppRow>> {
-    let query = sqlx::query(select!("WHERE space_guid = $1 AND name = $2")).bind(space.to_string()).bind(name.to_owned());
-    query.fetch_optional(db).await?.as_ref().map(AppRow::from_row).transpose()
+    record::first(db, "WHERE space_guid = $1 AND name = $2", [space.to_string().into(), name.into()]).await
 }
 
 /// The apps of a space, oldest first.
@@ -154,18 +91,7 @@ pub async fn find_by_name(db: &mut Connection, space: SpaceGuid, name: &str) -> 
 /// # Errors
 /// Those of the database.
 pub async fn list_of_space(db: &mut Connection, space: SpaceGuid) -> Result<Vec<AppRow>> {
-    let query = sqlx::query(select!("WHERE space_guid = $1 ORDER BY created_at, guid")).bind(space.to_string());
-    query.fetch_all(db).await?.iter().map(AppRow::from_row).collect()
-}
-
-/// Deletes an app's own row; what belongs to it must be gone. False when there was none.
-///
-/// # Errors
-/// [`StoreError::Reference`] while something belongs to it; those of the database.
-pub async fn delete(db: &mut Connection, guid: AppGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM apps WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::all(db, "WHERE space_guid = $1 ORDER BY created_at, guid", [space.to_string().into()]).await
 }
 
 /// Which apps a list is to hold; guids are texts, because what callers wrote may be none.
@@ -192,10 +118,8 @@ pub async fn list(db: &mut Connection, filter: &AppFilter, visible: Visible, lis
         .and_in_if("t.space_guid", filter.spaces.as_deref())
         .and_in_if("t.stack", filter.stacks.as_deref())
         .and_space_visible("t.space_guid", visible)
+        .and_in_organizations_if("t.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     select.page(db, listing, AppRow::from_row).await
 }
 

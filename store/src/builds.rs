@@ -145,9 +145,7 @@ pub async fn list(db: &mut Connection, filter: &BuildFilter, visible: Visible, l
         .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.package_guid", filter.packages.as_deref())
         .and_space_visible("a.space_guid", visible)
+        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("a.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     select.page(db, listing, BuildRow::from_row).await
 }

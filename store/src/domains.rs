@@ -2,12 +2,12 @@
 
 use crate::{
     Connection, Result,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, micros, truth},
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{DomainGuid, OrgGuid, Timestamp};
 
 /// One domain.
@@ -29,12 +29,20 @@ pub struct DomainRow {
     pub metadata: Metadata,
 }
 
-impl DomainRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for DomainRow {
+    record::head!(DomainGuid);
+    const TABLE: &'static str = "domains";
+    const FIXED: &'static [&'static str] = &["name", "internal", "organization_guid"];
+
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .set("name", self.name.as_str())
+            .set("internal", self.internal)
+            .opt_word("organization_guid", self.organization)
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -47,51 +55,7 @@ impl DomainRow {
     }
 }
 
-/// Writes a new domain.
-///
-/// # Errors
-/// [`crate::StoreError::Unique`] `domains_name`; those of the database.
-pub async fn insert(db: &mut Connection, domain: &DomainRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO domains (guid, created_at, updated_at, name, internal, organization_guid, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(domain.guid.to_string())
-    .bind(micros(domain.created_at))
-    .bind(micros(domain.updated_at))
-    .bind(domain.name.clone())
-    .bind(truth(domain.internal))
-    .bind(domain.organization.map(|guid| guid.to_string()))
-    .bind(domain.metadata.labels_json()?)
-    .bind(domain.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &domain.guid.to_string(), &domain.metadata.labels).await
-}
-
-/// Writes a domain's metadata.
-///
-/// # Errors
-/// Those of the database.
-pub async fn save_metadata(db: &mut Connection, domain: &DomainRow) -> Result<()> {
-    sqlx::query("UPDATE domains SET updated_at = $1, labels = $2, annotations = $3 WHERE guid = $4")
-        .bind(micros(domain.updated_at))
-        .bind(domain.metadata.labels_json()?)
-        .bind(domain.metadata.annotations_json()?)
-        .bind(domain.guid.to_string())
-        .execute(&mut *db)
-        .await?;
-    index_labels(db, &domain.guid.to_string(), &domain.metadata.labels).await
-}
-
-/// One domain.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: DomainGuid) -> Result<Option<DomainRow>> {
-    let row = sqlx::query("SELECT * FROM domains WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(DomainRow::from_row).transpose()
-}
+record::functions!(DomainRow);
 
 /// The domains of these names.
 ///
@@ -125,19 +89,9 @@ pub async fn overlapping(db: &mut Connection, name: &str, organization: Option<O
 /// # Errors
 /// Those of the database.
 pub async fn default_of(db: &mut Connection, organization: OrgGuid) -> Result<Option<DomainRow>> {
-    let query = "SELECT * FROM domains WHERE internal = 0 AND (organization_guid IS NULL OR organization_guid = $1) \
+    let rest = "WHERE internal = 0 AND (organization_guid IS NULL OR organization_guid = $1) \
                  ORDER BY CASE WHEN organization_guid IS NULL THEN 0 ELSE 1 END, created_at, guid LIMIT 1";
-    sqlx::query(query).bind(organization.to_string()).fetch_optional(db).await?.as_ref().map(DomainRow::from_row).transpose()
-}
-
-/// Deletes a domain; its routes must be gone. False when there was none.
-///
-/// # Errors
-/// [`crate::StoreError::Reference`] while routes have it; those of the database.
-pub async fn delete(db: &mut Connection, guid: DomainGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM domains WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::first(db, rest, [organization.to_string().into()]).await
 }
 
 /// The private domains of an organization.
@@ -145,8 +99,7 @@ pub async fn delete(db: &mut Connection, guid: DomainGuid) -> Result<bool> {
 /// # Errors
 /// Those of the database.
 pub async fn private_of(db: &mut Connection, organization: OrgGuid) -> Result<Vec<DomainRow>> {
-    let query = sqlx::query("SELECT * FROM domains WHERE organization_guid = $1 ORDER BY created_at, guid");
-    query.bind(organization.to_string()).fetch_all(db).await?.iter().map(DomainRow::from_row).collect()
+    record::all(db, "WHERE organization_guid = $1 ORDER BY created_at, guid", [organization.to_string().into()]).await
 }
 
 /// A page of domains: to a user, the shared ones and those of the organizations they see. `usable_in` keeps what an

@@ -1,9 +1,10 @@
 //! Droplets: what staging made of a package.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, json, micros},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
@@ -43,22 +44,27 @@ pub struct DropletRow {
     pub metadata: Metadata,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, app_guid, package_guid, state, error, digest, size_bytes, guest, stack, process_types, \
-             buildpacks, labels, annotations FROM droplets ",
-            $rest
-        )
-    };
-}
+impl Record for DropletRow {
+    record::head!(DropletGuid);
+    const TABLE: &'static str = "droplets";
+    const FIXED: &'static [&'static str] = &["app_guid", "package_guid", "stack"];
 
-impl DropletRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .word("app_guid", self.app)
+            .opt_word("package_guid", self.package)
+            .set("state", self.state.as_str())
+            .set("error", self.error.clone())
+            .opt_word("digest", self.digest)
+            .set("size_bytes", self.size_bytes.map(u64::cast_signed))
+            .opt_word("guest", self.guest.map(GuestKind::as_str))
+            .set("stack", self.stack.as_str())
+            .json("process_types", &self.process_types)?
+            .json("buildpacks", &self.buildpacks)?
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -78,82 +84,14 @@ impl DropletRow {
     }
 }
 
-/// Writes a new droplet.
-///
-/// # Errors
-/// Those of the database.
-pub async fn insert(db: &mut Connection, droplet: &DropletRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO droplets (guid, created_at, updated_at, app_guid, package_guid, state, error, digest, size_bytes, guest, stack, \
-         process_types, buildpacks, labels, annotations) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    )
-    .bind(droplet.guid.to_string())
-    .bind(micros(droplet.created_at))
-    .bind(micros(droplet.updated_at))
-    .bind(droplet.app.to_string())
-    .bind(droplet.package.map(|guid| guid.to_string()))
-    .bind(droplet.state.as_str())
-    .bind(droplet.error.clone())
-    .bind(droplet.digest.map(|digest| digest.to_string()))
-    .bind(droplet.size_bytes.map(u64::cast_signed))
-    .bind(droplet.guest.map(GuestKind::as_str))
-    .bind(droplet.stack.clone())
-    .bind(json("process_types", &droplet.process_types)?)
-    .bind(json("buildpacks", &droplet.buildpacks)?)
-    .bind(droplet.metadata.labels_json()?)
-    .bind(droplet.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &droplet.guid.to_string(), &droplet.metadata.labels).await
-}
-
-/// Writes everything about a droplet that can change, and sets `droplet.updated_at` to `now`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since `droplet` was read; those of the database.
-pub async fn update(db: &mut Connection, droplet: &mut DropletRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(droplet.updated_at), crate::row::next_generation(droplet.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE droplets SET updated_at = $1, state = $2, error = $3, digest = $4, size_bytes = $5, guest = $6, process_types = $7, \
-         buildpacks = $8, labels = $9, annotations = $10 WHERE guid = $11 AND updated_at = $12",
-    )
-    .bind(micros(now))
-    .bind(droplet.state.as_str())
-    .bind(droplet.error.clone())
-    .bind(droplet.digest.map(|digest| digest.to_string()))
-    .bind(droplet.size_bytes.map(u64::cast_signed))
-    .bind(droplet.guest.map(GuestKind::as_str))
-    .bind(json("process_types", &droplet.process_types)?)
-    .bind(json("buildpacks", &droplet.buildpacks)?)
-    .bind(droplet.metadata.labels_json()?)
-    .bind(droplet.metadata.annotations_json()?)
-    .bind(droplet.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    droplet.updated_at = now;
-    index_labels(db, &droplet.guid.to_string(), &droplet.metadata.labels).await
-}
-
-/// One droplet.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: DropletGuid) -> Result<Option<DropletRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(DropletRow::from_row).transpose()
-}
+record::functions!(DropletRow);
 
 /// The droplets of an app, oldest first.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<DropletRow>> {
-    let query = sqlx::query(select!("WHERE app_guid = $1 ORDER BY created_at, guid")).bind(app.to_string());
-    query.fetch_all(db).await?.iter().map(DropletRow::from_row).collect()
+    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
 /// Whether any droplet names this blob.
@@ -161,18 +99,7 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<Drople
 /// # Errors
 /// Those of the database.
 pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<bool> {
-    let query = sqlx::query("SELECT guid FROM droplets WHERE digest = $1 LIMIT 1").bind(digest.to_string());
-    Ok(query.fetch_optional(db).await?.is_some())
-}
-
-/// Deletes a droplet. False when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: DropletGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM droplets WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::any::<DropletRow>(db, "WHERE digest = $1", [digest.to_string().into()]).await
 }
 
 /// Which droplets a list is to hold; guids are texts, because what callers wrote may be none.
@@ -204,10 +131,8 @@ pub async fn list(db: &mut Connection, filter: &DropletFilter, visible: Visible,
         .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.package_guid", filter.packages.as_deref())
         .and_space_visible("a.space_guid", visible)
+        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("a.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     if filter.current {
         select.and("a.droplet_guid = t.guid", []);
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     Connection, Result,
-    row::{Columns as _, micros, truth},
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
@@ -43,12 +44,28 @@ pub struct OrganizationQuotaRow {
     pub total_domains: Option<i64>,
 }
 
-impl OrganizationQuotaRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for OrganizationQuotaRow {
+    record::head!(QuotaGuid);
+    const TABLE: &'static str = "organization_quotas";
+    const FIXED: &'static [&'static str] = &[];
+
+    fn values(&self) -> Result<Values> {
+        Ok(Values::new()
+            .set("name", self.name.as_str())
+            .set("total_memory_in_mb", self.total_memory_in_mb)
+            .set("per_process_memory_in_mb", self.per_process_memory_in_mb)
+            .set("total_instances", self.total_instances)
+            .set("per_app_tasks", self.per_app_tasks)
+            .set("log_rate_limit_in_bytes_per_second", self.log_rate_limit_in_bytes_per_second)
+            .set("paid_services_allowed", self.paid_services_allowed)
+            .set("total_service_instances", self.total_service_instances)
+            .set("total_service_keys", self.total_service_keys)
+            .set("total_routes", self.total_routes)
+            .set("total_reserved_ports", self.total_reserved_ports)
+            .set("total_domains", self.total_domains))
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -69,60 +86,14 @@ impl OrganizationQuotaRow {
     }
 }
 
-/// Writes a quota, new or changed.
-///
-/// # Errors
-/// [`crate::StoreError::Unique`] `organization_quotas_name`; those of the database.
-pub async fn save(db: &mut Connection, quota: &OrganizationQuotaRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO organization_quotas (guid, created_at, updated_at, name, total_memory_in_mb, per_process_memory_in_mb, \
-         total_instances, per_app_tasks, log_rate_limit_in_bytes_per_second, paid_services_allowed, total_service_instances, \
-         total_service_keys, total_routes, total_reserved_ports, total_domains) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-         ON CONFLICT (guid) DO UPDATE SET updated_at = excluded.updated_at, name = excluded.name, \
-         total_memory_in_mb = excluded.total_memory_in_mb, per_process_memory_in_mb = excluded.per_process_memory_in_mb, \
-         total_instances = excluded.total_instances, per_app_tasks = excluded.per_app_tasks, \
-         log_rate_limit_in_bytes_per_second = excluded.log_rate_limit_in_bytes_per_second, \
-         paid_services_allowed = excluded.paid_services_allowed, total_service_instances = excluded.total_service_instances, \
-         total_service_keys = excluded.total_service_keys, total_routes = excluded.total_routes, \
-         total_reserved_ports = excluded.total_reserved_ports, total_domains = excluded.total_domains",
-    )
-    .bind(quota.guid.to_string())
-    .bind(micros(quota.created_at))
-    .bind(micros(quota.updated_at))
-    .bind(quota.name.clone())
-    .bind(quota.total_memory_in_mb)
-    .bind(quota.per_process_memory_in_mb)
-    .bind(quota.total_instances)
-    .bind(quota.per_app_tasks)
-    .bind(quota.log_rate_limit_in_bytes_per_second)
-    .bind(truth(quota.paid_services_allowed))
-    .bind(quota.total_service_instances)
-    .bind(quota.total_service_keys)
-    .bind(quota.total_routes)
-    .bind(quota.total_reserved_ports)
-    .bind(quota.total_domains)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// One quota.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: QuotaGuid) -> Result<Option<OrganizationQuotaRow>> {
-    let row = sqlx::query("SELECT * FROM organization_quotas WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(OrganizationQuotaRow::from_row).transpose()
-}
+record::functions!(OrganizationQuotaRow);
 
 /// The quota of this name.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, name: &str) -> Result<Option<OrganizationQuotaRow>> {
-    let row = sqlx::query("SELECT * FROM organization_quotas WHERE name = $1").bind(name.to_owned()).fetch_optional(db).await?;
-    row.as_ref().map(OrganizationQuotaRow::from_row).transpose()
+    record::first(db, "WHERE name = $1", [name.into()]).await
 }
 
 /// The quota of an organization.
@@ -130,9 +101,7 @@ pub async fn find_by_name(db: &mut Connection, name: &str) -> Result<Option<Orga
 /// # Errors
 /// Those of the database.
 pub async fn of_organization(db: &mut Connection, organization: OrgGuid) -> Result<Option<OrganizationQuotaRow>> {
-    let query = "SELECT q.* FROM organization_quotas q JOIN organizations o ON o.quota_guid = q.guid WHERE o.guid = $1";
-    let row = sqlx::query(query).bind(organization.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(OrganizationQuotaRow::from_row).transpose()
+    record::first(db, "WHERE guid = (SELECT quota_guid FROM organizations WHERE guid = $1)", [organization.to_string().into()]).await
 }
 
 /// The organizations a quota applies to, among those the caller may see.
@@ -143,15 +112,6 @@ pub async fn organizations(db: &mut Connection, quota: QuotaGuid, visible: Visib
     let mut select = Select::new("t.guid", "organizations t");
     select.and("t.quota_guid = ?", [quota.to_string().into()]).and_organization_visible("t.guid", visible);
     select.all(db, "t.created_at, t.guid", |row| row.parsed("guid")).await
-}
-
-/// Deletes a quota; false when there was none.
-///
-/// # Errors
-/// [`crate::StoreError::Reference`] while an organization has it; those of the database.
-pub async fn delete(db: &mut Connection, guid: QuotaGuid) -> Result<bool> {
-    let done = sqlx::query("DELETE FROM organization_quotas WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// A page of quotas: to a user, those of the organizations they see.

@@ -1,13 +1,13 @@
 //! Packages: source bits of an app.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, micros},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{AppGuid, PackageGuid, Sha256Digest, Timestamp, state::PackageState};
 
 /// One package.
@@ -35,21 +35,23 @@ pub struct PackageRow {
     pub metadata: Metadata,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, app_guid, type, state, digest, size_bytes, error, labels, annotations FROM packages ",
-            $rest
-        )
-    };
-}
+impl Record for PackageRow {
+    record::head!(PackageGuid);
+    const TABLE: &'static str = "packages";
+    const FIXED: &'static [&'static str] = &["app_guid", "type"];
 
-impl PackageRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .word("app_guid", self.app)
+            .set("type", self.package_type.as_str())
+            .set("state", self.state.as_str())
+            .opt_word("digest", self.digest)
+            .set("size_bytes", self.size_bytes.map(u64::cast_signed))
+            .set("error", self.error.clone())
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -65,75 +67,14 @@ impl PackageRow {
     }
 }
 
-/// Writes a new package.
-///
-/// # Errors
-/// Those of the database.
-pub async fn insert(db: &mut Connection, package: &PackageRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO packages (guid, created_at, updated_at, app_guid, type, state, digest, size_bytes, error, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(package.guid.to_string())
-    .bind(micros(package.created_at))
-    .bind(micros(package.updated_at))
-    .bind(package.app.to_string())
-    .bind(package.package_type.clone())
-    .bind(package.state.as_str())
-    .bind(package.digest.map(|digest| digest.to_string()))
-    .bind(package.size_bytes.map(u64::cast_signed))
-    .bind(package.error.clone())
-    .bind(package.metadata.labels_json()?)
-    .bind(package.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &package.guid.to_string(), &package.metadata.labels).await
-}
-
-/// Writes everything about a package that can change, and sets `package.updated_at` to `now`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since `package` was read; those of the database.
-pub async fn update(db: &mut Connection, package: &mut PackageRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(package.updated_at), crate::row::next_generation(package.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE packages SET updated_at = $1, state = $2, digest = $3, size_bytes = $4, error = $5, labels = $6, annotations = $7 \
-         WHERE guid = $8 AND updated_at = $9",
-    )
-    .bind(micros(now))
-    .bind(package.state.as_str())
-    .bind(package.digest.map(|digest| digest.to_string()))
-    .bind(package.size_bytes.map(u64::cast_signed))
-    .bind(package.error.clone())
-    .bind(package.metadata.labels_json()?)
-    .bind(package.metadata.annotations_json()?)
-    .bind(package.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    package.updated_at = now;
-    index_labels(db, &package.guid.to_string(), &package.metadata.labels).await
-}
-
-/// One package.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: PackageGuid) -> Result<Option<PackageRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(PackageRow::from_row).transpose()
-}
+record::functions!(PackageRow);
 
 /// The packages of an app, oldest first.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<PackageRow>> {
-    let query = sqlx::query(select!("WHERE app_guid = $1 ORDER BY created_at, guid")).bind(app.to_string());
-    query.fetch_all(db).await?.iter().map(PackageRow::from_row).collect()
+    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
 /// Packages whose bits were on their way when a process ended; their uploads cannot be taken up again.
@@ -141,8 +82,7 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<Packag
 /// # Errors
 /// Those of the database.
 pub async fn list_in_state(db: &mut Connection, state: PackageState) -> Result<Vec<PackageRow>> {
-    let query = sqlx::query(select!("WHERE state = $1 ORDER BY created_at, guid")).bind(state.as_str());
-    query.fetch_all(db).await?.iter().map(PackageRow::from_row).collect()
+    record::all(db, "WHERE state = $1 ORDER BY created_at, guid", [state.as_str().into()]).await
 }
 
 /// Whether any package names this blob.
@@ -150,18 +90,7 @@ pub async fn list_in_state(db: &mut Connection, state: PackageState) -> Result<V
 /// # Errors
 /// Those of the database.
 pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<bool> {
-    let query = sqlx::query("SELECT guid FROM packages WHERE digest = $1 LIMIT 1").bind(digest.to_string());
-    Ok(query.fetch_optional(db).await?.is_some())
-}
-
-/// Deletes a package. False when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: PackageGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM packages WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::any::<PackageRow>(db, "WHERE digest = $1", [digest.to_string().into()]).await
 }
 
 /// Which packages a list is to hold; guids are texts, because what callers wrote may be none.
@@ -191,9 +120,7 @@ pub async fn list(db: &mut Connection, filter: &PackageFilter, visible: Visible,
         .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.type", filter.types.as_deref())
         .and_space_visible("a.space_guid", visible)
+        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("a.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     select.page(db, listing, PackageRow::from_row).await
 }

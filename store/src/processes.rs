@@ -1,13 +1,13 @@
 //! Processes: how many instances of which type an app should have, and with what.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, json, micros},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{AppGuid, DropletGuid, ProcessGuid, Timestamp, process::HealthCheck};
 
 /// One process.
@@ -45,22 +45,28 @@ pub struct ProcessRow {
     pub metadata: Metadata,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, app_guid, type, version, command, instances, memory_in_mb, disk_in_mb, \
-             log_rate_limit_in_bytes_per_second, health_check, readiness_health_check, droplet_guid, labels, annotations FROM processes ",
-            $rest
-        )
-    };
-}
+impl Record for ProcessRow {
+    record::head!(ProcessGuid);
+    const TABLE: &'static str = "processes";
+    const FIXED: &'static [&'static str] = &["app_guid", "type"];
 
-impl ProcessRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .word("app_guid", self.app)
+            .set("type", self.process_type.as_str())
+            .set("version", self.version.as_str())
+            .set("command", self.command.clone())
+            .set("instances", self.instances)
+            .set("memory_in_mb", self.memory_in_mb.cast_signed())
+            .set("disk_in_mb", self.disk_in_mb.cast_signed())
+            .set("log_rate_limit_in_bytes_per_second", self.log_rate_limit_in_bytes_per_second)
+            .opt_word("droplet_guid", self.droplet)
+            .json("health_check", &self.health_check)?
+            .json("readiness_health_check", &self.readiness_health_check)?
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -81,87 +87,14 @@ impl ProcessRow {
     }
 }
 
-/// Writes a new process.
-///
-/// # Errors
-/// Those of the database.
-pub async fn insert(db: &mut Connection, process: &ProcessRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO processes (guid, created_at, updated_at, app_guid, type, version, command, instances, memory_in_mb, disk_in_mb, \
-         log_rate_limit_in_bytes_per_second, health_check, readiness_health_check, droplet_guid, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-    )
-    .bind(process.guid.to_string())
-    .bind(micros(process.created_at))
-    .bind(micros(process.updated_at))
-    .bind(process.app.to_string())
-    .bind(process.process_type.clone())
-    .bind(process.version.clone())
-    .bind(process.command.clone())
-    .bind(i64::from(process.instances))
-    .bind(process.memory_in_mb.cast_signed())
-    .bind(process.disk_in_mb.cast_signed())
-    .bind(process.log_rate_limit_in_bytes_per_second)
-    .bind(json("health_check", &process.health_check)?)
-    .bind(json("readiness_health_check", &process.readiness_health_check)?)
-    .bind(process.droplet.map(|guid| guid.to_string()))
-    .bind(process.metadata.labels_json()?)
-    .bind(process.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &process.guid.to_string(), &process.metadata.labels).await
-}
-
-/// Writes everything about a process that can change, and sets `process.updated_at` to `now`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since `process` was read; those of the database.
-pub async fn update(db: &mut Connection, process: &mut ProcessRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(process.updated_at), crate::row::next_generation(process.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE processes SET updated_at = $1, version = $2, command = $3, instances = $4, memory_in_mb = $5, disk_in_mb = $6, \
-         log_rate_limit_in_bytes_per_second = $7, health_check = $8, readiness_health_check = $9, droplet_guid = $10, labels = $11, \
-         annotations = $12 WHERE guid = $13 AND updated_at = $14",
-    )
-    .bind(micros(now))
-    .bind(process.version.clone())
-    .bind(process.command.clone())
-    .bind(i64::from(process.instances))
-    .bind(process.memory_in_mb.cast_signed())
-    .bind(process.disk_in_mb.cast_signed())
-    .bind(process.log_rate_limit_in_bytes_per_second)
-    .bind(json("health_check", &process.health_check)?)
-    .bind(json("readiness_health_check", &process.readiness_health_check)?)
-    .bind(process.droplet.map(|guid| guid.to_string()))
-    .bind(process.metadata.labels_json()?)
-    .bind(process.metadata.annotations_json()?)
-    .bind(process.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    process.updated_at = now;
-    index_labels(db, &process.guid.to_string(), &process.metadata.labels).await
-}
-
-/// One process.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: ProcessGuid) -> Result<Option<ProcessRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(ProcessRow::from_row).transpose()
-}
+record::functions!(ProcessRow);
 
 /// The processes of an app, oldest first.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<ProcessRow>> {
-    let query = sqlx::query(select!("WHERE app_guid = $1 ORDER BY created_at, guid")).bind(app.to_string());
-    query.fetch_all(db).await?.iter().map(ProcessRow::from_row).collect()
+    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
 /// The app's process of a type: the newest, where a deployment runs two.
@@ -169,20 +102,8 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<Proces
 /// # Errors
 /// Those of the database.
 pub async fn find_of_type(db: &mut Connection, app: AppGuid, process_type: &str) -> Result<Option<ProcessRow>> {
-    let query = sqlx::query(select!("WHERE app_guid = $1 AND type = $2 ORDER BY created_at DESC, guid DESC LIMIT 1"))
-        .bind(app.to_string())
-        .bind(process_type.to_owned());
-    query.fetch_optional(db).await?.as_ref().map(ProcessRow::from_row).transpose()
-}
-
-/// Deletes a process. False when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: ProcessGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM processes WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    let rest = "WHERE app_guid = $1 AND type = $2 ORDER BY created_at DESC, guid DESC LIMIT 1";
+    record::first(db, rest, [app.to_string().into(), process_type.into()]).await
 }
 
 /// What the started processes of a set of spaces are promised together.
@@ -251,9 +172,7 @@ pub async fn list(db: &mut Connection, filter: &ProcessFilter, visible: Visible,
         .and_in_if("t.app_guid", filter.apps.as_deref())
         .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_space_visible("a.space_guid", visible)
+        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("a.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     select.page(db, listing, ProcessRow::from_row).await
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     Connection, Result,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, json, micros},
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::{Columns as _, json},
     select::{Listing, Page, Select, Visible},
 };
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{DomainGuid, OrgGuid, RouteGuid, SpaceGuid, Timestamp};
 
 /// One route, with the name of its domain.
@@ -39,12 +39,23 @@ pub struct RouteRow {
 const COLUMNS: &str = "t.*, d.name AS domain_name";
 const FROM: &str = "routes t JOIN domains d ON d.guid = t.domain_guid";
 
-impl RouteRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for RouteRow {
+    record::head!(RouteGuid);
+    const TABLE: &'static str = "routes";
+    const FIXED: &'static [&'static str] = &["domain_guid", "host", "path"];
+
+    fn values(&self) -> Result<Values> {
+        let options = self.options.as_ref().map(|options| json("options", options)).transpose()?;
+        Values::new()
+            .word("space_guid", self.space)
+            .word("domain_guid", self.domain)
+            .set("host", self.host.as_str())
+            .set("path", self.path.as_str())
+            .set("options", options)
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -58,7 +69,9 @@ impl RouteRow {
             metadata: Metadata::from_row(row)?,
         })
     }
+}
 
+impl RouteRow {
     /// `host.domain/path`, as users write it.
     #[must_use]
     pub fn url(&self) -> String {
@@ -72,42 +85,25 @@ impl RouteRow {
 /// Writes a new route.
 ///
 /// # Errors
-/// [`crate::StoreError::Unique`] `routes_domain_guid_host_path`; those of the database.
+/// [`crate::StoreError::Unique`] by what the table's constraints say; those of the database.
 pub async fn insert(db: &mut Connection, route: &RouteRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO routes (guid, created_at, updated_at, space_guid, domain_guid, host, path, options, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(route.guid.to_string())
-    .bind(micros(route.created_at))
-    .bind(micros(route.updated_at))
-    .bind(route.space.to_string())
-    .bind(route.domain.to_string())
-    .bind(route.host.clone())
-    .bind(route.path.clone())
-    .bind(route.options.as_ref().map(|options| json("options", options)).transpose()?)
-    .bind(route.metadata.labels_json()?)
-    .bind(route.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &route.guid.to_string(), &route.metadata.labels).await
+    record::insert(db, route).await
 }
 
-/// Writes a route's space, options and metadata; host, path and domain never change.
+/// Writes a route's space, options and metadata, and sets its `updated_at` to `now` or later; host, path and domain never change.
+///
+/// # Errors
+/// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
+pub async fn update(db: &mut Connection, route: &mut RouteRow, now: Timestamp) -> Result<()> {
+    record::update(db, route, now).await
+}
+
+/// Deletes a route with its destinations; false when there was none.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn update(db: &mut Connection, route: &RouteRow) -> Result<()> {
-    sqlx::query("UPDATE routes SET updated_at = $1, space_guid = $2, options = $3, labels = $4, annotations = $5 WHERE guid = $6")
-        .bind(micros(route.updated_at))
-        .bind(route.space.to_string())
-        .bind(route.options.as_ref().map(|options| json("options", options)).transpose()?)
-        .bind(route.metadata.labels_json()?)
-        .bind(route.metadata.annotations_json()?)
-        .bind(route.guid.to_string())
-        .execute(&mut *db)
-        .await?;
-    index_labels(db, &route.guid.to_string(), &route.metadata.labels).await
+pub async fn delete(db: &mut Connection, guid: RouteGuid) -> Result<bool> {
+    record::delete::<RouteRow>(db, guid).await
 }
 
 async fn first(db: &mut Connection, select: &Select) -> Result<Option<RouteRow>> {
@@ -132,16 +128,6 @@ pub async fn find_at(db: &mut Connection, domain: DomainGuid, host: &str, path: 
     let mut select = Select::new(COLUMNS, FROM);
     select.and("t.domain_guid = ? AND t.host = ? AND t.path = ?", [domain.to_string().into(), host.into(), path.into()]);
     first(db, &select).await
-}
-
-/// Deletes a route with its destinations; false when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: RouteGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM routes WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// The routes of a space; with `unmapped`, only those that lead nowhere.
@@ -206,12 +192,10 @@ pub async fn list(db: &mut Connection, filter: &RouteFilter, visible: Visible, l
         .and_in_if("t.domain_guid", filter.domains.as_deref())
         .and_in_if("t.space_guid", filter.spaces.as_deref())
         .and_space_visible_to_auditors("t.space_guid", visible)
+        .and_in_organizations_if("t.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
     if let Some(apps) = &filter.apps {
         select.and_in("t.guid IN (SELECT route_guid FROM route_destinations WHERE app_guid", apps, ")");
-    }
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
     }
     select.page(db, listing, RouteRow::from_row).await
 }

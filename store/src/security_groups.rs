@@ -2,7 +2,8 @@
 
 use crate::{
     Connection, Result,
-    row::{Columns as _, json, micros, truth},
+    record::{self, Record, Values},
+    row::{Columns as _, truth},
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
@@ -27,12 +28,20 @@ pub struct SecurityGroupRow {
     pub staging_default: bool,
 }
 
-impl SecurityGroupRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for SecurityGroupRow {
+    record::head!(SecurityGroupGuid);
+    const TABLE: &'static str = "security_groups";
+    const FIXED: &'static [&'static str] = &[];
+
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .set("name", self.name.as_str())
+            .set("running_default", self.running_default)
+            .set("staging_default", self.staging_default)
+            .json("rules", &self.rules)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -45,54 +54,14 @@ impl SecurityGroupRow {
     }
 }
 
-/// Writes a group, new or changed.
-///
-/// # Errors
-/// [`crate::StoreError::Unique`] `security_groups_name`; those of the database.
-pub async fn save(db: &mut Connection, group: &SecurityGroupRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO security_groups (guid, created_at, updated_at, name, rules, running_default, staging_default) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (guid) DO UPDATE SET updated_at = excluded.updated_at, \
-         name = excluded.name, rules = excluded.rules, running_default = excluded.running_default, \
-         staging_default = excluded.staging_default",
-    )
-    .bind(group.guid.to_string())
-    .bind(micros(group.created_at))
-    .bind(micros(group.updated_at))
-    .bind(group.name.clone())
-    .bind(json("rules", &group.rules)?)
-    .bind(truth(group.running_default))
-    .bind(truth(group.staging_default))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// One group.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: SecurityGroupGuid) -> Result<Option<SecurityGroupRow>> {
-    let row = sqlx::query("SELECT * FROM security_groups WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(SecurityGroupRow::from_row).transpose()
-}
+record::functions!(SecurityGroupRow);
 
 /// The group of this name.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, name: &str) -> Result<Option<SecurityGroupRow>> {
-    let row = sqlx::query("SELECT * FROM security_groups WHERE name = $1").bind(name.to_owned()).fetch_optional(db).await?;
-    row.as_ref().map(SecurityGroupRow::from_row).transpose()
-}
-
-/// Deletes a group; false when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: SecurityGroupGuid) -> Result<bool> {
-    let done = sqlx::query("DELETE FROM security_groups WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::first(db, "WHERE name = $1", [name.into()]).await
 }
 
 /// Which groups a list is to hold.

@@ -227,6 +227,16 @@ impl Select {
         }
     }
 
+    /// Only rows whose space (the guid in `column`) is in one of these organizations, where the filter was given.
+    pub fn and_in_organizations_if(&mut self, column: &str, organizations: Option<&[String]>) -> &mut Self {
+        match organizations {
+            Some(organizations) => {
+                self.and_in(&format!("{column} IN (SELECT guid FROM spaces WHERE organization_guid"), organizations, ")")
+            }
+            None => self,
+        }
+    }
+
     /// Only rows whose space (the guid in `column`) the caller may see: any space role, or manager of its organization.
     pub fn and_space_visible(&mut self, column: &str, visible: Visible) -> &mut Self {
         let condition = format!(

@@ -1,13 +1,13 @@
 //! Spaces.
 
 use crate::{
-    Connection, Result, StoreError,
-    metadata::{Metadata, index_labels},
-    row::{Columns as _, micros, next_generation, truth},
+    Connection, Result,
+    metadata::Metadata,
+    record::{self, Record, Values},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{OrgGuid, SpaceGuid, Timestamp};
 
 /// One space.
@@ -29,12 +29,20 @@ pub struct SpaceRow {
     pub metadata: Metadata,
 }
 
-impl SpaceRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for SpaceRow {
+    record::head!(SpaceGuid);
+    const TABLE: &'static str = "spaces";
+    const FIXED: &'static [&'static str] = &["organization_guid"];
+
+    fn values(&self) -> Result<Values> {
+        Values::new()
+            .set("name", self.name.as_str())
+            .word("organization_guid", self.organization)
+            .set("allow_ssh", self.allow_ssh)
+            .metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -47,71 +55,14 @@ impl SpaceRow {
     }
 }
 
-/// Writes a new space.
-///
-/// # Errors
-/// [`StoreError::Unique`] `spaces_organization_guid_name`; those of the database.
-pub async fn insert(db: &mut Connection, space: &SpaceRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO spaces (guid, created_at, updated_at, name, organization_guid, allow_ssh, labels, annotations) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(space.guid.to_string())
-    .bind(micros(space.created_at))
-    .bind(micros(space.updated_at))
-    .bind(space.name.clone())
-    .bind(space.organization.to_string())
-    .bind(truth(space.allow_ssh))
-    .bind(space.metadata.labels_json()?)
-    .bind(space.metadata.annotations_json()?)
-    .execute(&mut *db)
-    .await?;
-    index_labels(db, &space.guid.to_string(), &space.metadata.labels).await
-}
-
-/// Writes everything about a space that can change, and sets `updated_at`.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when it was changed or deleted since it was read; [`StoreError::Unique`]
-/// `spaces_organization_guid_name`; those of the database.
-pub async fn update(db: &mut Connection, space: &mut SpaceRow, now: Timestamp) -> Result<()> {
-    let (read, now) = (micros(space.updated_at), next_generation(space.updated_at, now));
-    let done = sqlx::query(
-        "UPDATE spaces SET updated_at = $1, name = $2, allow_ssh = $3, labels = $4, annotations = $5 \
-         WHERE guid = $6 AND updated_at = $7",
-    )
-    .bind(micros(now))
-    .bind(space.name.clone())
-    .bind(truth(space.allow_ssh))
-    .bind(space.metadata.labels_json()?)
-    .bind(space.metadata.annotations_json()?)
-    .bind(space.guid.to_string())
-    .bind(read)
-    .execute(&mut *db)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
-    space.updated_at = now;
-    index_labels(db, &space.guid.to_string(), &space.metadata.labels).await
-}
-
-/// One space.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: SpaceGuid) -> Result<Option<SpaceRow>> {
-    let row = sqlx::query("SELECT * FROM spaces WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(SpaceRow::from_row).transpose()
-}
+record::functions!(SpaceRow);
 
 /// The space of this name in an organization.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, organization: OrgGuid, name: &str) -> Result<Option<SpaceRow>> {
-    let query = sqlx::query("SELECT * FROM spaces WHERE organization_guid = $1 AND name = $2");
-    query.bind(organization.to_string()).bind(name.to_owned()).fetch_optional(db).await?.as_ref().map(SpaceRow::from_row).transpose()
+    record::first(db, "WHERE organization_guid = $1 AND name = $2", [organization.to_string().into(), name.into()]).await
 }
 
 /// The spaces of an organization, oldest first.
@@ -119,18 +70,7 @@ pub async fn find_by_name(db: &mut Connection, organization: OrgGuid, name: &str
 /// # Errors
 /// Those of the database.
 pub async fn list_of_organization(db: &mut Connection, organization: OrgGuid) -> Result<Vec<SpaceRow>> {
-    let query = sqlx::query("SELECT * FROM spaces WHERE organization_guid = $1 ORDER BY created_at, guid");
-    query.bind(organization.to_string()).fetch_all(db).await?.iter().map(SpaceRow::from_row).collect()
-}
-
-/// Deletes a space's own row; what belongs to it must be gone. False when there was none.
-///
-/// # Errors
-/// [`StoreError::Reference`] while something belongs to it; those of the database.
-pub async fn delete(db: &mut Connection, guid: SpaceGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM spaces WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+    record::all(db, "WHERE organization_guid = $1 ORDER BY created_at, guid", [organization.to_string().into()]).await
 }
 
 /// A page of the spaces the caller may see.

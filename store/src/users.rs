@@ -2,12 +2,12 @@
 
 use crate::{
     Connection, Result,
-    metadata::{Metadata, index_labels},
+    metadata::Metadata,
+    record::{self, Record, Values},
     row::{Columns as _, micros},
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
 use virga_model::{Timestamp, UserGuid};
 
 /// One user.
@@ -27,12 +27,16 @@ pub struct UserRow {
     pub metadata: Metadata,
 }
 
-impl UserRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+impl Record for UserRow {
+    record::head!(UserGuid);
+    const TABLE: &'static str = "users";
+    const FIXED: &'static [&'static str] = &["username", "origin"];
+
+    fn values(&self) -> Result<Values> {
+        Values::new().set("username", self.username.clone()).set("origin", self.origin.clone()).metadata(&self.metadata)
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
@@ -43,6 +47,8 @@ impl UserRow {
         })
     }
 }
+
+record::functions!(UserRow);
 
 /// A user of the UAA, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,40 +104,6 @@ pub async fn save_name(db: &mut Connection, user: UserGuid, username: Option<&st
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Writes a user's metadata.
-///
-/// # Errors
-/// Those of the database.
-pub async fn save_metadata(db: &mut Connection, user: &UserRow) -> Result<()> {
-    sqlx::query("UPDATE users SET updated_at = $1, labels = $2, annotations = $3 WHERE guid = $4")
-        .bind(micros(user.updated_at))
-        .bind(user.metadata.labels_json()?)
-        .bind(user.metadata.annotations_json()?)
-        .bind(user.guid.to_string())
-        .execute(&mut *db)
-        .await?;
-    index_labels(db, &user.guid.to_string(), &user.metadata.labels).await
-}
-
-/// One user.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: UserGuid) -> Result<Option<UserRow>> {
-    let row = sqlx::query("SELECT * FROM users WHERE guid = $1").bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(UserRow::from_row).transpose()
-}
-
-/// Deletes a user with all roles; false when there was none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: UserGuid) -> Result<bool> {
-    index_labels(db, &guid.to_string(), &BTreeMap::new()).await?;
-    let done = sqlx::query("DELETE FROM users WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// Which users a list is to hold.

@@ -53,7 +53,7 @@ async fn space(db: &mut Connection) -> (OrgGuid, SpaceGuid) {
         total_reserved_ports: None,
         total_domains: None,
     };
-    organization_quotas::save(db, &unlimited).await.unwrap();
+    organization_quotas::insert(db, &unlimited).await.unwrap();
     let row = OrganizationRow {
         guid: organization,
         created_at: now(),

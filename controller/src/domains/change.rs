@@ -128,8 +128,7 @@ pub async fn update(
     let mut tx = controller.store.begin().await?;
     let mut domain = writable(&mut tx, &access, guid).await?;
     body.metadata.unwrap_or_default().apply(&mut domain.metadata)?;
-    domain.updated_at = controller.now();
-    domains::save_metadata(&mut tx, &domain).await?;
+    domains::update(&mut tx, &mut domain, controller.now()).await?;
     tx.commit().await?;
     Ok(answer::ok(view(&base, &domain)))
 }

@@ -86,8 +86,7 @@ impl Mapper<'_> {
             Some(mut route) => {
                 if options.is_some() && options != route.options {
                     route.options = options;
-                    route.updated_at = self.controller.now();
-                    routes::update(db, &route).await?;
+                    routes::update(db, &mut route, self.controller.now()).await?;
                 }
                 route
             }

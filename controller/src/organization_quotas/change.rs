@@ -152,7 +152,7 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     let mut quota = unlimited(&controller, "");
     body.apply(&mut quota)?;
     let mut tx = controller.store.begin().await?;
-    organization_quotas::save(&mut tx, &quota).await.map_err(|error| taken(error, &quota.name))?;
+    organization_quotas::insert(&mut tx, &quota).await.map_err(|error| taken(error, &quota.name))?;
     if let Some(organizations) = &body.relationships.organizations {
         apply_to(&controller, &mut tx, quota.guid, organizations).await?;
     }
@@ -175,8 +175,7 @@ pub async fn update(
     let mut tx = controller.store.begin().await?;
     let mut quota = find(&mut tx, guid).await?;
     body.apply(&mut quota)?;
-    quota.updated_at = controller.now();
-    organization_quotas::save(&mut tx, &quota).await.map_err(|error| taken(error, &quota.name))?;
+    organization_quotas::update(&mut tx, &mut quota, controller.now()).await.map_err(|error| taken(error, &quota.name))?;
     let view = one(&mut tx, &access, &base, guid).await?;
     tx.commit().await?;
     Ok(answer::ok(view))

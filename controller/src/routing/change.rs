@@ -51,8 +51,7 @@ pub async fn update(
         route.options = check_options(Some(Value::Object(options)))?;
     }
     body.metadata.unwrap_or_default().apply(&mut route.metadata)?;
-    route.updated_at = controller.now();
-    routes::update(&mut tx, &route).await?;
+    routes::update(&mut tx, &mut route, controller.now()).await?;
     let destinations = route_destinations::list_of_routes(&mut tx, &[guid]).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
@@ -102,8 +101,7 @@ pub async fn move_to_space(
         .into());
     }
     route.space = target;
-    route.updated_at = controller.now();
-    routes::update(&mut tx, &route).await?;
+    routes::update(&mut tx, &mut route, controller.now()).await?;
     super::create::record(&controller, &mut tx, &access, "audit.route.transfer-owner", &route, organization).await?;
     tx.commit().await?;
     Ok(answer::ok(serde_json::json!({ "data": { "guid": target } })))

@@ -14,7 +14,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    StoreError, Transaction,
+    StoreError,
     security_groups::{self, SecurityGroupRow},
 };
 
@@ -86,7 +86,10 @@ pub async fn create(State(controller): State<Controller>, base: Base, Json(body)
         staging_default: false,
     };
     body.apply(&mut group)?;
-    save(&controller, controller.store.begin().await?, &group).await?;
+    let mut tx = controller.store.begin().await?;
+    security_groups::insert(&mut tx, &group).await.map_err(|error| taken(error, &group.name))?;
+    tx.commit().await?;
+    controller.scheduler.nudge();
     Ok(answer::created(view(&base, &group)))
 }
 
@@ -104,16 +107,10 @@ pub async fn update(
     let found = security_groups::find(&mut tx, guid).await?;
     let mut group = found.ok_or_else(|| ApiError::not_found("Security group"))?;
     body.apply(&mut group)?;
-    group.updated_at = controller.now();
-    save(&controller, tx, &group).await?;
-    Ok(answer::ok(view(&base, &group)))
-}
-
-async fn save(controller: &Controller, mut tx: Transaction, group: &SecurityGroupRow) -> Result<()> {
-    security_groups::save(&mut tx, group).await.map_err(|error| taken(error, &group.name))?;
+    security_groups::update(&mut tx, &mut group, controller.now()).await.map_err(|error| taken(error, &group.name))?;
     tx.commit().await?;
     controller.scheduler.nudge();
-    Ok(())
+    Ok(answer::ok(view(&base, &group)))
 }
 
 /// `DELETE /v3/security_groups/:guid`.

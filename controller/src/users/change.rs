@@ -36,7 +36,7 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     users::save_name(&mut tx, guid, username.as_deref(), origin.as_deref(), controller.now()).await?;
     let mut user = users::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("User"))?;
     user.metadata = metadata;
-    users::save_metadata(&mut tx, &user).await?;
+    users::update(&mut tx, &mut user, controller.now()).await?;
     tx.commit().await?;
     Ok(answer::created(view(&base, &user)))
 }
@@ -63,8 +63,7 @@ pub async fn update(
     let mut user = visible(&mut tx, &access, guid).await?;
     access.admin()?;
     body.metadata.unwrap_or_default().apply(&mut user.metadata)?;
-    user.updated_at = controller.now();
-    users::save_metadata(&mut tx, &user).await?;
+    users::update(&mut tx, &mut user, controller.now()).await?;
     tx.commit().await?;
     Ok(answer::ok(view(&base, &user)))
 }

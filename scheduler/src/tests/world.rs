@@ -409,7 +409,7 @@ async fn seed(db: &mut Transaction) -> (SpaceGuid, DomainGuid) {
         total_reserved_ports: None,
         total_domains: None,
     };
-    organization_quotas::save(db, &quota).await.unwrap();
+    organization_quotas::insert(db, &quota).await.unwrap();
     let metadata = virga_store::metadata::Metadata::default;
     let organization = OrganizationRow {
         guid: OrgGuid::random(),
