@@ -8,7 +8,7 @@ use crate::{
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use virga_model::{AppGuid, DropletGuid, ProcessGuid, Timestamp, process::HealthCheck};
+use virga_model::{AppGuid, DropletGuid, ProcessGuid, RevisionGuid, Timestamp, process::HealthCheck};
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct ProcessRow {
     pub readiness_health_check: HealthCheck,
     /// The droplet it runs; none follows the app's current droplet.
     pub droplet: Option<DropletGuid>,
+    /// The revision its instances belong to.
+    pub revision: Option<RevisionGuid>,
     /// Labels and annotations.
     pub metadata: Metadata,
 }
@@ -61,6 +63,7 @@ impl Record for ProcessRow {
             .set("disk_in_mb", self.disk_in_mb.cast_signed())
             .set("log_rate_limit_in_bytes_per_second", self.log_rate_limit_in_bytes_per_second)
             .opt_word("droplet_guid", self.droplet)
+            .opt_word("revision_guid", self.revision)
             .json("health_check", &self.health_check)?
             .json("readiness_health_check", &self.readiness_health_check)?
             .metadata(&self.metadata)
@@ -82,6 +85,7 @@ impl Record for ProcessRow {
             health_check: row.json("health_check")?,
             readiness_health_check: row.json("readiness_health_check")?,
             droplet: row.opt_parsed("droplet_guid")?,
+            revision: row.opt_parsed("revision_guid")?,
             metadata: Metadata::from_row(row)?,
         })
     }

@@ -110,6 +110,7 @@ fn process(app: AppGuid, instances: u32, log_rate: i64) -> ProcessRow {
         health_check: HealthCheck::of(HealthCheckType::Port),
         readiness_health_check: HealthCheck::of(HealthCheckType::Process),
         droplet: Some(DropletGuid::random()),
+        revision: None,
         metadata: Metadata::default(),
     }
 }
@@ -315,6 +316,10 @@ fn deployment(app: AppGuid, droplet: DropletGuid) -> DeploymentRow {
         old_web_process: ProcessGuid::random(),
         new_web_process: ProcessGuid::random(),
         original_instances: 2,
+        asked: Default::default(),
+        canary_steps: None,
+        canary_step: None,
+        revision: None,
         last_healthy_at: None,
         status_changed_at: now(),
         error: None,

@@ -26,6 +26,7 @@ pub(crate) fn process(controller: &Controller, app: &AppRow, process_type: &str,
         health_check: HealthCheck::of(check),
         readiness_health_check: HealthCheck::of(HealthCheckType::Process),
         droplet: None,
+        revision: None,
         metadata: Metadata::default(),
     }
 }

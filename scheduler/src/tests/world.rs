@@ -386,6 +386,7 @@ pub(super) fn web(guid: ProcessGuid, app: AppGuid, instances: u32) -> ProcessRow
         health_check: HealthCheck::of(HealthCheckType::Port),
         readiness_health_check: HealthCheck::of(HealthCheckType::Process),
         droplet: None,
+        revision: None,
         metadata: Default::default(),
     }
 }
