@@ -114,7 +114,16 @@ async fn shared_domain(controller: &Controller, db: &mut Connection, name: &str,
         };
     }
     let (guid, now, metadata) = (DomainGuid::random(), controller.now(), Metadata::default());
-    let row = DomainRow { guid, created_at: now, updated_at: now, name: name.to_owned(), internal, organization: None, metadata };
+    let row = DomainRow {
+        guid,
+        created_at: now,
+        updated_at: now,
+        name: name.to_owned(),
+        internal,
+        organization: None,
+        router_group: None,
+        metadata,
+    };
     Ok(domains::insert(db, &row).await?)
 }
 

@@ -1,4 +1,4 @@
-//! Routes: host and path of a domain.
+//! Routes: host and path of a domain, or a port of a TCP domain.
 
 use crate::{
     Connection, Result,
@@ -9,6 +9,7 @@ use crate::{
 };
 use serde_json::Value;
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 use virga_model::{DomainGuid, OrgGuid, RouteGuid, SpaceGuid, Timestamp};
 
 /// One route, with the name of its domain.
@@ -30,6 +31,8 @@ pub struct RouteRow {
     pub host: String,
     /// Empty, or `/…`.
     pub path: String,
+    /// Of a TCP route; no two have the same.
+    pub port: Option<u16>,
     /// Per-route options.
     pub options: Option<Value>,
     /// Labels and annotations.
@@ -42,7 +45,7 @@ const FROM: &str = "routes t JOIN domains d ON d.guid = t.domain_guid";
 impl Record for RouteRow {
     record::head!(RouteGuid);
     const TABLE: &'static str = "routes";
-    const FIXED: &'static [&'static str] = &["domain_guid", "host", "path"];
+    const FIXED: &'static [&'static str] = &["domain_guid", "host", "path", "port"];
 
     fn values(&self) -> Result<Values> {
         let options = self.options.as_ref().map(|options| json("options", options)).transpose()?;
@@ -51,6 +54,7 @@ impl Record for RouteRow {
             .word("domain_guid", self.domain)
             .set("host", self.host.as_str())
             .set("path", self.path.as_str())
+            .set("port", i64::from(self.port.unwrap_or(0)))
             .set("options", options)
             .metadata(&self.metadata)
     }
@@ -65,6 +69,7 @@ impl Record for RouteRow {
             domain_name: row.text("domain_name")?,
             host: row.text("host")?,
             path: row.text("path")?,
+            port: row.opt_count("port")?.filter(|port| *port > 0),
             options: row.opt_json("options")?,
             metadata: Metadata::from_row(row)?,
         })
@@ -72,9 +77,12 @@ impl Record for RouteRow {
 }
 
 impl RouteRow {
-    /// `host.domain/path`, as users write it.
+    /// `host.domain/path` or `domain:port`, as users write it.
     #[must_use]
     pub fn url(&self) -> String {
+        if let Some(port) = self.port {
+            return format!("{}:{port}", self.domain_name);
+        }
         match self.host.as_str() {
             "" => format!("{}{}", self.domain_name, self.path),
             host => format!("{host}.{}{}", self.domain_name, self.path),
@@ -120,14 +128,55 @@ pub async fn find(db: &mut Connection, guid: RouteGuid) -> Result<Option<RouteRo
     first(db, &select).await
 }
 
-/// The route of this host and path below a domain.
+/// The route of this host and path, or of this port, below a domain.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find_at(db: &mut Connection, domain: DomainGuid, host: &str, path: &str) -> Result<Option<RouteRow>> {
+pub async fn find_at(db: &mut Connection, domain: DomainGuid, host: &str, path: &str, port: Option<u16>) -> Result<Option<RouteRow>> {
     let mut select = Select::new(COLUMNS, FROM);
     select.and("t.domain_guid = ? AND t.host = ? AND t.path = ?", [domain.to_string().into(), host.into(), path.into()]);
+    select.and("t.port = ?", [i64::from(port.unwrap_or(0)).into()]);
     first(db, &select).await
+}
+
+/// The ports that routes have, in order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_ports(db: &mut Connection) -> Result<BTreeSet<u16>> {
+    let rows = sqlx::query("SELECT port FROM routes WHERE port > 0").fetch_all(db).await?;
+    rows.iter().map(|row| row.count("port")).collect()
+}
+
+/// Whether a space other than `space` has a route of this host below a domain, whatever its path.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_host_elsewhere(db: &mut Connection, domain: DomainGuid, host: &str, space: SpaceGuid) -> Result<bool> {
+    let query = sqlx::query("SELECT guid FROM routes WHERE domain_guid = $1 AND host = $2 AND port = 0 AND space_guid <> $3 LIMIT 1");
+    Ok(query.bind(domain.to_string()).bind(host.to_owned()).bind(space.to_string()).fetch_optional(db).await?.is_some())
+}
+
+/// Whether an organization's spaces have routes below a domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_organization(db: &mut Connection, domain: DomainGuid, organization: OrgGuid) -> Result<bool> {
+    let sql = "SELECT r.guid FROM routes r JOIN spaces s ON s.guid = r.space_guid \
+               WHERE r.domain_guid = $1 AND s.organization_guid = $2 LIMIT 1";
+    Ok(sqlx::query(sql).bind(domain.to_string()).bind(organization.to_string()).fetch_optional(db).await?.is_some())
+}
+
+/// Whether a space is the route's own or the route is shared with it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_available_in(db: &mut Connection, route: &RouteRow, space: SpaceGuid) -> Result<bool> {
+    if route.space == space {
+        return Ok(true);
+    }
+    let query = sqlx::query("SELECT route_guid FROM route_shares WHERE route_guid = $1 AND space_guid = $2");
+    Ok(query.bind(route.guid.to_string()).bind(space.to_string()).fetch_optional(db).await?.is_some())
 }
 
 /// The routes of a space; with `unmapped`, only those that lead nowhere.
@@ -163,6 +212,17 @@ pub async fn count_in_organization(db: &mut Connection, organization: OrgGuid) -
     select.count(db).await
 }
 
+/// How many TCP routes an organization has.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_ports_in_organization(db: &mut Connection, organization: OrgGuid) -> Result<u64> {
+    let mut select = Select::new(COLUMNS, FROM);
+    select.and("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid = ?)", [organization.to_string().into()]);
+    select.and("t.port > 0", []);
+    select.count(db).await
+}
+
 /// Which routes a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteFilter {
@@ -174,13 +234,15 @@ pub struct RouteFilter {
     pub domains: Option<Vec<String>>,
     /// That lead to these apps.
     pub apps: Option<Vec<String>>,
-    /// In these spaces.
+    /// Of these ports; 0 for HTTP routes.
+    pub ports: Option<Vec<i64>>,
+    /// In these spaces, or shared with them.
     pub spaces: Option<Vec<String>>,
     /// In these organizations.
     pub organizations: Option<Vec<String>>,
 }
 
-/// A page of the routes the caller may see.
+/// A page of routes: to a user, those of the spaces whose routes they see, and those shared with such a space.
 ///
 /// # Errors
 /// Those of the database.
@@ -189,11 +251,22 @@ pub async fn list(db: &mut Connection, filter: &RouteFilter, visible: Visible, l
     select
         .and_in_if("t.host", filter.hosts.as_deref())
         .and_in_if("t.path", filter.paths.as_deref())
+        .and_in_if("t.port", filter.ports.as_deref())
         .and_in_if("t.domain_guid", filter.domains.as_deref())
-        .and_in_if("t.space_guid", filter.spaces.as_deref())
-        .and_space_visible_to_auditors("t.space_guid", visible)
         .and_in_organizations_if("t.space_guid", filter.organizations.as_deref())
         .and_listing(listing);
+    let seen = "SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
+                UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
+                WHERE r.user_guid = ? AND r.type IN ('organization_manager', 'organization_auditor')";
+    let seen = format!("t.space_guid IN ({seen}) OR t.guid IN (SELECT route_guid FROM route_shares WHERE space_guid IN ({seen}))");
+    select.and_visible(&seen, visible, 4);
+    if let Some(spaces) = &filter.spaces {
+        let marks = vec!["?"; spaces.len()].join(", ");
+        let condition =
+            format!("t.space_guid IN ({marks}) OR t.guid IN (SELECT route_guid FROM route_shares WHERE space_guid IN ({marks}))");
+        let condition = if spaces.is_empty() { "1 = 0" } else { &condition };
+        select.and(condition, spaces.iter().chain(spaces).map(|guid| guid.as_str().into()));
+    }
     if let Some(apps) = &filter.apps {
         select.and_in("t.guid IN (SELECT route_guid FROM route_destinations WHERE app_guid", apps, ")");
     }

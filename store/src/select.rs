@@ -247,16 +247,6 @@ impl Select {
         self.and_visible(&condition, visible, 2)
     }
 
-    /// As [`Select::and_space_visible`], and for auditors of the organization as well (routes).
-    pub fn and_space_visible_to_auditors(&mut self, column: &str, visible: Visible) -> &mut Self {
-        let condition = format!(
-            "{column} IN (SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
-             UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
-             WHERE r.user_guid = ? AND r.type IN ('organization_manager', 'organization_auditor'))"
-        );
-        self.and_visible(&condition, visible, 2)
-    }
-
     /// Only rows whose organization (the guid in `column`) the caller has any role in.
     pub fn and_organization_visible(&mut self, column: &str, visible: Visible) -> &mut Self {
         let condition = format!(

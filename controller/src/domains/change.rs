@@ -71,8 +71,16 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     }
     let now = controller.now();
     let metadata = MetadataPatch::create(body.metadata)?;
-    let domain =
-        DomainRow { guid: DomainGuid::random(), created_at: now, updated_at: now, name, internal: body.internal, organization, metadata };
+    let domain = DomainRow {
+        guid: DomainGuid::random(),
+        created_at: now,
+        updated_at: now,
+        name,
+        internal: body.internal,
+        organization,
+        router_group: None,
+        metadata,
+    };
     domains::insert(&mut tx, &domain).await.map_err(|error| taken(error, &domain.name))?;
     tx.commit().await?;
     Ok(answer::created(view(&base, &domain)))

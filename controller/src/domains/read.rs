@@ -13,7 +13,7 @@ use virga_serve::{
 };
 use virga_store::{
     Connection,
-    domains::{self, DomainRow},
+    domains::{self, DomainFilter, DomainRow},
     select::Listing,
 };
 
@@ -46,8 +46,8 @@ pub async fn list_of_organization(
 async fn page(controller: &Controller, access: &Access, request: ListRequest, usable_in: Option<OrgGuid>) -> Result<Response> {
     let query = request.parse(&LIST)?;
     let mut db = controller.store.read().await?;
-    let (names, organizations) = (query.values("names"), query.values("organization_guids"));
-    let page = domains::list(&mut db, names.as_deref(), organizations.as_deref(), usable_in, access.visible(), &query.listing).await?;
+    let filter = DomainFilter { names: query.values("names"), organizations: query.values("organization_guids"), usable_in };
+    let page = domains::list(&mut db, &filter, access.visible(), &query.listing).await?;
     Ok(answer::ok(query.render(&page, |domain| view(&query.base, domain))))
 }
 
@@ -63,6 +63,6 @@ pub async fn show(State(controller): State<Controller>, access: Access, base: Ba
 /// The domain, where the caller may see it.
 pub(super) async fn visible(db: &mut Connection, access: &Access, guid: DomainGuid) -> Result<DomainRow> {
     let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
-    let page = domains::list(db, None, None, None, access.visible(), &listing).await?;
+    let page = domains::list(db, &DomainFilter::default(), access.visible(), &listing).await?;
     Ok(page.rows.into_iter().next().ok_or_else(|| ApiError::not_found("Domain"))?)
 }

@@ -32,6 +32,6 @@ pub async fn route_reservations(
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
     visible(&mut db, &access, guid).await?;
-    let found = routes::find_at(&mut db, guid, &wanted.host.to_ascii_lowercase(), &wanted.path).await?;
+    let found = routes::find_at(&mut db, guid, &wanted.host.to_ascii_lowercase(), &wanted.path, None).await?;
     Ok(answer::ok(json!({ "matching_route": found.is_some() })))
 }

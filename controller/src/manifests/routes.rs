@@ -79,7 +79,7 @@ impl Mapper<'_> {
 
     async fn map(&self, db: &mut Connection, domain: &DomainRow, host: String, path: String, wanted: &ManifestRoute) -> Result<()> {
         let options = check_options(wanted.options.clone())?;
-        let route = match routes::find_at(db, domain.guid, &host, &path).await? {
+        let route = match routes::find_at(db, domain.guid, &host, &path, None).await? {
             Some(route) if route.space != self.app.space => {
                 return Err(ApiError::unprocessable("Routes cannot be mapped to destinations in different spaces").into());
             }

@@ -120,6 +120,7 @@ pub(crate) async fn make(
         domain_name: domain.name.clone(),
         host: new.host.to_ascii_lowercase(),
         path: new.path,
+        port: None,
         options: new.options,
         metadata: new.metadata,
     };

@@ -67,6 +67,7 @@ async fn rows(db: &mut Connection, access: &Access, query: &ListQuery, apps: Opt
         hosts: query.values("hosts").map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
         paths: query.values("paths"),
         domains: query.values("domain_guids"),
+        ports: None,
         apps: if nothing { Some(Vec::new()) } else { apps },
         spaces: query.values("space_guids"),
         organizations: query.values("organization_guids"),
@@ -81,7 +82,7 @@ async fn body(db: &mut Connection, query: &ListQuery, page: &Page<RouteRow>) -> 
     let only = |guids: BTreeSet<String>| Listing { guids: Some(guids.into_iter().collect()), ..Listing::everything() };
     if query.includes("domain") {
         let listing = only(page.rows.iter().map(|route| route.domain.to_string()).collect());
-        let found = virga_store::domains::list(db, None, None, None, Visible::All, &listing).await?;
+        let found = virga_store::domains::list(db, &Default::default(), Visible::All, &listing).await?;
         include(&mut body, "domains", found.rows.iter().map(|domain| domains::view(&query.base, domain)).collect());
     }
     if query.includes("space") || query.includes("space.organization") {

@@ -136,6 +136,7 @@ impl World {
             domain_name: String::new(),
             host: name.into(),
             path: String::new(),
+            port: None,
             options: None,
             metadata: Default::default(),
         };
@@ -439,6 +440,7 @@ async fn seed(db: &mut Transaction) -> (SpaceGuid, DomainGuid) {
         name: "apps.example.com".into(),
         internal: false,
         organization: None,
+        router_group: None,
         metadata: metadata(),
     };
     domains::insert(db, &domain).await.unwrap();
