@@ -76,6 +76,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// A caller who may do nothing and see nothing.
+    pub(crate) fn of_nobody() -> Self {
+        Self { caller: Caller::nobody() }
+    }
+
     /// The caller's token and identity.
     #[must_use]
     pub fn caller(&self) -> &Caller {

@@ -3,6 +3,7 @@
 use crate::{
     Access, Controller,
     access::{OrgRight, SpaceRight},
+    openapi::{Arguments, Reads},
 };
 use http::Method;
 use virga_serve::{
@@ -42,7 +43,9 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call it.
     pub who: Who,
-    route: MethodRouter<Controller>,
+    /// What its handler reads of a request.
+    pub(crate) reads: fn() -> Reads,
+    pub(crate) route: MethodRouter<Controller>,
 }
 
 macro_rules! by_method {
@@ -51,9 +54,9 @@ macro_rules! by_method {
         pub(crate) fn $name<H, T>(path: &'static str, who: Who, handler: H) -> Endpoint
         where
             H: Handler<T, Controller>,
-            T: 'static,
+            T: Arguments + 'static,
         {
-            Endpoint { method: Method::$method, path, who, route: on(MethodFilter::$method, handler) }
+            Endpoint { method: Method::$method, path, who, reads: T::reads, route: on(MethodFilter::$method, handler) }
         }
     )+};
 }
@@ -62,6 +65,7 @@ by_method! {
     get GET;
     post POST;
     patch PATCH;
+    put PUT;
     delete DELETE;
 }
 

@@ -25,6 +25,7 @@ pub mod jobs;
 mod label_selector;
 pub mod list;
 pub mod metadata;
+mod openapi;
 pub mod request;
 pub mod routes;
 #[cfg(test)]

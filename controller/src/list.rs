@@ -6,7 +6,10 @@
 use crate::{Result, label_selector};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use url::form_urlencoded;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::time::parse_api_time;
@@ -17,16 +20,19 @@ use virga_serve::{
 use virga_store::select::{Listing, Page, TimeFilter};
 
 /// Most resources of a page.
-const MAX_PER_PAGE: u32 = 5000;
+pub(crate) const MAX_PER_PAGE: u32 = 5000;
+
+/// Columns that every list can be ordered by.
+const BY_TIME: &[&str] = &["created_at", "updated_at"];
 
 /// What a list takes besides `page per_page order_by guids created_ats updated_ats label_selector`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListSpec {
-    filters: &'static [&'static str],
+    pub(crate) filters: &'static [&'static str],
     order_by: &'static [&'static str],
-    includes: &'static [&'static str],
-    embeds: &'static [&'static str],
-    labels: bool,
+    pub(crate) includes: &'static [&'static str],
+    pub(crate) embeds: &'static [&'static str],
+    pub(crate) labels: bool,
     default_order: &'static str,
 }
 
@@ -72,6 +78,13 @@ impl ListSpec {
         self
     }
 
+    /// Columns to order by.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let known = BY_TIME.contains(&self.default_order) || self.order_by.contains(&self.default_order);
+        let default = Some(self.default_order).filter(|_| !known);
+        BY_TIME.iter().chain(self.order_by).copied().chain(default)
+    }
+
     fn parameters(&self) -> Vec<&'static str> {
         let mut names = vec!["page", "per_page", "order_by", "guids", "created_ats", "updated_ats"];
         names.extend(self.labels.then_some("label_selector"));
@@ -89,6 +102,22 @@ pub struct ListRequest {
     pub base: Base,
     path: String,
     query: String,
+    probe: Option<Probe>,
+}
+
+/// An extension of a request that only asks which [`ListSpec`] its handler parses with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Probe(Arc<Mutex<Option<ListSpec>>>);
+
+impl Probe {
+    /// What the handler was going to parse with.
+    pub(crate) fn seen(&self) -> Option<ListSpec> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, spec: &ListSpec) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*spec);
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ListRequest {
@@ -98,7 +127,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ListRequest {
         let base = Base::from_request_parts(parts, state).await?;
         let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await?;
         let path = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { base, path, query: uri.query().unwrap_or_default().to_owned() })
+        let probe = parts.extensions.get::<Probe>().cloned();
+        Ok(Self { base, path, query: uri.query().unwrap_or_default().to_owned(), probe })
     }
 }
 
@@ -123,6 +153,10 @@ impl ListRequest {
     /// # Errors
     /// 400 `BadQueryParameter` that says what is wrong.
     pub fn parse(self, spec: &ListSpec) -> Result<ListQuery> {
+        if let Some(probe) = &self.probe {
+            probe.show(spec);
+            return Err(bad("this request only asks for the parameters").into());
+        }
         let mut query = ListQuery {
             listing: Listing { order_by: spec.default_order, ..Listing::default() },
             base: self.base,
@@ -196,11 +230,9 @@ impl ListQuery {
             Some(column) => (true, column),
             None => (false, value.strip_prefix(['+', ' ']).unwrap_or(value)),
         };
-        let columns = || ["created_at", "updated_at"].iter().chain(spec.order_by).chain(std::slice::from_ref(&spec.default_order));
-        let column = columns().find(|known| **known == column);
+        let column = spec.columns().find(|known| *known == column);
         self.listing.order_by = column.ok_or_else(|| {
-            let mut known: Vec<String> = columns().map(|known| format!("'{known}'")).collect();
-            known.dedup();
+            let known: Vec<String> = spec.columns().map(|known| format!("'{known}'")).collect();
             bad(format!("Order by can only be: {}", known.join(", ")))
         })?;
         self.listing.descending = descending;
@@ -309,7 +341,7 @@ mod tests {
     const SPEC: ListSpec = ListSpec::new(&["names", "hosts"]).order_by(&["name"]).includes(&["space"]);
 
     fn parse(query: &str) -> Result<ListQuery> {
-        ListRequest { base: Base::bare("http://x"), path: "/v3/things".into(), query: query.into() }.parse(&SPEC)
+        ListRequest { base: Base::bare("http://x"), path: "/v3/things".into(), query: query.into(), probe: None }.parse(&SPEC)
     }
 
     fn refusal(query: &str) -> String {

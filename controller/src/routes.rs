@@ -7,8 +7,8 @@ use crate::{
     SpaceRight::{Download, Manage, ReadEnvironment, ReadSecrets, See, SeeRoutes, Update, Write},
     Who::{Admin, Anyone, LoggedIn, Org, Space},
     absent, apps, audit_events, buildpacks, builds, deployments, domains, droplets,
-    endpoint::{self, delete, get, patch, post},
-    environment_variable_groups as variable_groups, feature_flags, jobs, log_cache, manifests, organization_quotas, organizations,
+    endpoint::{self, delete, get, patch, post, put},
+    environment_variable_groups as variable_groups, feature_flags, jobs, log_cache, manifests, openapi, organization_quotas, organizations,
     packages, processes, resource_matches, revisions, roles, root, routing, security_groups, sidecars, spaces, stacks, tasks, users,
 };
 use virga_serve::axum::Router;
@@ -27,6 +27,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/", Anyone, root::links),
         get("/v3", Anyone, root::v3_links),
         get("/v3/info", Anyone, root::info),
+        get("/v3/openapi.json", Anyone, openapi::show),
 
         // Organizations
         get("/v3/organizations", LoggedIn, organizations::list),
@@ -164,7 +165,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/apps/{guid}/sidecars", Space(See), sidecars::list_of_app),
         post("/v3/apps/{guid}/sidecars", Space(Write), sidecars::create),
         get("/v3/tasks", LoggedIn, tasks::list),
-        get("/v3/tasks/{guid}", LoggedIn, tasks::show),
+        get("/v3/tasks/{guid}", Space(See), tasks::show),
+        patch("/v3/tasks/{guid}", Space(Write), tasks::update),
+        post("/v3/tasks/{guid}/actions/cancel", Space(Manage), tasks::cancel),
+        put("/v3/tasks/{guid}/cancel", Space(Manage), tasks::cancel),
+        put("/v3/apps/{guid}/tasks/{task}/cancel", Space(Manage), tasks::cancel_of_app),
         get("/v3/apps/{guid}/tasks", Space(See), tasks::list_of_app),
         post("/v3/apps/{guid}/tasks", Space(Write), tasks::create),
 

@@ -3,6 +3,7 @@
 mod authorisation;
 mod fixture;
 mod lists;
+mod openapi;
 mod organizations;
 mod requests;
 mod routes;

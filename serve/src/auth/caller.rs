@@ -33,6 +33,13 @@ impl Deref for Caller {
 }
 
 impl Caller {
+    /// A caller without a user and without a scope.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let claims = Claims::default();
+        Self { identity: claims.identity(), claims }
+    }
+
     /// Passes when the token carries one of these scopes.
     ///
     /// # Errors

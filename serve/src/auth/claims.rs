@@ -5,7 +5,7 @@ use virga_contract::identity::Identity;
 
 /// The claims of a UAA access token. A user's token has the `user_*` claims, a client's own token has `authorities`.
 /// The `cf` CLI reads `exp`, `user_name`, `user_id`, `origin` and `client_id` without looking at anything else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Id of the token.
     pub jti: String,
