@@ -51,6 +51,7 @@ error_codes! {
     UnableToPerform = 10009, 400;
     ResourceNotFound = 10010, 404;
     RateLimitExceeded = 10013, 429;
+    IPBasedRateLimitExceeded = 10014, 429;
     ServiceUnavailable = 10015, 503;
     UniquenessError = 10016, 422;
     OrgSuspended = 10017, 403;
@@ -65,14 +66,28 @@ error_codes! {
     StagingError = 170001, 400;
     NoAppDetectedError = 170003, 400;
     BuildpackCompileFailed = 170004, 400;
+    BuildpackReleaseFailed = 170005, 400;
+    NoBuildpacksFound = 170006, 400;
     StagingTimeExpired = 170007, 504;
     InsufficientResources = 170008, 400;
     StagingInProgress = 170017, 422;
+    TaskWorkersUnavailable = 170020, 503;
     StatsUnavailable = 200002, 503;
+    BuildpackNameStackLifecycleTaken = 290000, 422;
+    BuildpackInvalid = 290003, 400;
+    JobTimeout = 290006, 524;
     DockerDisabled = 320003, 400;
     FeatureDisabled = 330002, 403;
+    RoutingApiUnavailable = 370001, 503;
+    RoutingApiDisabled = 370003, 403;
+    BuildpackStacksDontMatch = 390011, 422;
+    BuildpackStackDoesNotExist = 390012, 422;
+    BuildpackZipError = 390013, 422;
+    DeploymentsDisabled = 390014, 403;
     ScaleDisabledDuringDeployment = 390016, 422;
     ProcessUpdateDisabledDuringDeployment = 390017, 422;
+    LabelLimitExceeded = 390020, 422;
+    AnnotationLimitExceeded = 390023, 422;
     StopDisabledDuringDeployment = 390024, 422;
 }
 

@@ -1,6 +1,6 @@
 //! What every handler and job has at hand.
 
-use crate::{builds::BuildNudge, jobs::JobNudge};
+use crate::{RateLimits, builds::BuildNudge, jobs::JobNudge, rate_limit::Limiter};
 use std::{ops::Deref, sync::Arc};
 use tokio_util::task::TaskTracker;
 use virga_blobstore::Blobstore;
@@ -47,6 +47,8 @@ pub struct ControllerLimits {
     pub maximum_package_bytes: u64,
     /// Days that audit events and finished jobs are kept (default 31).
     pub keep_events_days: u32,
+    /// Requests of one caller (off by default).
+    pub rate: RateLimits,
 }
 
 impl Default for ControllerLimits {
@@ -61,6 +63,7 @@ impl Default for ControllerLimits {
             concurrent_stagings: 2,
             maximum_package_bytes: 1 << 30,
             keep_events_days: 31,
+            rate: RateLimits::default(),
         }
     }
 }
@@ -95,13 +98,16 @@ struct Inner {
     jobs: JobNudge,
     builds: BuildNudge,
     background: TaskTracker,
+    limiter: Limiter,
 }
 
 impl Controller {
     /// A controller of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, jobs: JobNudge::default(), builds: BuildNudge::default(), background: TaskTracker::new() }))
+        let limiter = Limiter::new(parts.config.limits.rate.clone());
+        let (jobs, builds, background) = (JobNudge::default(), BuildNudge::default(), TaskTracker::new());
+        Self(Arc::new(Inner { parts, jobs, builds, background, limiter }))
     }
 
     /// Now, as precise as the database keeps it.
@@ -113,6 +119,10 @@ impl Controller {
     /// Wakes whoever runs jobs; to be rung after the commit of a transaction that wrote one. Forgetting it only delays.
     pub fn nudge_jobs(&self) {
         self.0.jobs.notify_one();
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
     }
 
     pub(crate) fn job_nudge(&self) -> &JobNudge {

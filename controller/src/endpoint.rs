@@ -5,7 +5,7 @@ use crate::{
     access::{OrgRight, SpaceRight},
     openapi::{Arguments, Reads},
 };
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 use virga_serve::{
     Failure,
     axum::{
@@ -73,25 +73,50 @@ by_method! {
 pub(crate) fn router(endpoints: Vec<Endpoint>, controller: Controller) -> Router {
     let mut router = Router::new();
     for Endpoint { path, who, route, .. } in endpoints {
-        let route = match who {
-            Who::Anyone => route,
-            _ => route.layer(from_fn(move |request, next| guard(who, request, next))),
-        };
+        let guarding = controller.clone();
+        let route = route.layer(from_fn(move |request, next| guard(who, path, guarding.clone(), request, next)));
         router = router.route(path, route);
     }
     router.with_state(controller)
 }
 
-/// Asks for a token and its scopes before a handler sees anything of the request.
-async fn guard(who: Who, request: Request, next: Next) -> Response {
+/// Asks for a token and its scopes, and counts the request, before a handler sees anything of it.
+async fn guard(who: Who, path: &'static str, controller: Controller, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let access = match Access::from_request_parts(&mut parts, &()).await {
-        Ok(access) => access,
-        Err(failure) => return failure.into_response(),
+    let access = match who {
+        Who::Anyone if ROOTS.contains(&path) => return next.run(Request::from_parts(parts, body)).await,
+        // Read in any case: who shows a token is counted by it.
+        _ => Access::from_request_parts(&mut parts, &()).await,
     };
-    if who == Who::Admin && !access.is_admin() {
-        return Failure::from(virga_contract::ApiError::not_authorized()).into_response();
+    let standing = match controller.limiter().count(access.as_ref().ok(), &parts.headers, controller.now().as_second()) {
+        Ok(standing) => standing,
+        Err((standing, error)) => {
+            let mut response = Failure::from(error).into_response();
+            standing.write(response.headers_mut());
+            return response;
+        }
+    };
+    let user = access.as_ref().ok().and_then(Access::user);
+    let mut response = match (access, who) {
+        (Err(failure), who) if who != Who::Anyone => failure.into_response(),
+        (Ok(access), Who::Admin) if !access.is_admin() => Failure::from(virga_contract::ApiError::not_authorized()).into_response(),
+        (access, _) => {
+            if let Ok(access) = access {
+                parts.extensions.insert(access);
+            }
+            next.run(Request::from_parts(parts, body)).await
+        }
+    };
+    if let Some(standing) = standing {
+        standing.write(response.headers_mut());
     }
-    parts.extensions.insert(access);
-    next.run(Request::from_parts(parts, body)).await
+    if let Some(user) = user.and_then(|user| HeaderValue::from_str(&user.to_string()).ok()) {
+        response.headers_mut().insert(USER_GUID, user);
+    }
+    response
 }
+
+/// What nobody is counted for.
+const ROOTS: &[&str] = &["/", "/v3"];
+/// Who the token of a request is of.
+const USER_GUID: HeaderName = HeaderName::from_static("x-user-guid");

@@ -26,6 +26,7 @@ mod label_selector;
 pub mod list;
 pub mod metadata;
 mod openapi;
+mod rate_limit;
 pub mod request;
 pub mod routes;
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use bootstrap::{Bootstrap, bootstrap};
 pub use controller::{Controller, ControllerConfig, ControllerLimits, Parts};
 pub use endpoint::{Endpoint, Who};
 pub use error::{Error, Result};
+pub use rate_limit::RateLimits;

@@ -3,7 +3,7 @@
 use crate::Result;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use virga_contract::ApiError;
+use virga_contract::{ApiError, ErrorCode};
 use virga_store::metadata::Metadata;
 
 /// Longest prefix of a key, bytes (a DNS name).
@@ -49,13 +49,15 @@ impl MetadataPatch {
         if !wrong.is_empty() {
             return Err(ApiError::unprocessable_all(wrong).into());
         }
+        let (given_labels, given_annotations) = (labels.len(), annotations.len());
         let (new_labels, new_annotations) = (merged(&metadata.labels, labels), merged(&metadata.annotations, annotations));
-        for (kind, count) in [("labels", new_labels.len()), ("annotations", new_annotations.len())] {
-            if count > MAX_ENTRIES {
-                return Err(ApiError::unprocessable(format!(
-                    "Failed to add {count} {kind} because it would exceed maximum of {MAX_ENTRIES}"
-                ))
-                .into());
+        for (code, kind, given, before, after) in [
+            (ErrorCode::LabelLimitExceeded, "labels", given_labels, metadata.labels.len(), new_labels.len()),
+            (ErrorCode::AnnotationLimitExceeded, "annotations", given_annotations, metadata.annotations.len(), new_annotations.len()),
+        ] {
+            if after > before && after > MAX_ENTRIES {
+                let detail = format!("Failed to add {given} {kind} because it would exceed maximum of {MAX_ENTRIES}");
+                return Err(ApiError::new(code, detail).into());
             }
         }
         (metadata.labels, metadata.annotations) = (new_labels, new_annotations);

@@ -73,6 +73,8 @@ pub struct Config {
     pub router_limits: RouterLimits,
     /// Limits on clients of the API.
     pub api_limits: ServerLimits,
+    /// How many requests one caller of the v3 API may send in an interval.
+    pub rate_limits: virga_controller::RateLimits,
 }
 
 /// Where rows are.
@@ -170,6 +172,7 @@ impl Default for Config {
             cell_limits: CellLimits::default(),
             router_limits: RouterLimits::default(),
             api_limits: ServerLimits::default(),
+            rate_limits: virga_controller::RateLimits::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod base;
 pub mod clock;
 pub mod config;
+mod cors;
 pub mod errors;
 pub mod extract;
 pub mod listener;

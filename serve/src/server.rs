@@ -4,6 +4,7 @@
 use crate::{
     auth::Verifier,
     base::Endpoints,
+    cors::{Origins, cross_origin},
     errors::{Failure, unknown_request},
     listener::{Listener, Stream},
     tasks::{Tasks, panic_text},
@@ -15,7 +16,7 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
@@ -49,6 +50,8 @@ pub struct ServerLimits {
     pub body_idle_ms: u64,
     /// Connections at once; more wait in the accept queue.
     pub connections: usize,
+    /// Origins (`https://dashboard.example.com`, `*` for any text) whose pages may call from a browser; none by default.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for ServerLimits {
@@ -60,6 +63,7 @@ impl Default for ServerLimits {
             header_read_ms: 60_000,
             body_idle_ms: 30_000,
             connections: 4_096,
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -96,6 +100,7 @@ pub fn api(routes: Router, context: ApiContext) -> Router {
         .layer(Extension(context.endpoints))
         .layer(Extension(context.verifier))
         .layer(from_fn(move |request: Request, next: Next| next.run(request.map(|body| Body::new(TimeoutBody::new(body_idle, body))))))
+        .layer(from_fn_with_state(Origins::new(&context.limits.allowed_origins), cross_origin))
         .layer(from_fn(identify))
 }
 
@@ -117,6 +122,8 @@ async fn finish_what_was_begun(State(tasks): State<Tasks>, request: Request, nex
 
 async fn identify(mut request: Request, next: Next) -> Response {
     const ANSWER_ID: HeaderName = HeaderName::from_static("x-vcap-request-id");
+    /// Seconds, as Rails writes it.
+    const RUNTIME: HeaderName = HeaderName::from_static("x-runtime");
     let id = request_id(request.headers());
     drop_trailing_slash(request.uri_mut());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -124,11 +131,17 @@ async fn identify(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(http.status = response.status().as_u16(), duration_ms, "answered {method} {path}"));
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(ANSWER_ID, id);
+        headers.insert(ANSWER_ID, id);
     }
+    if let Ok(seconds) = HeaderValue::from_str(&format!("{:.6}", took.as_secs_f64())) {
+        headers.insert(RUNTIME, seconds);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -8,6 +8,7 @@ mod arguments;
 mod parameters;
 mod shape;
 
+#[cfg(test)]
 pub(crate) use answers::success;
 pub(crate) use arguments::{Arguments, Reads};
 

@@ -1,8 +1,11 @@
 //! Discovery: where everything is, and which version this is.
 
-use crate::answer;
+use crate::{Controller, answer};
 use serde_json::{Map, Value, json};
-use virga_serve::{Base, axum::response::Response};
+use virga_serve::{
+    Base,
+    axum::{extract::State, response::Response},
+};
 
 /// The version of Cloud Foundry's API that this one is. High enough that clients never fall back to older calls.
 pub const API_VERSION: &str = "3.228.0";
@@ -65,7 +68,13 @@ pub async fn v3_links(base: Base) -> Response {
 }
 
 /// `GET /v3/info`.
-pub async fn info(base: Base) -> Response {
+pub async fn info(State(controller): State<Controller>, base: Base) -> Response {
+    let limits = controller.limiter().limits();
+    let rate_limits = if limits.enabled {
+        json!({ "enabled": true, "general_limit": limits.general_limit, "reset_interval_in_minutes": limits.reset_interval_in_minutes })
+    } else {
+        json!({ "enabled": false, "general_limit": "", "reset_interval_in_minutes": "" })
+    };
     let support: Value = json!({ "href": "" });
     answer::ok(json!({
         "build": env!("CARGO_PKG_VERSION"),
@@ -75,7 +84,7 @@ pub async fn info(base: Base) -> Response {
         "name": "virga",
         "version": 0,
         "osbapi_version": "2.15",
-        "rate_limits": { "enabled": false, "general_limit": "", "reset_interval_in_minutes": "" },
+        "rate_limits": rate_limits,
         "links": { "self": answer::link(&base, "/v3/info"), "support": support },
     }))
 }

@@ -53,6 +53,11 @@ pub(crate) struct Api {
 impl Api {
     /// A new installation on this database.
     pub async fn start(store: Store) -> Self {
+        Self::start_with(store, ControllerLimits::default()).await
+    }
+
+    /// A new installation on this database with these limits.
+    pub async fn start_with(store: Store, limits: ControllerLimits) -> Self {
         let blobs = tempfile::tempdir().unwrap();
         let (scheduler, logs) = (Arc::new(FakeScheduler::default()), Arc::new(FakeLogs::default()));
         let domain = |label: &str| format!("{label}virga.localhost");
@@ -67,7 +72,7 @@ impl Api {
                 system_domain: domain(""),
                 apps_domain: domain("apps."),
                 internal_domain: "apps.internal".to_owned(),
-                limits: ControllerLimits::default(),
+                limits,
             },
             store,
         });

@@ -1,6 +1,7 @@
 //! Tests through the route table, without sockets, on a database of their own each.
 
 mod authorisation;
+mod conventions;
 mod fixture;
 mod lists;
 mod openapi;

@@ -224,6 +224,7 @@ fn controller_config(config: &Config) -> ControllerConfig {
             staging_disk_mb: staging.disk_mb,
             staging_timeout_seconds: staging.timeout_seconds,
             concurrent_stagings: staging.concurrency,
+            rate: config.rate_limits.clone(),
         },
     }
 }
