@@ -6,16 +6,17 @@ use crate::{
     OrgRight::{See as SeeOrg, Write as WriteOrg},
     SpaceRight::{Download, Manage, ReadEnvironment, ReadSecrets, See, SeeRoutes, Update, Write},
     Who::{Admin, Anyone, LoggedIn, Org, Space},
-    absent, apps, audit_events, buildpacks, builds, deployments, domains, droplets,
+    absent, apps, audit_events, buildpacks, builds, deployments, dialect, domains, droplets,
     endpoint::{self, delete, get, patch, post, put},
-    environment_variable_groups as variable_groups, feature_flags, jobs, log_cache, manifests, openapi, organization_quotas, organizations,
-    packages, processes, resource_matches, revisions, roles, root, routing, security_groups, sidecars, spaces, stacks, tasks, users,
+    environment_variable_groups as variable_groups, feature_flags, isolation_segments, jobs, log_cache, manifests, network_policies,
+    openapi, organization_quotas, organizations, packages, processes, quotas, resource_matches, revisions, roles, root, router_groups,
+    routing, security_groups, sidecars, space_quotas, spaces, stacks, tasks, users,
 };
-use virga_serve::axum::Router;
+use virga_serve::axum::{Router, middleware::from_fn};
 
 /// The v3 API. Complete it with [`virga_serve::server::api`].
 pub fn router(controller: Controller) -> Router {
-    endpoint::router(endpoints(), controller)
+    endpoint::router(endpoints(), controller).layer(from_fn(dialect::speak))
 }
 
 /// The table.
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/", Anyone, root::links),
         get("/v3", Anyone, root::v3_links),
         get("/v3/info", Anyone, root::info),
+        get("/v3/info/usage_summary", LoggedIn, quotas::of_platform),
         get("/v3/openapi.json", Anyone, openapi::show),
 
         // Organizations
@@ -37,9 +39,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         delete("/v3/organizations/{guid}", Admin, organizations::delete),
         get("/v3/organizations/{guid}/domains", Org(SeeOrg), domains::list_of_organization),
         get("/v3/organizations/{guid}/domains/default", Org(SeeOrg), organizations::default_domain),
-        get("/v3/organizations/{guid}/usage_summary", Org(SeeOrg), organizations::usage_summary),
-        get("/v3/organizations/{guid}/relationships/default_isolation_segment", Org(SeeOrg), organizations::default_isolation_segment),
-        patch("/v3/organizations/{guid}/relationships/default_isolation_segment", Org(WriteOrg), organizations::set_default_isolation_segment),
+        get("/v3/organizations/{guid}/usage_summary", Org(SeeOrg), quotas::of_organization),
+        get("/v3/organizations/{guid}/relationships/default_isolation_segment", Org(SeeOrg), isolation_segments::of_organization),
+        patch("/v3/organizations/{guid}/relationships/default_isolation_segment", Org(WriteOrg), isolation_segments::set_for_organization),
+        get("/v3/organizations/{guid}/users", Org(SeeOrg), organizations::users),
 
         // Spaces
         get("/v3/spaces", LoggedIn, spaces::list),
@@ -50,10 +53,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/spaces/{guid}/features", Space(See), spaces::list_features),
         get("/v3/spaces/{guid}/features/ssh", Space(See), spaces::show_ssh),
         patch("/v3/spaces/{guid}/features/ssh", Space(Update), spaces::update_ssh),
-        get("/v3/spaces/{guid}/relationships/isolation_segment", Space(See), spaces::isolation_segment),
-        patch("/v3/spaces/{guid}/relationships/isolation_segment", Space(Update), spaces::set_isolation_segment),
+        get("/v3/spaces/{guid}/relationships/isolation_segment", Space(See), isolation_segments::of_space),
+        patch("/v3/spaces/{guid}/relationships/isolation_segment", Org(WriteOrg), isolation_segments::set_for_space),
         get("/v3/spaces/{guid}/running_security_groups", Space(See), spaces::running_security_groups),
         get("/v3/spaces/{guid}/staging_security_groups", Space(See), spaces::staging_security_groups),
+        get("/v3/spaces/{guid}/usage_summary", Space(See), quotas::of_space),
+        get("/v3/spaces/{guid}/users", Space(See), spaces::users),
         delete("/v3/spaces/{guid}/routes", Space(Manage), routing::delete_unmapped),
 
         // Users and roles
@@ -74,6 +79,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         patch("/v3/domains/{guid}", Org(WriteOrg), domains::update),
         delete("/v3/domains/{guid}", Org(WriteOrg), domains::delete),
         get("/v3/domains/{guid}/route_reservations", LoggedIn, domains::route_reservations),
+        post("/v3/domains/{guid}/relationships/shared_organizations", Org(WriteOrg), domains::share),
+        delete("/v3/domains/{guid}/relationships/shared_organizations/{organization}", Org(WriteOrg), domains::unshare),
         get("/v3/routes", LoggedIn, routing::list),
         post("/v3/routes", Space(Manage), routing::create),
         get("/v3/routes/{guid}", Space(SeeRoutes), routing::show),
@@ -84,6 +91,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         patch("/v3/routes/{guid}/destinations", Space(Manage), routing::replace_destinations),
         patch("/v3/routes/{guid}/destinations/{destination}", Space(Manage), routing::update_destination),
         delete("/v3/routes/{guid}/destinations/{destination}", Space(Manage), routing::delete_destination),
+        get("/v3/routes/{guid}/relationships/shared_spaces", Space(SeeRoutes), routing::list_shared_spaces),
+        post("/v3/routes/{guid}/relationships/shared_spaces", Space(Manage), routing::share),
+        delete("/v3/routes/{guid}/relationships/shared_spaces/{space}", Space(Manage), routing::unshare),
         patch("/v3/routes/{guid}/relationships/space", Space(Write), routing::move_to_space),
         get("/v3/apps/{guid}/routes", Space(See), routing::list_of_app),
 
@@ -160,8 +170,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("/v3/deployments/{guid}/actions/cancel", Space(Manage), deployments::cancel),
         post("/v3/deployments/{guid}/actions/continue", Space(Manage), deployments::continue_deployment),
         get("/v3/apps/{guid}/revisions", Space(See), revisions::list_of_app),
-        get("/v3/apps/{guid}/revisions/deployed", Space(See), revisions::list_of_app),
-        get("/v3/revisions/{guid}", LoggedIn, revisions::show),
+        get("/v3/apps/{guid}/revisions/deployed", Space(See), revisions::list_deployed),
+        get("/v3/revisions/{guid}", Space(See), revisions::show),
+        patch("/v3/revisions/{guid}", Space(Write), revisions::update),
+        get("/v3/revisions/{guid}/environment_variables", Space(ReadSecrets), revisions::show_environment_variables),
         get("/v3/apps/{guid}/sidecars", Space(See), sidecars::list_of_app),
         post("/v3/apps/{guid}/sidecars", Space(Write), sidecars::create),
         get("/v3/tasks", LoggedIn, tasks::list),
@@ -172,6 +184,16 @@ pub fn endpoints() -> Vec<Endpoint> {
         put("/v3/apps/{guid}/tasks/{task}/cancel", Space(Manage), tasks::cancel_of_app),
         get("/v3/apps/{guid}/tasks", Space(See), tasks::list_of_app),
         post("/v3/apps/{guid}/tasks", Space(Write), tasks::create),
+
+        // The routing API and the policy server; see `dialect`
+        get("/routing/v1/router_groups", LoggedIn, router_groups::list),
+        post("/routing/v1/router_groups", LoggedIn, router_groups::create),
+        get("/routing/v1/router_groups/{guid}", LoggedIn, router_groups::show),
+        put("/routing/v1/router_groups/{guid}", LoggedIn, router_groups::update),
+        delete("/routing/v1/router_groups/{guid}", LoggedIn, router_groups::delete),
+        get("/networking/v1/external/policies", LoggedIn, network_policies::list),
+        post("/networking/v1/external/policies", Space(Write), network_policies::create),
+        post("/networking/v1/external/policies/delete", Space(Write), network_policies::delete),
 
         // The log cache
         get("/api/v1/info", Anyone, log_cache::info),
@@ -188,6 +210,23 @@ pub fn endpoints() -> Vec<Endpoint> {
         patch("/v3/organization_quotas/{guid}", Admin, organization_quotas::update),
         delete("/v3/organization_quotas/{guid}", Admin, organization_quotas::delete),
         post("/v3/organization_quotas/{guid}/relationships/organizations", Admin, organization_quotas::apply),
+        get("/v3/space_quotas", LoggedIn, space_quotas::list),
+        post("/v3/space_quotas", Org(WriteOrg), space_quotas::create),
+        get("/v3/space_quotas/{guid}", LoggedIn, space_quotas::show),
+        patch("/v3/space_quotas/{guid}", Org(WriteOrg), space_quotas::update),
+        delete("/v3/space_quotas/{guid}", Org(WriteOrg), space_quotas::delete),
+        post("/v3/space_quotas/{guid}/relationships/spaces", Org(WriteOrg), space_quotas::apply),
+        delete("/v3/space_quotas/{guid}/relationships/spaces/{space}", Org(WriteOrg), space_quotas::remove),
+        get("/v3/isolation_segments", LoggedIn, isolation_segments::list),
+        post("/v3/isolation_segments", Admin, isolation_segments::create),
+        get("/v3/isolation_segments/{guid}", LoggedIn, isolation_segments::show),
+        patch("/v3/isolation_segments/{guid}", Admin, isolation_segments::update),
+        delete("/v3/isolation_segments/{guid}", Admin, isolation_segments::delete),
+        get("/v3/isolation_segments/{guid}/organizations", LoggedIn, isolation_segments::organizations),
+        get("/v3/isolation_segments/{guid}/relationships/organizations", LoggedIn, isolation_segments::related_organizations),
+        post("/v3/isolation_segments/{guid}/relationships/organizations", Admin, isolation_segments::entitle),
+        delete("/v3/isolation_segments/{guid}/relationships/organizations/{organization}", Admin, isolation_segments::revoke),
+        get("/v3/isolation_segments/{guid}/relationships/spaces", LoggedIn, isolation_segments::related_spaces),
         get("/v3/feature_flags", LoggedIn, feature_flags::list),
         get("/v3/feature_flags/{name}", LoggedIn, feature_flags::show),
         patch("/v3/feature_flags/{name}", Admin, feature_flags::update),
@@ -198,12 +237,14 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/security_groups/{guid}", LoggedIn, security_groups::show),
         patch("/v3/security_groups/{guid}", Admin, security_groups::update),
         delete("/v3/security_groups/{guid}", Admin, security_groups::delete),
+        post("/v3/security_groups/{guid}/relationships/running_spaces", Space(Update), security_groups::bind_running),
+        delete("/v3/security_groups/{guid}/relationships/running_spaces/{space}", Space(Update), security_groups::unbind_running),
+        post("/v3/security_groups/{guid}/relationships/staging_spaces", Space(Update), security_groups::bind_staging),
+        delete("/v3/security_groups/{guid}/relationships/staging_spaces/{space}", Space(Update), security_groups::unbind_staging),
         get("/v3/stacks", LoggedIn, stacks::list),
         get("/v3/stacks/{guid}", LoggedIn, stacks::show),
 
         // Nothing there yet
-        get("/v3/isolation_segments", LoggedIn, absent::isolation_segments),
-        get("/v3/space_quotas", LoggedIn, absent::space_quotas),
         get("/v3/route_policies", LoggedIn, absent::route_policies),
         get("/v3/service_instances", LoggedIn, absent::service_instances),
         get("/v3/service_credential_bindings", LoggedIn, absent::service_credential_bindings),

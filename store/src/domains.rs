@@ -182,3 +182,12 @@ pub async fn list(db: &mut Connection, filter: &DomainFilter, visible: Visible, 
     select.and_visible(&seen, visible, 4);
     select.page(db, listing, DomainRow::from_row).await
 }
+
+/// Keeps everybody else who asks for it from going on below a domain until the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock(db: &mut Connection, guid: DomainGuid) -> Result<()> {
+    sqlx::query("UPDATE domains SET updated_at = updated_at WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
+    Ok(())
+}

@@ -8,6 +8,9 @@ use crate::{
 use sqlx::any::AnyRow;
 use virga_model::{AppGuid, DestinationGuid, RouteGuid, Timestamp, route::RouteProtocol};
 
+/// The port of a destination that names none.
+pub const DEFAULT_PORT: u16 = 8080;
+
 /// One destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationRow {
@@ -23,7 +26,7 @@ pub struct DestinationRow {
     pub app: AppGuid,
     /// To which of its process types.
     pub process_type: String,
-    /// To which port; the app's own without.
+    /// To which port; [`DEFAULT_PORT`] without.
     pub port: Option<u16>,
     /// Share of the requests.
     pub weight: Option<u8>,
@@ -53,7 +56,8 @@ impl DestinationRow {
     /// Whether both lead to the same place.
     #[must_use]
     pub fn leads_where(&self, other: &Self) -> bool {
-        (self.app, &self.process_type, self.port) == (other.app, &other.process_type, other.port)
+        let place = |row: &Self| (row.app, row.port.unwrap_or(DEFAULT_PORT));
+        place(self) == place(other) && self.process_type == other.process_type
     }
 }
 

@@ -114,6 +114,15 @@ pub async fn delete(db: &mut Connection, guid: RouteGuid) -> Result<bool> {
     record::delete::<RouteRow>(db, guid).await
 }
 
+/// Keeps everybody else who asks for it from changing a route's destinations until the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock(db: &mut Connection, guid: RouteGuid) -> Result<()> {
+    sqlx::query("UPDATE routes SET updated_at = updated_at WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
+    Ok(())
+}
+
 async fn first(db: &mut Connection, select: &Select) -> Result<Option<RouteRow>> {
     Ok(select.all(db, "t.created_at, t.guid", RouteRow::from_row).await?.into_iter().next())
 }
@@ -209,17 +218,6 @@ pub async fn list_of_domain(db: &mut Connection, domain: DomainGuid) -> Result<V
 pub async fn count_in_organization(db: &mut Connection, organization: OrgGuid) -> Result<u64> {
     let mut select = Select::new(COLUMNS, FROM);
     select.and("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid = ?)", [organization.to_string().into()]);
-    select.count(db).await
-}
-
-/// How many TCP routes an organization has.
-///
-/// # Errors
-/// Those of the database.
-pub async fn count_ports_in_organization(db: &mut Connection, organization: OrgGuid) -> Result<u64> {
-    let mut select = Select::new(COLUMNS, FROM);
-    select.and("t.space_guid IN (SELECT guid FROM spaces WHERE organization_guid = ?)", [organization.to_string().into()]);
-    select.and("t.port > 0", []);
     select.count(db).await
 }
 

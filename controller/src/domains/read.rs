@@ -1,9 +1,9 @@
 //! Reading domains.
 
-use super::view;
+use super::{view, view::shares};
 use crate::{
     Access, Controller, OrgRight, Result, answer,
-    list::{ListRequest, ListSpec},
+    list::{ListQuery, ListRequest, ListSpec},
 };
 use virga_contract::ApiError;
 use virga_model::{DomainGuid, OrgGuid};
@@ -24,7 +24,9 @@ const LIST: ListSpec = ListSpec::new(&["names", "organization_guids"]);
 /// # Errors
 /// 400 for parameters that are not right.
 pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
-    page(&controller, &access, request, None).await
+    let query = request.parse(&LIST)?;
+    let mut db = controller.store.read().await?;
+    page(&mut db, &access, &query, None).await
 }
 
 /// `GET /v3/organizations/:guid/domains`: what the organization may use.
@@ -37,18 +39,18 @@ pub async fn list_of_organization(
     Path(guid): Path<OrgGuid>,
     request: ListRequest,
 ) -> Result<Response> {
-    let mut db = controller.store.read().await?;
-    access.in_organization(&mut db, OrgRight::See, guid, "Organization").await?;
-    drop(db);
-    page(&controller, &access, request, Some(guid)).await
-}
-
-async fn page(controller: &Controller, access: &Access, request: ListRequest, usable_in: Option<OrgGuid>) -> Result<Response> {
     let query = request.parse(&LIST)?;
     let mut db = controller.store.read().await?;
-    let filter = DomainFilter { names: query.values("names"), organizations: query.values("organization_guids"), usable_in };
-    let page = domains::list(&mut db, &filter, access.visible(), &query.listing).await?;
-    Ok(answer::ok(query.render(&page, |domain| view(&query.base, domain))))
+    access.in_organization(&mut db, OrgRight::See, guid, "Organization").await?;
+    page(&mut db, &access, &query, Some(guid)).await
+}
+
+async fn page(db: &mut Connection, access: &Access, query: &ListQuery, usable_in: Option<OrgGuid>) -> Result<Response> {
+    let names = query.values("names").map(|names| names.iter().map(|name| name.to_ascii_lowercase()).collect());
+    let filter = DomainFilter { names, organizations: query.values("organization_guids"), usable_in };
+    let page = domains::list(db, &filter, access.visible(), &query.listing).await?;
+    let shared = shares(db, access, &page.rows).await?;
+    Ok(answer::ok(query.render(&page, |domain| view(&query.base, domain, &shared))))
 }
 
 /// `GET /v3/domains/:guid`.
@@ -57,7 +59,9 @@ async fn page(controller: &Controller, access: &Access, request: ListRequest, us
 /// 404.
 pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<DomainGuid>) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+    let domain = visible(&mut db, &access, guid).await?;
+    let shared = shares(&mut db, &access, std::slice::from_ref(&domain)).await?;
+    Ok(answer::ok(view(&base, &domain, &shared)))
 }
 
 /// The domain, where the caller may see it.

@@ -4,6 +4,7 @@ use super::read::visible;
 use crate::{Access, Controller, Result, answer};
 use serde::Deserialize;
 use serde_json::json;
+use virga_contract::{ApiError, ErrorCode};
 use virga_model::DomainGuid;
 use virga_serve::{
     Path, Query,
@@ -13,17 +14,20 @@ use virga_store::routes;
 
 /// Which route is asked for.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reservation {
     #[serde(default)]
     host: String,
     #[serde(default)]
     path: String,
+    #[serde(default)]
+    port: String,
 }
 
-/// Whether there is a route of this host and path, in whatever space.
+/// Whether there is a route of this host, path and port, in whatever space.
 ///
 /// # Errors
-/// 404.
+/// 404, 400 for a port that is none.
 pub async fn route_reservations(
     State(controller): State<Controller>,
     access: Access,
@@ -32,6 +36,14 @@ pub async fn route_reservations(
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
     visible(&mut db, &access, guid).await?;
-    let found = routes::find_at(&mut db, guid, &wanted.host.to_ascii_lowercase(), &wanted.path, None).await?;
+    let port = match wanted.port.as_str() {
+        "" | "0" => None,
+        text => {
+            let none =
+                || ApiError::new(ErrorCode::BadQueryParameter, "The query parameter is invalid: Port must be an integer up to 65535");
+            Some(text.parse().map_err(|_| none())?)
+        }
+    };
+    let found = routes::find_at(&mut db, guid, &wanted.host.to_ascii_lowercase(), &wanted.path, port).await?;
     Ok(answer::ok(json!({ "matching_route": found.is_some() })))
 }

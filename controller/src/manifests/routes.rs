@@ -4,7 +4,7 @@
 use super::document::{AppManifest, ManifestRoute};
 use crate::{
     Access, Controller, Result,
-    routing::{NewRoute, check_options, make, map_app},
+    routing::{NewRoute, changed_options, check_options, make, map_app},
 };
 use virga_contract::ApiError;
 use virga_model::{OrgGuid, RouteGuid, route::is_route_host};
@@ -33,8 +33,8 @@ pub(super) async fn apply(
         return Ok(route_destinations::delete_of_app(db, app.guid).await?);
     }
     for wanted in &manifest.routes {
-        let (domain, host, path) = mapper.split(db, wanted).await?;
-        mapper.map(db, &domain, host, path, wanted).await?;
+        let place = mapper.split(db, wanted).await?;
+        mapper.map(db, place, wanted).await?;
     }
     let generated = manifest.routes.is_empty() && (manifest.default_route || manifest.random_route);
     if generated && route_destinations::list_of_app(db, app.guid).await?.is_empty() {
@@ -47,9 +47,18 @@ pub(super) async fn apply(
             return Err(ApiError::unprocessable(detail).into());
         }
         let plain = ManifestRoute { route: format!("{host}.{}", domain.name), protocol: None, options: None };
-        mapper.map(db, &domain, host, String::new(), &plain).await?;
+        mapper.map(db, Place { domain, host, path: String::new(), port: None }, &plain).await?;
     }
     Ok(())
+}
+
+/// What the text of a route says.
+struct Place {
+    domain: DomainRow,
+    host: String,
+    path: String,
+    /// Of a TCP route.
+    port: Option<u16>,
 }
 
 struct Mapper<'a> {
@@ -61,39 +70,59 @@ struct Mapper<'a> {
 
 impl Mapper<'_> {
     /// The domain is the longest that the route ends in.
-    async fn split(&self, db: &mut Connection, wanted: &ManifestRoute) -> Result<(DomainRow, String, String)> {
+    async fn split(&self, db: &mut Connection, wanted: &ManifestRoute) -> Result<Place> {
         let malformed = || ApiError::unprocessable(format!("The route '{}' is not a properly formed URL", wanted.route));
         let (name, path) = wanted.route.find('/').map_or((wanted.route.as_str(), ""), |at| wanted.route.split_at(at));
-        if name.is_empty() || name.contains(':') || name.len() > 512 {
+        let (name, port) = match name.split_once(':') {
+            Some((name, port)) => (name, Some(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(malformed)?)),
+            None => (name, None),
+        };
+        if name.is_empty() || name.len() > 512 {
             return Err(malformed().into());
         }
         let mut candidates = vec![name.to_owned()];
         candidates.extend(name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..)).map(str::to_owned));
-        let known = domains::find_by_names(db, &candidates).await?.into_iter();
-        let usable = known.filter(|domain| domain.organization.is_none_or(|owner| owner == self.organization));
+        let mut known = domains::find_by_names(db, &candidates).await?;
+        known.sort_by_key(|domain| std::cmp::Reverse(domain.name.len()));
+        let mut usable = None;
+        for domain in known {
+            if domains::is_usable_by(db, &domain, self.organization).await? {
+                usable = Some(domain);
+                break;
+            }
+        }
         let unmatched = || ApiError::unprocessable(format!("The route '{}' did not match any existing domains.", wanted.route));
-        let domain = usable.max_by_key(|domain| domain.name.len()).ok_or_else(unmatched)?;
+        let domain = usable.ok_or_else(unmatched)?;
         let host = name.strip_suffix(domain.name.as_str()).map(|host| host.trim_end_matches('.').to_owned()).unwrap_or_default();
-        Ok((domain, host, path.to_owned()))
+        Ok(Place { domain, host, path: path.to_owned(), port })
     }
 
-    async fn map(&self, db: &mut Connection, domain: &DomainRow, host: String, path: String, wanted: &ManifestRoute) -> Result<()> {
-        let options = check_options(wanted.options.clone())?;
-        let route = match routes::find_at(db, domain.guid, &host, &path, None).await? {
-            Some(route) if route.space != self.app.space => {
+    async fn map(&self, db: &mut Connection, place: Place, wanted: &ManifestRoute) -> Result<()> {
+        let Place { domain, host, path, port } = place;
+        let change = check_options(db, wanted.options.clone()).await?;
+        let route = match routes::find_at(db, domain.guid, &host.to_ascii_lowercase(), &path, port).await? {
+            Some(route) if !routes::is_available_in(db, &route, self.app.space).await? => {
                 return Err(ApiError::unprocessable("Routes cannot be mapped to destinations in different spaces").into());
             }
             Some(mut route) => {
-                if options.is_some() && options != route.options {
+                let options = changed_options(route.options.clone(), change)?;
+                if options != route.options {
                     route.options = options;
                     routes::update(db, &mut route, self.controller.now()).await?;
                 }
                 route
             }
             None => {
-                let new =
-                    NewRoute { space: self.app.space, organization: self.organization, host, path, options, metadata: Metadata::default() };
-                make(self.controller, db, self.access, domain, new).await?
+                let new = NewRoute {
+                    space: self.app.space,
+                    organization: self.organization,
+                    host,
+                    path,
+                    port: port.map(i64::from),
+                    options: changed_options(None, change)?,
+                    metadata: Metadata::default(),
+                };
+                make(self.controller, db, self.access, &domain, new).await?
             }
         };
         map_app(self.controller, db, self.access, &route, self.app, wanted.protocol).await

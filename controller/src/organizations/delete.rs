@@ -13,7 +13,7 @@ use virga_store::{
     jobs::JobRow,
     organizations,
     roles::{self, RoleScope},
-    spaces,
+    routes, spaces,
 };
 
 /// `DELETE /v3/organizations/:guid`: a job that deletes every space, app, route, private domain and role with it.
@@ -53,6 +53,10 @@ pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> 
     }
     let mut tx = controller.store.begin().await?;
     for domain in domains::private_of(&mut tx, guid).await? {
+        // Others with whom it was shared may have routes below it.
+        for route in routes::list_of_domain(&mut tx, domain.guid).await? {
+            routes::delete(&mut tx, route.guid).await?;
+        }
         domains::delete(&mut tx, domain.guid).await?;
     }
     roles::delete_in(&mut tx, RoleScope::Organization(guid)).await?;

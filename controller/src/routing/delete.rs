@@ -1,10 +1,11 @@
 //! Deleting routes.
 
-use super::create::record;
+use super::{create::record, read::permitted};
 use crate::{
     Access, Controller, Result, SpaceRight, answer, jobs,
     list::{ListRequest, ListSpec},
 };
+use serde_json::json;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::{RouteGuid, SpaceGuid};
 use virga_serve::{
@@ -19,10 +20,10 @@ use virga_store::routes;
 /// 404, 403.
 pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<RouteGuid>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    let route = routes::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("Route"))?;
-    let standing = access.in_space(&mut tx, SpaceRight::Manage, route.space, "Route").await?;
+    let (route, organization) = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
     routes::delete(&mut tx, guid).await?;
-    record(&controller, &mut tx, &access, "audit.route.delete-request", &route, standing.organization).await?;
+    let data = json!({ "request": { "recursive": true } });
+    record(&controller, &mut tx, &access, "audit.route.delete-request", &route, organization, data).await?;
     let job = jobs::done(&mut tx, controller.now(), "route.delete", guid).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
@@ -50,7 +51,8 @@ pub async fn delete_unmapped(
     let standing = access.in_space(&mut tx, SpaceRight::Manage, guid, "Space").await?;
     for route in routes::list_of_space(&mut tx, guid, true).await? {
         routes::delete(&mut tx, route.guid).await?;
-        record(&controller, &mut tx, &access, "audit.route.delete-request", &route, standing.organization).await?;
+        let data = json!({ "request": { "recursive": true } });
+        record(&controller, &mut tx, &access, "audit.route.delete-request", &route, standing.organization, data).await?;
     }
     let job = jobs::done(&mut tx, controller.now(), "space.delete_unmapped_routes", guid).await?;
     tx.commit().await?;

@@ -1,57 +1,40 @@
 //! Destinations of a route: to which apps it leads.
 
-use super::{read::permitted, view};
+use super::{
+    destinations_request::{Destinations, NewDestination},
+    read::permitted,
+    view,
+};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{self, Event},
 };
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::HashMap;
 use virga_contract::ApiError;
 use virga_model::{AppGuid, DestinationGuid, OrgGuid, RouteGuid, route::RouteProtocol};
 use virga_serve::{
-    Base, Json, Path,
+    Base, Json, Path, Query,
     axum::{extract::State, response::Response},
 };
 use virga_store::{
     Connection,
     apps::{self, AppRow},
-    route_destinations::{self, DestinationRow},
-    routes::RouteRow,
+    route_destinations::{self, DEFAULT_PORT, DestinationRow},
+    routes::{self, RouteRow},
     spaces,
 };
 
 /// Most destinations of one route.
-const MAX_DESTINATIONS: usize = 100;
+pub(super) const MAX_DESTINATIONS: usize = 100;
 
-/// Body of `POST` and `PATCH /v3/routes/:guid/destinations`.
+/// Parameters of `GET /v3/routes/:guid/destinations`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Destinations {
-    destinations: Vec<NewDestination>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewDestination {
-    app: AppRef,
-    weight: Option<u8>,
-    port: Option<u16>,
-    protocol: Option<RouteProtocol>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AppRef {
-    guid: String,
-    process: Option<ProcessRef>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProcessRef {
-    #[serde(rename = "type")]
-    kind: String,
+pub struct DestinationsQuery {
+    guids: Option<String>,
+    app_guids: Option<String>,
 }
 
 /// `GET /v3/routes/:guid/destinations`.
@@ -63,10 +46,13 @@ pub async fn list_destinations(
     access: Access,
     base: Base,
     Path(guid): Path<RouteGuid>,
+    Query(query): Query<DestinationsQuery>,
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
     permitted(&mut db, &access, guid, SpaceRight::SeeRoutes).await?;
-    let rows = route_destinations::list_of_routes(&mut db, &[guid]).await?;
+    let mut rows = route_destinations::list_of_routes(&mut db, &[guid]).await?;
+    let names = |list: &Option<String>, guid: String| list.as_ref().is_none_or(|list| list.split(',').any(|item| item == guid));
+    rows.retain(|row| names(&query.guids, row.guid.to_string()) && names(&query.app_guids, row.app.to_string()));
     Ok(answer::ok(view::destinations(&base, guid, &rows)))
 }
 
@@ -106,30 +92,32 @@ async fn set(
     body: Destinations,
     replace: bool,
 ) -> Result<Response> {
+    let wanted = body.checked(replace)?;
     let mut tx = controller.store.begin().await?;
-    let route = permitted(&mut tx, access, guid, SpaceRight::Manage).await?;
-    let organization = organization_of(&mut tx, &route).await?;
+    let (route, organization) = permitted(&mut tx, access, guid, SpaceRight::Manage).await?;
+    routes::lock(&mut tx, guid).await?;
+    let apps = find_apps(&mut tx, access, &route, &wanted).await?;
+    let rows = wanted.into_iter().map(|new| row_of(controller, &route, new)).collect::<Result<Vec<_>>>()?;
     let present = route_destinations::list_of_routes(&mut tx, &[guid]).await?;
-    if body.destinations.is_empty() && !replace {
-        return Err(ApiError::unprocessable("Destinations must have at least 1 destination").into());
-    }
-    let mut wanted = Vec::new();
-    for new in body.destinations {
-        wanted.push(checked(controller, &mut tx, &route, new, replace).await?);
-    }
+    check_together(&route, &present, &rows, replace)?;
     if replace {
-        for old in present.iter().filter(|old| !wanted.iter().any(|(_, new)| new.leads_where(old))) {
+        for old in present.iter().filter(|old| !rows.iter().any(|new| new.leads_where(old))) {
             unmap(controller, &mut tx, access, &route, old, organization).await?;
         }
     }
-    for (app, new) in wanted {
+    for new in rows {
         match present.iter().find(|old| old.leads_where(&new)) {
             Some(old) if replace => {
-                let kept = DestinationRow { guid: old.guid, created_at: old.created_at, ..new };
-                route_destinations::save(&mut tx, &kept).await?;
+                let kept = DestinationRow { guid: old.guid, created_at: old.created_at, port: old.port, ..new };
+                if (kept.weight, kept.protocol) != (old.weight, old.protocol) {
+                    route_destinations::save(&mut tx, &kept).await?;
+                }
             }
             Some(_) => {}
-            None => map(controller, &mut tx, access, &route, &app, &new, organization).await?,
+            None => {
+                let app = apps.get(&new.app).ok_or_else(|| ApiError::internal("a destination without its app"))?;
+                map(controller, &mut tx, access, &route, app, &new, organization).await?;
+            }
         }
     }
     let rows = route_destinations::list_of_routes(&mut tx, &[guid]).await?;
@@ -141,45 +129,94 @@ async fn set(
     Ok(answer::ok(view::destinations(base, guid, &rows)))
 }
 
-async fn checked(
-    controller: &Controller,
-    db: &mut Connection,
-    route: &RouteRow,
-    new: NewDestination,
-    replace: bool,
-) -> Result<(AppRow, DestinationRow)> {
-    let wrong = |detail: &str| ApiError::unprocessable(format!("Destinations[0]: {detail}"));
-    if new.weight.is_some_and(|weight| !(1..=100).contains(&weight)) {
-        return Err(wrong("weight must be between 1 and 100.").into());
+/// The apps of new destinations: all there, seen by the caller, in the route's space or one that it is shared with.
+async fn find_apps(db: &mut Connection, access: &Access, route: &RouteRow, wanted: &[NewDestination]) -> Result<HashMap<AppGuid, AppRow>> {
+    let (mut found, mut missing) = (HashMap::new(), Vec::new());
+    for new in wanted {
+        let app = match new.app.guid.parse::<AppGuid>() {
+            Ok(guid) if found.contains_key(&guid) => continue,
+            Ok(guid) => apps::find(db, guid).await?,
+            Err(_) => None,
+        };
+        match app {
+            Some(app) if app.space == route.space || access.has_in_space(db, SpaceRight::See, app.space).await? => {
+                found.insert(app.guid, app);
+            }
+            _ => missing.push(format!("\"{}\"", new.app.guid)),
+        }
     }
-    if new.weight.is_some() && !replace {
-        return Err(ApiError::unprocessable("Destinations cannot contain weights when inserting").into());
+    if !missing.is_empty() {
+        let detail = format!("App(s) with guid(s) {} do not exist or you do not have access.", missing.join(", "));
+        return Err(ApiError::unprocessable(detail).into());
     }
-    if new.protocol == Some(RouteProtocol::Tcp) {
-        return Err(wrong("protocol must be 'http1' or 'http2'.").into());
+    for app in found.values() {
+        if !routes::is_available_in(db, route, app.space).await? {
+            let detail = "Routes destinations must be in either the route's space or the route's shared spaces";
+            return Err(ApiError::unprocessable(detail).into());
+        }
     }
-    if new.port == Some(0) {
-        return Err(wrong("port must be between 1 and 65535.").into());
+    Ok(found)
+}
+
+/// Passes for a protocol that destinations of this route may have.
+fn check_protocol(route: &RouteRow, protocol: RouteProtocol) -> Result<()> {
+    let is_tcp = route.port.is_some();
+    if is_tcp == (protocol == RouteProtocol::Tcp) {
+        return Ok(());
     }
-    let unknown = || ApiError::unprocessable(format!("App(s) with guid(s) \"{}\" do not exist or you do not have access.", new.app.guid));
-    let guid: AppGuid = new.app.guid.parse().map_err(|_| unknown())?;
-    let app = apps::find(db, guid).await?.ok_or_else(unknown)?;
-    if app.space != route.space {
-        return Err(ApiError::unprocessable("Routes cannot be mapped to destinations in different spaces.").into());
-    }
+    let (kind, valid) = if is_tcp { ("tcp", "tcp") } else { ("http", "http1, http2") };
+    let detail = format!("Cannot use '{}' protocol for {kind} routes; valid options are: [{valid}].", protocol.as_str());
+    Err(ApiError::unprocessable(detail).into())
+}
+
+fn default_protocol(route: &RouteRow) -> RouteProtocol {
+    if route.port.is_some() { RouteProtocol::Tcp } else { RouteProtocol::Http1 }
+}
+
+fn row_of(controller: &Controller, route: &RouteRow, new: NewDestination) -> Result<DestinationRow> {
+    let protocol = new.protocol.unwrap_or_else(|| default_protocol(route));
+    check_protocol(route, protocol)?;
     let now = controller.now();
-    let row = DestinationRow {
+    Ok(DestinationRow {
         guid: DestinationGuid::random(),
         created_at: now,
         updated_at: now,
         route: route.guid,
-        app: guid,
+        app: new.app.guid.parse().map_err(ApiError::internal)?,
         process_type: new.app.process.map_or_else(|| "web".to_owned(), |process| process.kind),
-        port: new.port,
-        weight: new.weight,
-        protocol: new.protocol.unwrap_or(RouteProtocol::Http1),
-    };
-    Ok((app, row))
+        port: Some(new.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(DEFAULT_PORT)),
+        weight: new.weight.and_then(|weight| u8::try_from(weight).ok()),
+        protocol,
+    })
+}
+
+/// The rules of new destinations beside one another and beside those that are there.
+fn check_together(route: &RouteRow, present: &[DestinationRow], wanted: &[DestinationRow], replace: bool) -> Result<()> {
+    let is_double = |at: usize, new: &DestinationRow| wanted.iter().skip(at + 1).any(|other| new.leads_where(other));
+    if wanted.iter().enumerate().any(|(at, new)| is_double(at, new)) {
+        return Err(ApiError::unprocessable("Destinations cannot contain duplicate entries").into());
+    }
+    if replace {
+        return Ok(());
+    }
+    if present.iter().any(|old| old.weight.is_some()) {
+        let detail = "Destinations cannot be inserted when there are weighted destinations already configured.";
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    for new in wanted {
+        if let Some(old) = present.iter().find(|old| old.leads_where(new) && old.protocol != new.protocol) {
+            return Err(ApiError::unprocessable(format!(
+                "Cannot add destination with protocol: {}. Destination already exists for route: {}, app: {}, process: {}, and protocol: {}.",
+                new.protocol.as_str(),
+                route.url(),
+                new.app,
+                new.process_type,
+                old.protocol.as_str()
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Maps a route to an app's `web` process, where it does not lead there yet; for pushes. The protocol is changed where it
@@ -200,10 +237,12 @@ pub(crate) async fn map_app(
         route: route.guid,
         app: app.guid,
         process_type: "web".to_owned(),
-        port: None,
+        port: Some(DEFAULT_PORT),
         weight: None,
-        protocol: protocol.unwrap_or(RouteProtocol::Http1),
+        protocol: protocol.unwrap_or_else(|| default_protocol(route)),
     };
+    check_protocol(route, new.protocol)?;
+    routes::lock(db, route.guid).await?;
     let present = route_destinations::list_of_routes(db, &[route.guid]).await?;
     match present.iter().find(|old| old.leads_where(&new)) {
         Some(old) => match protocol {
@@ -270,6 +309,7 @@ async fn record(
         target_name: &app.name,
         data: json!({
             "route_guid": route.guid,
+            "app_port": destination.port.unwrap_or(DEFAULT_PORT),
             "destination_guid": destination.guid,
             "process_type": destination.process_type,
             "protocol": destination.protocol,
@@ -284,16 +324,18 @@ async fn record(
 /// `DELETE /v3/routes/:guid/destinations/:destination`.
 ///
 /// # Errors
-/// 404, 403, 422 for a destination of another route.
+/// 404, 403, 422 for a destination of another route or one with a weight.
 pub async fn delete_destination(
     State(controller): State<Controller>,
     access: Access,
     Path((guid, destination)): Path<(RouteGuid, DestinationGuid)>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    let route = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
+    let (route, organization) = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
     let old = find(&mut tx, guid, destination).await?;
-    let organization = organization_of(&mut tx, &route).await?;
+    if old.weight.is_some() {
+        return Err(ApiError::unprocessable("Weighted destinations cannot be deleted individually.").into());
+    }
     unmap(&controller, &mut tx, &access, &route, &old, organization).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
@@ -315,7 +357,7 @@ pub struct UpdateDestination {
     protocol: Option<RouteProtocol>,
 }
 
-/// `PATCH /v3/routes/:guid/destinations/:destination`: its protocol; `null` is `http1`.
+/// `PATCH /v3/routes/:guid/destinations/:destination`: its protocol; `null` is the route's own (`http1`, `tcp`).
 ///
 /// # Errors
 /// 404, 403, 422.
@@ -326,12 +368,10 @@ pub async fn update_destination(
     Json(body): Json<UpdateDestination>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
-    if body.protocol == Some(RouteProtocol::Tcp) {
-        return Err(ApiError::unprocessable("Destination protocol must be 'http1' or 'http2'.").into());
-    }
+    let (route, _) = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
     let mut row = find(&mut tx, guid, destination).await?;
-    row.protocol = body.protocol.unwrap_or(RouteProtocol::Http1);
+    row.protocol = body.protocol.unwrap_or_else(|| default_protocol(&route));
+    check_protocol(&route, row.protocol)?;
     row.updated_at = controller.now();
     route_destinations::save(&mut tx, &row).await?;
     tx.commit().await?;

@@ -4,10 +4,10 @@ use crate::answer;
 use serde_json::{Value, json};
 use virga_model::RouteGuid;
 use virga_serve::Base;
-use virga_store::{route_destinations::DestinationRow, routes::RouteRow};
-
-/// The port that a destination shows when it has none of its own.
-const DEFAULT_PORT: u16 = 8080;
+use virga_store::{
+    route_destinations::{DEFAULT_PORT, DestinationRow},
+    routes::RouteRow,
+};
 
 /// The route as the v3 API shows it; of `destinations`, those that are its own.
 #[must_use]
@@ -18,10 +18,10 @@ pub fn view(base: &Base, route: &RouteRow, destinations: &[DestinationRow]) -> V
         "guid": guid,
         "created_at": answer::time(route.created_at),
         "updated_at": answer::time(route.updated_at),
-        "protocol": "http",
+        "protocol": if route.port.is_some() { "tcp" } else { "http" },
         "host": route.host,
         "path": route.path,
-        "port": null,
+        "port": route.port,
         "url": route.url(),
         "destinations": own.collect::<Vec<_>>(),
         "options": route.options,
