@@ -1,4 +1,4 @@
-//! Lists of what this platform has none of yet (services, isolation segments, space quotas, route policies). Commands read
+//! Lists of what this platform has none of yet (services, route policies). Commands read
 //! them on the way to something else; an empty page is the truth.
 
 use crate::{
@@ -53,10 +53,6 @@ absent! {
         ["spaces" "organizations" "service_offerings" "service_brokers"];
     /// `GET /v3/service_brokers`.
     service_brokers = ListSpec::new(&["names", "space_guids"]).order_by(&["name"]), [];
-    /// `GET /v3/isolation_segments`.
-    isolation_segments = ListSpec::new(&["names", "organization_guids"]).order_by(&["name"]), [];
-    /// `GET /v3/space_quotas`.
-    space_quotas = ListSpec::new(&["names", "organization_guids", "space_guids"]).order_by(&["name"]).without_labels(), [];
     /// `GET /v3/route_policies`.
     route_policies = ListSpec::new(&["space_guids", "route_guids", "sources"]).includes(&["route", "source"]), ["routes"];
 }

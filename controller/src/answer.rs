@@ -40,6 +40,13 @@ pub fn to_many<G: std::fmt::Display>(guids: impl IntoIterator<Item = G>) -> Valu
     json!({ "data": data })
 }
 
+/// [`to_many`] as an answer of its own, with the link to itself.
+#[must_use]
+pub fn to_many_at<G: std::fmt::Display>(base: &Base, path: impl std::fmt::Display, guids: impl IntoIterator<Item = G>) -> Value {
+    let data: Vec<Value> = guids.into_iter().map(|guid| json!({ "guid": guid.to_string() })).collect();
+    json!({ "data": data, "links": { "self": link(base, path) } })
+}
+
 /// A time as the API writes it.
 #[must_use]
 pub fn time(time: Timestamp) -> Value {

@@ -1,15 +1,15 @@
 //! What a new installation starts with: a quota, an organization with a space, the shared domains, the security group that
 //! lets apps out into the public, and the administrator's roles. Running it again changes nothing that is there.
 
-use crate::{Controller, Result, organization_quotas::unlimited, roles};
+use crate::{Controller, Result, roles};
 use virga_contract::ApiError;
 use virga_model::{DomainGuid, OrgGuid, QuotaGuid, SecurityGroupGuid, SpaceGuid, UserGuid, egress::EgressRule, state::RoleType};
 use virga_store::{
     Connection,
     domains::{self, DomainRow},
     metadata::Metadata,
-    organization_quotas,
-    organizations::{self, OrganizationRow},
+    organization_quotas::{self, OrganizationQuotaRow},
+    organizations::{self, OrganizationFilter, OrganizationRow},
     roles::RoleScope,
     security_groups::{self, SecurityGroupRow},
     select::{Listing, Visible},
@@ -61,7 +61,7 @@ pub async fn bootstrap(controller: &Controller, wanted: &Bootstrap) -> Result<()
     public_networks(controller, &mut tx).await?;
     users::save_name(&mut tx, wanted.admin, Some(&wanted.admin_name), Some("uaa"), controller.now()).await?;
     // Where there is any organization, somebody has made of this place what they wanted.
-    if organizations::list(&mut tx, None, Visible::All, &Listing::default()).await?.total == 0 {
+    if organizations::list(&mut tx, &OrganizationFilter::default(), Visible::All, &Listing::default()).await?.total == 0 {
         first_space(controller, &mut tx, wanted, quota).await?;
     }
     tx.commit().await?;
@@ -85,25 +85,23 @@ async fn default_quota(controller: &Controller, db: &mut Connection) -> Result<Q
     if let Some(quota) = organization_quotas::find_by_name(db, name).await? {
         return Ok(quota.guid);
     }
-    let mut quota = unlimited(controller, name);
-    quota.total_memory_in_mb = Some(DEFAULT_QUOTA_MEMORY_MB);
-    quota.total_routes = Some(DEFAULT_QUOTA_ROUTES);
+    let mut quota = OrganizationQuotaRow::unlimited(name, controller.now());
+    quota.limits.total_memory_in_mb = Some(DEFAULT_QUOTA_MEMORY_MB);
+    quota.limits.total_routes = Some(DEFAULT_QUOTA_ROUTES);
     organization_quotas::insert(db, &quota).await?;
     Ok(quota.guid)
 }
 
 async fn organization(controller: &Controller, db: &mut Connection, name: &str, quota: QuotaGuid) -> Result<OrgGuid> {
-    let (guid, now, metadata) = (OrgGuid::random(), controller.now(), Metadata::default());
-    let row = OrganizationRow { guid, created_at: now, updated_at: now, name: name.to_owned(), suspended: false, quota, metadata };
+    let row = OrganizationRow::new(name, quota, controller.now());
     organizations::insert(db, &row).await?;
-    Ok(guid)
+    Ok(row.guid)
 }
 
 async fn space(controller: &Controller, db: &mut Connection, name: &str, organization: OrgGuid) -> Result<SpaceGuid> {
-    let (guid, now, metadata) = (SpaceGuid::random(), controller.now(), Metadata::default());
-    let row = SpaceRow { guid, created_at: now, updated_at: now, name: name.to_owned(), organization, allow_ssh: true, metadata };
+    let row = SpaceRow::new(name, organization, controller.now());
     spaces::insert(db, &row).await?;
-    Ok(guid)
+    Ok(row.guid)
 }
 
 async fn shared_domain(controller: &Controller, db: &mut Connection, name: &str, internal: bool) -> Result<()> {

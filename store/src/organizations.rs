@@ -8,7 +8,7 @@ use crate::{
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use virga_model::{OrgGuid, QuotaGuid, Timestamp};
+use virga_model::{IsolationSegmentGuid, OrgGuid, QuotaGuid, Timestamp};
 
 /// One organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct OrganizationRow {
     pub suspended: bool,
     /// Its quota.
     pub quota: QuotaGuid,
+    /// Where apps of its spaces run when the space says nothing else.
+    pub default_isolation_segment: Option<IsolationSegmentGuid>,
     /// Labels and annotations.
     pub metadata: Metadata,
 }
@@ -39,6 +41,7 @@ impl Record for OrganizationRow {
             .set("name", self.name.as_str())
             .set("suspended", self.suspended)
             .word("quota_guid", self.quota)
+            .opt_word("default_isolation_segment_guid", self.default_isolation_segment)
             .metadata(&self.metadata)
     }
 
@@ -50,8 +53,26 @@ impl Record for OrganizationRow {
             name: row.text("name")?,
             suspended: row.flag("suspended")?,
             quota: row.parsed("quota_guid")?,
+            default_isolation_segment: row.opt_parsed("default_isolation_segment_guid")?,
             metadata: Metadata::from_row(row)?,
         })
+    }
+}
+
+impl OrganizationRow {
+    /// A new organization.
+    #[must_use]
+    pub fn new(name: &str, quota: QuotaGuid, now: Timestamp) -> Self {
+        Self {
+            guid: OrgGuid::random(),
+            created_at: now,
+            updated_at: now,
+            name: name.to_owned(),
+            suspended: false,
+            quota,
+            default_isolation_segment: None,
+            metadata: Metadata::default(),
+        }
     }
 }
 
@@ -65,12 +86,25 @@ pub async fn find_by_name(db: &mut Connection, name: &str) -> Result<Option<Orga
     record::first(db, "WHERE name = $1", [name.into()]).await
 }
 
+/// Which organizations a list is to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrganizationFilter {
+    /// Of these names.
+    pub names: Option<Vec<String>>,
+    /// That may use this segment.
+    pub isolation_segment: Option<IsolationSegmentGuid>,
+}
+
 /// A page of the organizations the caller may see.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list(db: &mut Connection, names: Option<&[String]>, visible: Visible, listing: &Listing) -> Result<Page<OrganizationRow>> {
+pub async fn list(db: &mut Connection, filter: &OrganizationFilter, visible: Visible, listing: &Listing) -> Result<Page<OrganizationRow>> {
     let mut select = Select::new("t.*", "organizations t");
-    select.and_in_if("t.name", names).and_organization_visible("t.guid", visible).and_listing(listing);
+    select.and_in_if("t.name", filter.names.as_deref()).and_organization_visible("t.guid", visible).and_listing(listing);
+    if let Some(segment) = filter.isolation_segment {
+        let entitled = "t.guid IN (SELECT organization_guid FROM isolation_segment_organizations WHERE isolation_segment_guid = ?)";
+        select.and(entitled, [segment.to_string().into()]);
+    }
     select.page(db, listing, OrganizationRow::from_row).await
 }

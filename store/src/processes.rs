@@ -110,48 +110,6 @@ pub async fn find_of_type(db: &mut Connection, app: AppGuid, process_type: &str)
     record::first(db, rest, [app.to_string().into(), process_type.into()]).await
 }
 
-/// What the started processes of a set of spaces are promised together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reserved {
-    /// Megabytes of memory.
-    pub memory_in_mb: u64,
-    /// Instances.
-    pub instances: u64,
-    /// Bytes of log per second, where every process has a limit.
-    pub log_rate_limit_in_bytes_per_second: i64,
-    /// Processes without a limit on their log.
-    pub unlimited_log_processes: u64,
-    /// Memory of the largest instance, megabytes.
-    pub largest_memory_in_mb: u64,
-}
-
-/// What started apps of the organization are promised.
-///
-/// # Errors
-/// Those of the database.
-pub async fn reserved_in_organization(db: &mut Connection, organization: virga_model::OrgGuid) -> Result<Reserved> {
-    let row = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(p.memory_in_mb * p.instances), 0) AS BIGINT) AS memory, \
-         CAST(COALESCE(SUM(p.instances), 0) AS BIGINT) AS instances, \
-         CAST(COALESCE(SUM(CASE WHEN p.log_rate_limit_in_bytes_per_second >= 0 THEN p.log_rate_limit_in_bytes_per_second * p.instances \
-         ELSE 0 END), 0) AS BIGINT) AS log_rate, \
-         CAST(COALESCE(SUM(CASE WHEN p.log_rate_limit_in_bytes_per_second < 0 THEN p.instances ELSE 0 END), 0) AS BIGINT) AS unlimited, \
-         CAST(COALESCE(MAX(CASE WHEN p.instances > 0 THEN p.memory_in_mb ELSE 0 END), 0) AS BIGINT) AS largest \
-         FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
-         WHERE s.organization_guid = $1 AND a.state = 'STARTED'",
-    )
-    .bind(organization.to_string())
-    .fetch_one(db)
-    .await?;
-    Ok(Reserved {
-        memory_in_mb: row.count("memory")?,
-        instances: row.count("instances")?,
-        log_rate_limit_in_bytes_per_second: row.int("log_rate")?,
-        unlimited_log_processes: row.count("unlimited")?,
-        largest_memory_in_mb: row.count("largest")?,
-    })
-}
-
 /// Which processes a list is to hold; guids are texts, because what callers wrote may be none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessFilter {

@@ -8,7 +8,7 @@ use crate::{
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
-use virga_model::{OrgGuid, SpaceGuid, Timestamp};
+use virga_model::{IsolationSegmentGuid, OrgGuid, QuotaGuid, SpaceGuid, Timestamp};
 
 /// One space.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct SpaceRow {
     pub organization: OrgGuid,
     /// Whether apps in it may be entered by SSH.
     pub allow_ssh: bool,
+    /// Whether nobody but administrators and the organization's managers may change anything in it.
+    pub suspended: bool,
+    /// Its own quota, besides the organization's.
+    pub quota: Option<QuotaGuid>,
+    /// Where its apps run; none follows the organization's default.
+    pub isolation_segment: Option<IsolationSegmentGuid>,
     /// Labels and annotations.
     pub metadata: Metadata,
 }
@@ -39,6 +45,9 @@ impl Record for SpaceRow {
             .set("name", self.name.as_str())
             .word("organization_guid", self.organization)
             .set("allow_ssh", self.allow_ssh)
+            .set("suspended", self.suspended)
+            .opt_word("quota_guid", self.quota)
+            .opt_word("isolation_segment_guid", self.isolation_segment)
             .metadata(&self.metadata)
     }
 
@@ -50,8 +59,30 @@ impl Record for SpaceRow {
             name: row.text("name")?,
             organization: row.parsed("organization_guid")?,
             allow_ssh: row.flag("allow_ssh")?,
+            suspended: row.flag("suspended")?,
+            quota: row.opt_parsed("quota_guid")?,
+            isolation_segment: row.opt_parsed("isolation_segment_guid")?,
             metadata: Metadata::from_row(row)?,
         })
+    }
+}
+
+impl SpaceRow {
+    /// A new space.
+    #[must_use]
+    pub fn new(name: &str, organization: OrgGuid, now: Timestamp) -> Self {
+        Self {
+            guid: SpaceGuid::random(),
+            created_at: now,
+            updated_at: now,
+            name: name.to_owned(),
+            organization,
+            allow_ssh: true,
+            suspended: false,
+            quota: None,
+            isolation_segment: None,
+            metadata: Metadata::default(),
+        }
     }
 }
 

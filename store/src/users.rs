@@ -4,6 +4,7 @@ use crate::{
     Connection, Result,
     metadata::Metadata,
     record::{self, Record, Values},
+    roles::RoleScope,
     row::{Columns as _, micros},
     select::{Listing, Page, Select, Visible},
 };
@@ -115,6 +116,8 @@ pub struct UserFilter {
     pub partial_usernames: Option<Vec<String>>,
     /// Of these identity providers.
     pub origins: Option<Vec<String>>,
+    /// With a role in this organization or space itself.
+    pub member_of: Option<RoleScope>,
 }
 
 /// A page of users: to a user, themselves and those who share an organization or space with them.
@@ -124,6 +127,9 @@ pub struct UserFilter {
 pub async fn list(db: &mut Connection, filter: &UserFilter, visible: Visible, listing: &Listing) -> Result<Page<UserRow>> {
     let mut select = Select::new("t.*", "users t");
     select.and_in_if("t.username", filter.usernames.as_deref()).and_in_if("t.origin", filter.origins.as_deref()).and_listing(listing);
+    if let Some(scope) = filter.member_of {
+        select.and("t.guid IN (SELECT user_guid FROM roles WHERE scope_guid = ?)", [scope.to_string().into()]);
+    }
     if let Some(parts) = &filter.partial_usernames {
         let likes = vec!["LOWER(t.username) LIKE ? ESCAPE '!'"; parts.len()].join(" OR ");
         let escaped = |part: &String| part.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use virga_model::{
-    AppGuid, BuildGuid, DeploymentGuid, DropletGuid, OrgGuid, PackageGuid, ProcessGuid, QuotaGuid, Sha256Digest, SpaceGuid, Timestamp,
+    AppGuid, BuildGuid, DeploymentGuid, DropletGuid, OrgGuid, PackageGuid, ProcessGuid, Sha256Digest, SpaceGuid, Timestamp,
     droplet::GuestKind,
     process::{HealthCheck, HealthCheckType},
     state::{AppState, BuildState, DeploymentState, DeploymentStrategy, DropletState, PackageState},
@@ -20,6 +20,7 @@ use virga_store::{
     organizations::{self, OrganizationRow},
     packages::{self, PackageFilter, PackageRow},
     processes::{self, ProcessFilter, ProcessRow},
+    quotas::{self, Promised, QuotaScope},
     resources::{self, ResourceRow},
     select::{LabelRequirement, Listing, Visible},
     spaces::{self, SpaceRow},
@@ -35,46 +36,13 @@ fn labelled() -> Metadata {
 }
 
 async fn space(db: &mut Connection) -> (OrgGuid, SpaceGuid) {
-    let (quota, organization, space) = (QuotaGuid::random(), OrgGuid::random(), SpaceGuid::random());
-    let unlimited = OrganizationQuotaRow {
-        guid: quota,
-        created_at: now(),
-        updated_at: now(),
-        name: quota.to_string(),
-        total_memory_in_mb: None,
-        per_process_memory_in_mb: None,
-        total_instances: None,
-        per_app_tasks: None,
-        log_rate_limit_in_bytes_per_second: None,
-        paid_services_allowed: true,
-        total_service_instances: None,
-        total_service_keys: None,
-        total_routes: None,
-        total_reserved_ports: None,
-        total_domains: None,
-    };
-    organization_quotas::insert(db, &unlimited).await.unwrap();
-    let row = OrganizationRow {
-        guid: organization,
-        created_at: now(),
-        updated_at: now(),
-        name: "o".into(),
-        suspended: false,
-        quota,
-        metadata: Metadata::default(),
-    };
-    organizations::insert(db, &row).await.unwrap();
-    let row = SpaceRow {
-        guid: space,
-        created_at: now(),
-        updated_at: now(),
-        name: "s".into(),
-        organization,
-        allow_ssh: true,
-        metadata: Metadata::default(),
-    };
-    spaces::insert(db, &row).await.unwrap();
-    (organization, space)
+    let quota = OrganizationQuotaRow::unlimited("unlimited", now());
+    organization_quotas::insert(db, &quota).await.unwrap();
+    let organization = OrganizationRow::new("o", quota.guid, now());
+    organizations::insert(db, &organization).await.unwrap();
+    let space = SpaceRow::new("s", organization.guid, now());
+    spaces::insert(db, &space).await.unwrap();
+    (organization.guid, space.guid)
 }
 
 fn app(space: SpaceGuid, name: &str) -> AppRow {
@@ -136,9 +104,14 @@ async fn apps_and_processes_are_kept_and_a_lost_race_is_noticed() {
         web.droplet = None;
         processes::update(&mut tx, &mut web, now()).await.unwrap();
         assert_eq!(processes::find(&mut tx, web.guid).await.unwrap(), Some(web.clone()));
-        let reserved = processes::reserved_in_organization(&mut tx, organization).await.unwrap();
-        assert_eq!((reserved.memory_in_mb, reserved.instances, reserved.largest_memory_in_mb), (320, 5, 64));
-        assert_eq!((reserved.unlimited_log_processes, reserved.log_rate_limit_in_bytes_per_second), (3, 200));
+        for scope in [QuotaScope::Everything, QuotaScope::Organization(organization), QuotaScope::Space(space)] {
+            let promised = quotas::processes(&mut tx, scope).await.unwrap();
+            assert_eq!((promised.memory_in_mb, promised.count), (320, 5));
+            assert_eq!((promised.without_log_limit, promised.log_rate_limit_in_bytes_per_second), (3, 200));
+        }
+        let elsewhere = quotas::processes(&mut tx, QuotaScope::Space(SpaceGuid::random())).await.unwrap();
+        assert_eq!(elsewhere, Promised::default());
+        assert_eq!(quotas::of_app(&mut tx, one.guid).await.unwrap(), (64, true));
         let placement = apps::placement(&mut tx, one.guid).await.unwrap().unwrap();
         assert_eq!((placement.space_name.as_str(), placement.organization), ("s", organization));
         assert_eq!(apps::uris(&mut tx, one.guid).await.unwrap(), Vec::<String>::new());

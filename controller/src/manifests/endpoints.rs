@@ -5,8 +5,7 @@ use crate::{
     Access, Controller, Result, SpaceRight, answer,
     apps::lookup::{self, event},
     audit_events::{record, say},
-    jobs,
-    processes::quota,
+    jobs, quotas,
 };
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
@@ -47,8 +46,8 @@ pub async fn apply_manifest(
         record(&controller, &mut tx, &access, event("audit.app.apply_manifest", &app, organization, data)).await?;
         touched.push(app);
     }
-    if touched.iter().any(|app| app.state == AppState::Started) {
-        quota::check(&mut tx, organization).await?;
+    for app in touched.iter().filter(|app| app.state == AppState::Started) {
+        quotas::check_app(&mut tx, app.guid, space).await.map_err(|error| named(&error.into(), &app.name))?;
     }
     let job = jobs::done(&mut tx, controller.now(), "space.apply_manifest", space).await?;
     tx.commit().await?;

@@ -2,11 +2,14 @@
 
 use super::read::one;
 use crate::{
-    Access, Controller, Error, Result, answer, jobs,
+    Access, Controller, Error, Result, answer,
+    audit_events::{self, Event},
+    jobs,
+    quotas::{self, AppLimits, Limit, RouteLimits, ServiceLimits},
     request::{ToMany, check_name},
 };
-use serde::{Deserialize, Deserializer};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use virga_contract::ApiError;
 use virga_model::{OrgGuid, QuotaGuid};
 use virga_serve::{
@@ -17,14 +20,9 @@ use virga_store::{
     Connection, StoreError,
     organization_quotas::{self, OrganizationQuotaRow},
     organizations,
+    quotas::QuotaKind,
+    select::Visible,
 };
-
-/// A limit in a request: not named (stays), `null` (unlimited), or a number.
-type Limit = Option<Option<i64>>;
-
-fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limit, D::Error> {
-    Option::<i64>::deserialize(deserializer).map(Some)
-}
 
 /// Body of `POST` and `PATCH`.
 #[derive(Debug, Deserialize)]
@@ -45,42 +43,8 @@ pub struct QuotaBody {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct AppLimits {
-    #[serde(deserialize_with = "named")]
-    total_memory_in_mb: Limit,
-    #[serde(deserialize_with = "named")]
-    per_process_memory_in_mb: Limit,
-    #[serde(deserialize_with = "named")]
-    total_instances: Limit,
-    #[serde(deserialize_with = "named")]
-    per_app_tasks: Limit,
-    #[serde(deserialize_with = "named")]
-    log_rate_limit_in_bytes_per_second: Limit,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ServiceLimits {
-    paid_services_allowed: Option<bool>,
-    #[serde(deserialize_with = "named")]
-    total_service_instances: Limit,
-    #[serde(deserialize_with = "named")]
-    total_service_keys: Limit,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RouteLimits {
-    #[serde(deserialize_with = "named")]
-    total_routes: Limit,
-    #[serde(deserialize_with = "named")]
-    total_reserved_ports: Limit,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct DomainLimits {
-    #[serde(deserialize_with = "named")]
+    #[serde(deserialize_with = "quotas::named")]
     total_domains: Limit,
 }
 
@@ -93,53 +57,12 @@ struct QuotaRelationships {
 impl QuotaBody {
     fn apply(&self, quota: &mut OrganizationQuotaRow) -> Result<()> {
         if let Some(name) = &self.name {
-            check_name(name)?;
+            quotas::check_name(name)?;
             quota.name.clone_from(name);
         }
-        let limits = [
-            ("Total memory", self.apps.total_memory_in_mb, &mut quota.total_memory_in_mb),
-            ("Per process memory", self.apps.per_process_memory_in_mb, &mut quota.per_process_memory_in_mb),
-            ("Total instances", self.apps.total_instances, &mut quota.total_instances),
-            ("Per app tasks", self.apps.per_app_tasks, &mut quota.per_app_tasks),
-            ("Log rate limit", self.apps.log_rate_limit_in_bytes_per_second, &mut quota.log_rate_limit_in_bytes_per_second),
-            ("Total service instances", self.services.total_service_instances, &mut quota.total_service_instances),
-            ("Total service keys", self.services.total_service_keys, &mut quota.total_service_keys),
-            ("Total routes", self.routes.total_routes, &mut quota.total_routes),
-            ("Total reserved ports", self.routes.total_reserved_ports, &mut quota.total_reserved_ports),
-            ("Total domains", self.domains.total_domains, &mut quota.total_domains),
-        ];
-        let mut wrong = Vec::new();
-        for (what, wanted, current) in limits {
-            match wanted {
-                Some(Some(number)) if number < 0 => wrong.push(format!("{what} must be greater than or equal to 0")),
-                Some(wanted) => *current = wanted,
-                None => {}
-            }
-        }
-        quota.paid_services_allowed = self.services.paid_services_allowed.unwrap_or(quota.paid_services_allowed);
+        let mut wrong = quotas::put_limits(&mut quota.limits, &self.apps, &self.services, &self.routes);
+        wrong.extend(quotas::set("Domains", "total domains", self.domains.total_domains, &mut quota.total_domains, i64::from(i32::MAX)));
         if wrong.is_empty() { Ok(()) } else { Err(ApiError::unprocessable_all(wrong).into()) }
-    }
-}
-
-/// A quota without limits.
-pub(crate) fn unlimited(controller: &Controller, name: &str) -> OrganizationQuotaRow {
-    let now = controller.now();
-    OrganizationQuotaRow {
-        guid: QuotaGuid::random(),
-        created_at: now,
-        updated_at: now,
-        name: name.to_owned(),
-        total_memory_in_mb: None,
-        per_process_memory_in_mb: None,
-        total_instances: None,
-        per_app_tasks: None,
-        log_rate_limit_in_bytes_per_second: None,
-        paid_services_allowed: true,
-        total_service_instances: None,
-        total_service_keys: None,
-        total_routes: None,
-        total_reserved_ports: None,
-        total_domains: None,
     }
 }
 
@@ -149,12 +72,14 @@ pub(crate) fn unlimited(controller: &Controller, name: &str) -> OrganizationQuot
 /// 403, 422 `Organization Quota 'x' already exists.`.
 pub async fn create(State(controller): State<Controller>, access: Access, base: Base, Json(body): Json<QuotaBody>) -> Result<Response> {
     check_name(body.name.as_deref().unwrap_or_default())?;
-    let mut quota = unlimited(&controller, "");
+    let mut quota = OrganizationQuotaRow::unlimited("", controller.now());
     body.apply(&mut quota)?;
     let mut tx = controller.store.begin().await?;
     organization_quotas::insert(&mut tx, &quota).await.map_err(|error| taken(error, &quota.name))?;
+    let data = json!({ "request": { "name": quota.name } });
+    record(&controller, &mut tx, &access, "audit.organization_quota.create", &quota, None, data).await?;
     if let Some(organizations) = &body.relationships.organizations {
-        apply_to(&controller, &mut tx, quota.guid, organizations).await?;
+        apply_to(&controller, &mut tx, &access, &quota, organizations).await?;
     }
     let view = one(&mut tx, &access, &base, quota.guid).await?;
     tx.commit().await?;
@@ -172,10 +97,16 @@ pub async fn update(
     Path(guid): Path<QuotaGuid>,
     Json(body): Json<QuotaBody>,
 ) -> Result<Response> {
+    if body.relationships.organizations.is_some() {
+        return Err(ApiError::unprocessable("Unknown field(s): 'relationships'").into());
+    }
     let mut tx = controller.store.begin().await?;
     let mut quota = find(&mut tx, guid).await?;
     body.apply(&mut quota)?;
+    quotas::unlimited_logs(&mut tx, QuotaKind::Organization, guid, &quota.limits).await?;
     organization_quotas::update(&mut tx, &mut quota, controller.now()).await.map_err(|error| taken(error, &quota.name))?;
+    let data = json!({ "request": { "name": quota.name } });
+    record(&controller, &mut tx, &access, "audit.organization_quota.update", &quota, None, data).await?;
     let view = one(&mut tx, &access, &base, guid).await?;
     tx.commit().await?;
     Ok(answer::ok(view))
@@ -185,16 +116,17 @@ pub async fn update(
 ///
 /// # Errors
 /// 404, 403, 422 while an organization has it.
-pub async fn delete(State(controller): State<Controller>, base: Base, Path(guid): Path<QuotaGuid>) -> Result<Response> {
+pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<QuotaGuid>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    find(&mut tx, guid).await?;
-    if !organization_quotas::organizations(&mut tx, guid, virga_store::select::Visible::All).await?.is_empty() {
+    let quota = find(&mut tx, guid).await?;
+    if !organization_quotas::organizations(&mut tx, &[guid], Visible::All).await?.is_empty() {
         return Err(ApiError::unprocessable(
             "This quota is applied to one or more organizations. Apply different quotas to those organizations before deleting.",
         )
         .into());
     }
     organization_quotas::delete(&mut tx, guid).await?;
+    record(&controller, &mut tx, &access, "audit.organization_quota.delete", &quota, None, json!({})).await?;
     let job = jobs::done(&mut tx, controller.now(), "organization_quota.delete", guid).await?;
     tx.commit().await?;
     Ok(answer::job(&base, job))
@@ -206,32 +138,46 @@ pub async fn delete(State(controller): State<Controller>, base: Base, Path(guid)
 /// 404, 403, 422 for organizations that are not there.
 pub async fn apply(
     State(controller): State<Controller>,
+    access: Access,
     base: Base,
     Path(guid): Path<QuotaGuid>,
     Json(body): Json<ToMany>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    find(&mut tx, guid).await?;
-    apply_to(&controller, &mut tx, guid, &body).await?;
-    let organizations = organization_quotas::organizations(&mut tx, guid, virga_store::select::Visible::All).await?;
+    let quota = find(&mut tx, guid).await?;
+    apply_to(&controller, &mut tx, &access, &quota, &body).await?;
+    let mut organizations = organization_quotas::organizations(&mut tx, &[guid], Visible::All).await?;
     tx.commit().await?;
-    let mut view = answer::to_many(organizations);
-    if let Some(members) = view.as_object_mut() {
-        let path = format!("/v3/organization_quotas/{guid}/relationships/organizations");
-        members.insert("links".to_owned(), json!({ "self": answer::link(&base, path) }));
-    }
-    Ok(answer::ok(view))
+    let path = format!("/v3/organization_quotas/{guid}/relationships/organizations");
+    Ok(answer::ok(answer::to_many_at(&base, path, organizations.remove(&guid).unwrap_or_default())))
 }
 
-async fn apply_to(controller: &Controller, db: &mut Connection, quota: QuotaGuid, wanted: &ToMany) -> Result<()> {
+async fn apply_to(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    quota: &OrganizationQuotaRow,
+    wanted: &ToMany,
+) -> Result<()> {
+    let mut unknown = Vec::new();
     for wanted in &wanted.data {
-        let unknown = || ApiError::unprocessable(format!("Organizations with guids [\"{}\"] do not exist", wanted.guid));
-        let guid: OrgGuid = wanted.parsed().ok_or_else(unknown)?;
-        let mut organization = organizations::find(db, guid).await?.ok_or_else(unknown)?;
-        organization.quota = quota;
+        let found = match wanted.parsed::<OrgGuid>() {
+            Some(guid) => organizations::find(db, guid).await?,
+            None => None,
+        };
+        let Some(mut organization) = found else {
+            unknown.push(wanted.guid.clone());
+            continue;
+        };
+        organization.quota = quota.guid;
         organizations::update(db, &mut organization, controller.now()).await?;
+        let data = json!({ "organization_guid": organization.guid, "organization_name": organization.name });
+        record(controller, db, access, "audit.organization_quota.apply", quota, Some(organization.guid), data).await?;
     }
-    Ok(())
+    if !unknown.is_empty() {
+        return Err(ApiError::unprocessable(format!("Organizations with guids {unknown:?} do not exist")).into());
+    }
+    quotas::unlimited_logs(db, QuotaKind::Organization, quota.guid, &quota.limits).await
 }
 
 async fn find(db: &mut Connection, guid: QuotaGuid) -> Result<OrganizationQuotaRow> {
@@ -243,4 +189,18 @@ fn taken(error: StoreError, name: &str) -> Error {
         return ApiError::unprocessable(format!("Organization Quota '{name}' already exists.")).into();
     }
     error.into()
+}
+
+async fn record(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    kind: &str,
+    quota: &OrganizationQuotaRow,
+    organization: Option<OrgGuid>,
+    data: Value,
+) -> Result<()> {
+    let (target, target_name) = (quota.guid.to_string(), quota.name.as_str());
+    let event = Event { kind, target_kind: "organization_quota", target, target_name, data, space: None, organization };
+    audit_events::record(controller, db, access, event).await
 }

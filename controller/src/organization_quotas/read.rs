@@ -24,12 +24,10 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
     let mut db = controller.store.read().await?;
     let (names, organizations) = (query.values("names"), query.values("organization_guids"));
     let page = organization_quotas::list(&mut db, names.as_deref(), organizations.as_deref(), access.visible(), &query.listing).await?;
-    let mut views = Vec::with_capacity(page.rows.len());
-    for quota in &page.rows {
-        let organizations = organization_quotas::organizations(&mut db, quota.guid, access.visible()).await?;
-        views.push(view(&query.base, quota, &organizations));
-    }
-    Ok(answer::ok(query.paginated(page.total, views)))
+    let guids: Vec<_> = page.rows.iter().map(|quota| quota.guid).collect();
+    let organizations = organization_quotas::organizations(&mut db, &guids, access.visible()).await?;
+    let of = |guid| organizations.get(&guid).map_or(&[][..], Vec::as_slice);
+    Ok(answer::ok(query.render(&page, |quota| view(&query.base, quota, of(quota.guid)))))
 }
 
 /// `GET /v3/organization_quotas/:guid`.
@@ -45,6 +43,6 @@ pub(super) async fn one(db: &mut Connection, access: &Access, base: &Base, guid:
     let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
     let page = organization_quotas::list(db, None, None, access.visible(), &listing).await?;
     let quota = page.rows.first().ok_or_else(|| ApiError::not_found("Organization quota"))?;
-    let organizations = organization_quotas::organizations(db, guid, access.visible()).await?;
-    Ok(view(base, quota, &organizations))
+    let organizations = organization_quotas::organizations(db, &[guid], access.visible()).await?;
+    Ok(view(base, quota, organizations.get(&guid).map_or(&[], Vec::as_slice)))
 }

@@ -49,18 +49,16 @@ pub async fn create(
     let metadata = MetadataPatch::create(body.metadata)?;
     let now = controller.now();
     let mut tx = controller.store.begin().await?;
-    if !access.is_admin() && !is_enabled(&mut tx, "user_org_creation").await? {
+    if !access.is_admin() && (body.suspended || !is_enabled(&mut tx, "user_org_creation").await?) {
         return Err(ApiError::not_authorized().into());
     }
     let quota =
         organization_quotas::find_by_name(&mut tx, DEFAULT_QUOTA).await?.ok_or_else(|| ApiError::internal("there is no default quota"))?;
-    let guid = OrgGuid::random();
-    let organization =
-        OrganizationRow { guid, created_at: now, updated_at: now, name: body.name, suspended: body.suspended, quota: quota.guid, metadata };
+    let organization = OrganizationRow { suspended: body.suspended, metadata, ..OrganizationRow::new(&body.name, quota.guid, now) };
     organizations::insert(&mut tx, &organization).await.map_err(|error| taken(error, &organization.name))?;
     if !access.is_admin() {
         for kind in [RoleType::OrganizationUser, RoleType::OrganizationManager] {
-            roles::give_to_caller(&controller, &mut tx, &access, kind, RoleScope::Organization(guid)).await?;
+            roles::give_to_caller(&controller, &mut tx, &access, kind, RoleScope::Organization(organization.guid)).await?;
         }
     }
     record(&controller, &mut tx, &access, "audit.organization.create", &organization, json!({ "request": { "name": organization.name } }))

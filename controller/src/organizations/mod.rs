@@ -7,6 +7,6 @@ mod view;
 
 pub use change::{DEFAULT_QUOTA, create, update};
 pub use delete::delete;
-pub use read::{default_domain, default_isolation_segment, list, set_default_isolation_segment, show, usage_summary};
-pub(crate) use read::{no_segment, refuse_segment};
+pub(crate) use read::LIST;
+pub use read::{default_domain, list, show, users};
 pub use view::view;

@@ -5,7 +5,6 @@ pub(crate) mod defaults;
 mod instances;
 mod list;
 pub(crate) mod lookup;
-pub(crate) mod quota;
 pub(crate) mod request;
 mod scale;
 mod show;

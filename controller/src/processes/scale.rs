@@ -3,13 +3,13 @@
 use super::{
     change,
     lookup::{self, Named},
-    quota,
     request::ScaleProcess,
 };
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     apps::lookup::event,
     audit_events::{record, say},
+    quotas,
     request::require_feature,
 };
 use serde_json::json;
@@ -60,7 +60,7 @@ async fn perform(controller: &Controller, access: &Access, base: &Base, named: &
     change::scale(controller, &mut found.process, request)?;
     processes::update(&mut tx, &mut found.process, controller.now()).await?;
     if found.app.state == AppState::Started {
-        quota::check(&mut tx, found.organization).await?;
+        quotas::check_app(&mut tx, found.app.guid, found.app.space).await?;
     }
     let process = &found.process;
     let data = json!({

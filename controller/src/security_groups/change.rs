@@ -1,9 +1,9 @@
 //! Making, changing and deleting security groups. Administrators only, which the route table sees to. A change takes effect
 //! in running apps with the next snapshot.
 
-use super::{rules, view};
+use super::{bind::bind_to, read::one, rules};
 use crate::{
-    Controller, Error, Result, answer, jobs,
+    Access, Controller, Error, Result, answer, jobs,
     request::{ToMany, check_name},
 };
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use virga_serve::{
 };
 use virga_store::{
     StoreError,
-    security_groups::{self, SecurityGroupRow},
+    security_groups::{self, Phase, SecurityGroupRow},
 };
 
 /// Body of `POST` and `PATCH`.
@@ -25,7 +25,7 @@ pub struct GroupBody {
     name: Option<String>,
     rules: Option<Vec<EgressRule>>,
     globally_enabled: Option<Globally>,
-    relationships: Option<Spaces>,
+    relationships: Option<BoundSpaces>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,33 +37,27 @@ struct Globally {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spaces {
+struct BoundSpaces {
     running_spaces: Option<ToMany>,
     staging_spaces: Option<ToMany>,
 }
 
 impl GroupBody {
-    fn apply(self, group: &mut SecurityGroupRow) -> Result<()> {
-        if let Some(name) = self.name {
+    fn apply(&mut self, group: &mut SecurityGroupRow) -> Result<()> {
+        if let Some(name) = self.name.take() {
             check_name(&name)?;
             group.name = name;
         }
-        if let Some(wanted) = self.rules {
+        if let Some(wanted) = self.rules.take() {
             let wrong = rules::wrong(&wanted);
             if !wrong.is_empty() {
                 return Err(ApiError::unprocessable_all(wrong).into());
             }
             group.rules = wanted;
         }
-        if let Some(globally) = self.globally_enabled {
+        if let Some(globally) = self.globally_enabled.take() {
             group.running_default = globally.running.unwrap_or(group.running_default);
             group.staging_default = globally.staging.unwrap_or(group.staging_default);
-        }
-        let bound = self.relationships.is_some_and(|spaces| {
-            [spaces.running_spaces, spaces.staging_spaces].into_iter().flatten().any(|spaces| !spaces.data.is_empty())
-        });
-        if bound {
-            return Err(ApiError::unprocessable("Security groups hold for every space or for none here; use globally_enabled.").into());
         }
         Ok(())
     }
@@ -72,8 +66,8 @@ impl GroupBody {
 /// `POST /v3/security_groups`.
 ///
 /// # Errors
-/// 403, 422 `Security group with name 'x' already exists.` and what is wrong with the rules.
-pub async fn create(State(controller): State<Controller>, base: Base, Json(body): Json<GroupBody>) -> Result<Response> {
+/// 403, 422 `Security group with name 'x' already exists.`, what is wrong with the rules, spaces that are not there.
+pub async fn create(State(controller): State<Controller>, access: Access, base: Base, Json(mut body): Json<GroupBody>) -> Result<Response> {
     check_name(body.name.as_deref().unwrap_or_default())?;
     let now = controller.now();
     let mut group = SecurityGroupRow {
@@ -88,9 +82,17 @@ pub async fn create(State(controller): State<Controller>, base: Base, Json(body)
     body.apply(&mut group)?;
     let mut tx = controller.store.begin().await?;
     security_groups::insert(&mut tx, &group).await.map_err(|error| taken(error, &group.name))?;
+    if let Some(bound) = &body.relationships {
+        for (phase, spaces) in [(Phase::Running, &bound.running_spaces), (Phase::Staging, &bound.staging_spaces)] {
+            if let Some(spaces) = spaces {
+                bind_to(&mut tx, &access, group.guid, phase, spaces).await?;
+            }
+        }
+    }
+    let view = one(&mut tx, &access, &base, group).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
-    Ok(answer::created(view(&base, &group)))
+    Ok(answer::created(view))
 }
 
 /// `PATCH /v3/security_groups/:guid`.
@@ -99,18 +101,23 @@ pub async fn create(State(controller): State<Controller>, base: Base, Json(body)
 /// 403, 404, 422.
 pub async fn update(
     State(controller): State<Controller>,
+    access: Access,
     base: Base,
     Path(guid): Path<SecurityGroupGuid>,
-    Json(body): Json<GroupBody>,
+    Json(mut body): Json<GroupBody>,
 ) -> Result<Response> {
+    if body.relationships.is_some() {
+        return Err(ApiError::unprocessable("Unknown field(s): 'relationships'").into());
+    }
     let mut tx = controller.store.begin().await?;
     let found = security_groups::find(&mut tx, guid).await?;
     let mut group = found.ok_or_else(|| ApiError::not_found("Security group"))?;
     body.apply(&mut group)?;
     security_groups::update(&mut tx, &mut group, controller.now()).await.map_err(|error| taken(error, &group.name))?;
+    let view = one(&mut tx, &access, &base, group).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
-    Ok(answer::ok(view(&base, &group)))
+    Ok(answer::ok(view))
 }
 
 /// `DELETE /v3/security_groups/:guid`.

@@ -1,10 +1,11 @@
 //! Reading security groups.
 
-use super::view;
+use super::view::view;
 use crate::{
     Access, Controller, Result, answer,
     list::{ListQuery, ListRequest, ListSpec},
 };
+use serde_json::Value;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::SecurityGroupGuid;
 use virga_serve::{
@@ -31,15 +32,26 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         names: query.values("names"),
         running_default: truth(&query, "globally_enabled_running")?,
         staging_default: truth(&query, "globally_enabled_staging")?,
+        running_spaces: query.values("running_space_guids"),
+        staging_spaces: query.values("staging_space_guids"),
+        holds_in: None,
     };
     let mut db = controller.store.read().await?;
-    let mut listing = query.listing.clone();
-    // Groups hold everywhere or nowhere here: none is bound to a space.
-    if query.values("running_space_guids").is_some() || query.values("staging_space_guids").is_some() {
-        listing.guids = Some(Vec::new());
-    }
-    let page = security_groups::list(&mut db, &filter, access.visible(), &listing).await?;
-    Ok(answer::ok(query.render(&page, |group| view(&query.base, group))))
+    let page = security_groups::list(&mut db, &filter, access.visible(), &query.listing).await?;
+    let views = views(&mut db, &access, &query.base, &page.rows).await?;
+    Ok(answer::ok(query.paginated(page.total, views)))
+}
+
+/// Views of groups with the spaces that the caller may see.
+pub(crate) async fn views(db: &mut Connection, access: &Access, base: &Base, groups: &[SecurityGroupRow]) -> Result<Vec<Value>> {
+    let guids: Vec<_> = groups.iter().map(|group| group.guid).collect();
+    let bindings = security_groups::bindings(db, &guids, access.visible()).await?;
+    Ok(groups.iter().map(|group| view(base, group, &bindings)).collect())
+}
+
+pub(super) async fn one(db: &mut Connection, access: &Access, base: &Base, group: SecurityGroupRow) -> Result<Value> {
+    let bindings = security_groups::bindings(db, &[group.guid], access.visible()).await?;
+    Ok(view(base, &group, &bindings))
 }
 
 fn truth(query: &ListQuery, name: &str) -> Result<Option<bool>> {
@@ -65,7 +77,8 @@ pub async fn show(
     Path(guid): Path<SecurityGroupGuid>,
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+    let group = visible(&mut db, &access, guid).await?;
+    Ok(answer::ok(one(&mut db, &access, &base, group).await?))
 }
 
 pub(super) async fn visible(db: &mut Connection, access: &Access, guid: SecurityGroupGuid) -> Result<SecurityGroupRow> {

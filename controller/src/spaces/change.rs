@@ -25,6 +25,8 @@ use virga_store::{
 #[serde(deny_unknown_fields)]
 pub struct CreateSpace {
     name: String,
+    #[serde(default)]
+    suspended: bool,
     relationships: CreateRelationships,
     metadata: Option<MetadataPatch>,
 }
@@ -49,8 +51,7 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     let organization: OrgGuid = body.relationships.organization.parsed().ok_or_else(unknown)?;
     let allowed = access.in_organization(&mut tx, OrgRight::Write, organization, "Organization").await;
     allowed.map_err(|error| if error.api().status() == ErrorCode::ResourceNotFound.status() { unknown().into() } else { error })?;
-    let space =
-        SpaceRow { guid: SpaceGuid::random(), created_at: now, updated_at: now, name: body.name, organization, allow_ssh: true, metadata };
+    let space = SpaceRow { suspended: body.suspended, metadata, ..SpaceRow::new(&body.name, organization, now) };
     spaces::insert(&mut tx, &space).await.map_err(taken)?;
     record(&controller, &mut tx, &access, "audit.space.create", &space, json!({ "request": { "name": space.name } })).await?;
     tx.commit().await?;
@@ -62,10 +63,11 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
 #[serde(deny_unknown_fields)]
 pub struct UpdateSpace {
     name: Option<String>,
+    suspended: Option<bool>,
     metadata: Option<MetadataPatch>,
 }
 
-/// `PATCH /v3/spaces/:guid`.
+/// `PATCH /v3/spaces/:guid`. Only managers of the organization suspend.
 ///
 /// # Errors
 /// 404, 403, 422 `Name must be unique per organization`.
@@ -82,6 +84,11 @@ pub async fn update(
     if let Some(name) = body.name {
         check_name(&name)?;
         space.name = name;
+    }
+    if let Some(suspended) = body.suspended {
+        // A space's own managers may not suspend it or lift that.
+        access.in_organization(&mut tx, OrgRight::Write, space.organization, "Space").await?;
+        space.suspended = suspended;
     }
     if let Some(patch) = body.metadata {
         patch.apply(&mut space.metadata)?;
@@ -101,7 +108,7 @@ fn taken(error: StoreError) -> Error {
     error.into()
 }
 
-pub(super) async fn record(
+pub(crate) async fn record(
     controller: &Controller,
     db: &mut Connection,
     access: &Access,

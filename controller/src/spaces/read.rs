@@ -4,20 +4,21 @@ use super::view;
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     list::{ListRequest, ListSpec, include},
-    organizations,
-    request::ToOne,
-    security_groups,
+    organizations, security_groups,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use virga_contract::ApiError;
 use virga_model::{OrgGuid, SpaceGuid};
 use virga_serve::{
-    Base, Json, Path, Query,
+    Base, Path, Query,
     axum::{extract::State, response::Response},
 };
 use virga_store::{
     Connection,
+    organizations::OrganizationFilter,
+    roles::RoleScope,
+    security_groups::{Phase, SecurityGroupFilter},
     select::{Listing, Visible},
     spaces,
 };
@@ -48,7 +49,7 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
 pub(crate) async fn organizations_of(db: &mut Connection, base: &Base, guids: impl Iterator<Item = OrgGuid>) -> Result<Vec<Value>> {
     let guids: BTreeSet<OrgGuid> = guids.collect();
     let listing = Listing { guids: Some(guids.iter().map(ToString::to_string).collect()), ..Listing::everything() };
-    let page = virga_store::organizations::list(db, None, Visible::All, &listing).await?;
+    let page = virga_store::organizations::list(db, &OrganizationFilter::default(), Visible::All, &listing).await?;
     Ok(page.rows.iter().map(|organization| organizations::view(base, organization)).collect())
 }
 
@@ -80,41 +81,25 @@ pub async fn show(
     Ok(answer::ok(body))
 }
 
-/// `GET /v3/spaces/:guid/relationships/isolation_segment`: this platform has none.
+/// `GET /v3/spaces/:guid/users`: everybody with a role in the space itself.
 ///
 /// # Errors
 /// 404.
-pub async fn isolation_segment(
+pub async fn users(
     State(controller): State<Controller>,
     access: Access,
-    base: Base,
     Path(guid): Path<SpaceGuid>,
+    request: ListRequest,
 ) -> Result<Response> {
+    let query = request.parse(&crate::users::LIST)?;
     let mut db = controller.store.read().await?;
     access.in_space(&mut db, SpaceRight::See, guid, "Space").await?;
-    Ok(answer::ok(organizations::no_segment(&base, format_args!("/v3/spaces/{guid}/relationships/isolation_segment"))))
-}
-
-/// `PATCH /v3/spaces/:guid/relationships/isolation_segment`: only `null` can be set.
-///
-/// # Errors
-/// 404, 403, 422 for any segment.
-pub async fn set_isolation_segment(
-    State(controller): State<Controller>,
-    access: Access,
-    base: Base,
-    Path(guid): Path<SpaceGuid>,
-    Json(segment): Json<ToOne>,
-) -> Result<Response> {
-    let mut db = controller.store.read().await?;
-    access.in_space(&mut db, SpaceRight::Update, guid, "Space").await?;
-    organizations::refuse_segment(&segment)?;
-    Ok(answer::ok(organizations::no_segment(&base, format_args!("/v3/spaces/{guid}/relationships/isolation_segment"))))
+    crate::users::members(&mut db, RoleScope::Space(guid), &query).await
 }
 
 const GROUPS: ListSpec = ListSpec::new(&["names"]).without_labels();
 
-/// `GET /v3/spaces/:guid/running_security_groups`: those that hold for every running app.
+/// `GET /v3/spaces/:guid/running_security_groups`: those bound to the space and those of all running apps.
 ///
 /// # Errors
 /// 404.
@@ -124,10 +109,10 @@ pub async fn running_security_groups(
     Path(guid): Path<SpaceGuid>,
     request: ListRequest,
 ) -> Result<Response> {
-    groups(&controller, &access, guid, request, true).await
+    groups(&controller, &access, guid, request, Phase::Running).await
 }
 
-/// `GET /v3/spaces/:guid/staging_security_groups`: those that hold for every staging.
+/// `GET /v3/spaces/:guid/staging_security_groups`: those bound to the space and those of all stagings.
 ///
 /// # Errors
 /// 404.
@@ -137,20 +122,17 @@ pub async fn staging_security_groups(
     Path(guid): Path<SpaceGuid>,
     request: ListRequest,
 ) -> Result<Response> {
-    groups(&controller, &access, guid, request, false).await
+    groups(&controller, &access, guid, request, Phase::Staging).await
 }
 
-async fn groups(controller: &Controller, access: &Access, guid: SpaceGuid, request: ListRequest, running: bool) -> Result<Response> {
+async fn groups(controller: &Controller, access: &Access, guid: SpaceGuid, request: ListRequest, phase: Phase) -> Result<Response> {
     let query = request.parse(&GROUPS)?;
     let mut db = controller.store.read().await?;
     access.in_space(&mut db, SpaceRight::See, guid, "Space").await?;
-    let filter = virga_store::security_groups::SecurityGroupFilter {
-        names: query.values("names"),
-        running_default: running.then_some(true),
-        staging_default: (!running).then_some(true),
-    };
+    let filter = SecurityGroupFilter { names: query.values("names"), holds_in: Some((phase, guid)), ..SecurityGroupFilter::default() };
     let page = virga_store::security_groups::list(&mut db, &filter, Visible::All, &query.listing).await?;
-    Ok(answer::ok(query.render(&page, |group| security_groups::view(&query.base, group))))
+    let views = security_groups::views(&mut db, access, &query.base, &page.rows).await?;
+    Ok(answer::ok(query.paginated(page.total, views)))
 }
 
 /// `{"name": "ssh", …}`.

@@ -3,7 +3,7 @@
 use super::view;
 use crate::{
     Access, Controller, Result, answer,
-    list::{ListRequest, ListSpec},
+    list::{ListQuery, ListRequest, ListSpec},
 };
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::UserGuid;
@@ -17,7 +17,7 @@ use virga_store::{
     users::{self, UserFilter, UserRow},
 };
 
-const LIST: ListSpec = ListSpec::new(&["usernames", "partial_usernames", "origins"]);
+pub(crate) const LIST: ListSpec = ListSpec::new(&["usernames", "partial_usernames", "origins"]);
 
 /// `GET /v3/users`.
 ///
@@ -25,18 +25,25 @@ const LIST: ListSpec = ListSpec::new(&["usernames", "partial_usernames", "origin
 /// 400 for parameters that are not right.
 pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
     let query = request.parse(&LIST)?;
+    let filter = filter(&query)?;
+    let mut db = controller.store.read().await?;
+    let page = users::list(&mut db, &filter, access.visible(), &query.listing).await?;
+    Ok(answer::ok(query.render(&page, |user| view(&query.base, user))))
+}
+
+/// The filters of a list of users.
+pub(super) fn filter(query: &ListQuery) -> Result<UserFilter> {
     let filter = UserFilter {
         usernames: query.values("usernames"),
         partial_usernames: query.values("partial_usernames"),
         origins: query.values("origins"),
+        member_of: None,
     };
     if filter.usernames.is_some() && filter.partial_usernames.is_some() {
         let detail = "The query parameter is invalid: Usernames and partial_usernames cannot be used together";
         return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
     }
-    let mut db = controller.store.read().await?;
-    let page = users::list(&mut db, &filter, access.visible(), &query.listing).await?;
-    Ok(answer::ok(query.render(&page, |user| view(&query.base, user))))
+    Ok(filter)
 }
 
 /// `GET /v3/users/:guid`.

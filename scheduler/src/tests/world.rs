@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 use virga_contract::{
-    cell::{CellInstance, CellProcess, CellReport, CellSnapshot, InstanceReport, InstanceUsage, RouterCounters},
+    cell::{CellInstance, CellProcess, CellReport, CellSnapshot, InstanceReport, InstanceUsage, RouterCounters, TaskReport},
     logs::{Envelope, LogSink, Message},
     scheduling::{InstanceStats, Scheduler as _},
 };
 use virga_model::{
-    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, OrgGuid, ProcessGuid, QuotaGuid, RouteGuid, Sha256Digest, SpaceGuid,
+    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid,
     Timestamp,
     process::{HealthCheck, HealthCheckType},
     route::RouteProtocol,
@@ -178,7 +178,7 @@ impl World {
 
     pub(super) fn worker(&self, index: u32) -> Worker {
         let (snapshot, sick) = (None, None);
-        Worker { index, pid: 100 + index, plane: self.handle.plane(), snapshot, sick }
+        Worker { index, pid: 100 + index, plane: self.handle.plane(), snapshot, sick, tasks: vec![] }
     }
 
     /// The process's instances, once `is` holds of them.
@@ -237,11 +237,18 @@ pub(super) struct Worker {
     snapshot: Option<Arc<CellSnapshot>>,
     /// A process whose instances crash, and the words for it.
     pub(super) sick: Option<(ProcessGuid, String)>,
+    /// What it says of tasks.
+    pub(super) tasks: Vec<TaskReport>,
 }
 
 impl Worker {
     pub(super) fn reconnect(&mut self, world: &World) {
         self.plane = world.handle.plane();
+    }
+
+    /// As after a restart of the worker, or of what it reports to.
+    pub(super) fn forget(&mut self) {
+        self.snapshot = None;
     }
 
     pub(super) fn snapshot(&self) -> &CellSnapshot {
@@ -316,8 +323,14 @@ impl Worker {
 
     pub(super) fn send(&self, instances: Vec<InstanceReport>) {
         let applied_revision = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.revision);
-        let report =
-            CellReport { worker: self.index, pid: self.pid, applied_revision, instances, tasks: vec![], router: RouterCounters::default() };
+        let report = CellReport {
+            worker: self.index,
+            pid: self.pid,
+            applied_revision,
+            instances,
+            tasks: self.tasks.clone(),
+            router: RouterCounters::default(),
+        };
         self.plane.report(report).unwrap();
     }
 }
@@ -394,44 +407,12 @@ pub(super) fn web(guid: ProcessGuid, app: AppGuid, instances: u32) -> ProcessRow
 
 async fn seed(db: &mut Transaction) -> (SpaceGuid, DomainGuid) {
     let now = epoch();
-    let quota = OrganizationQuotaRow {
-        guid: QuotaGuid::random(),
-        created_at: now,
-        updated_at: now,
-        name: "default".into(),
-        total_memory_in_mb: None,
-        per_process_memory_in_mb: None,
-        total_instances: None,
-        per_app_tasks: None,
-        log_rate_limit_in_bytes_per_second: None,
-        paid_services_allowed: true,
-        total_service_instances: None,
-        total_service_keys: None,
-        total_routes: None,
-        total_reserved_ports: None,
-        total_domains: None,
-    };
+    let quota = OrganizationQuotaRow::unlimited("default", now);
     organization_quotas::insert(db, &quota).await.unwrap();
     let metadata = virga_store::metadata::Metadata::default;
-    let organization = OrganizationRow {
-        guid: OrgGuid::random(),
-        created_at: now,
-        updated_at: now,
-        name: "org".into(),
-        suspended: false,
-        quota: quota.guid,
-        metadata: metadata(),
-    };
+    let organization = OrganizationRow::new("org", quota.guid, now);
     organizations::insert(db, &organization).await.unwrap();
-    let space = SpaceRow {
-        guid: SpaceGuid::random(),
-        created_at: now,
-        updated_at: now,
-        name: "space".into(),
-        organization: organization.guid,
-        allow_ssh: false,
-        metadata: metadata(),
-    };
+    let space = SpaceRow::new("space", organization.guid, now);
     spaces::insert(db, &space).await.unwrap();
     let domain = DomainRow {
         guid: DomainGuid::random(),
