@@ -12,7 +12,7 @@ use crate::{
     detect::{self, Buildpack},
     failure, files,
     log::StagingLog,
-    past::PastStagings,
+    past::{PastStagings, Stagings},
     scratch::Scratch,
     steps::Steps,
     toolchain::{self, Toolchains},
@@ -31,7 +31,7 @@ use virga_contract::{
     logs::LogSink,
     staging::{BuildpackInfo, StagedDroplet, Stager, StagingError, StagingErrorKind, StagingRequest, UsedBuildpack},
 };
-use virga_model::Sha256Digest;
+use virga_model::{AppGuid, Sha256Digest};
 
 /// What the stager needs.
 pub struct StagingSetup {
@@ -68,6 +68,7 @@ pub struct StagingService {
     compiler: Compiler,
     toolchains: Toolchains,
     permits: tokio::sync::Semaphore,
+    stagings: Arc<Stagings>,
 }
 
 impl StagingService {
@@ -95,6 +96,7 @@ impl StagingService {
         Ok(Self {
             toolchains: Toolchains::new(folder.clone(), setup.limits.clone()),
             permits: tokio::sync::Semaphore::new(setup.limits.concurrent_stagings),
+            stagings: Arc::default(),
             folder,
             logs: setup.logs,
             limits: setup.limits,
@@ -311,6 +313,7 @@ impl Stager for StagingService {
         let _permit = self.permits.acquire().await.map_err(|error| failure::internal("stage now", &error))?;
         let scratch = Scratch::new(self.folder.join("staging").join(request.build.to_string()))
             .map_err(|error| failure::internal("make a folder", &error))?;
+        let _staging = self.stagings.begin(request.app, &self.folder.join("cache"));
         self.stage_in(&request, scratch.path(), &log).await
     }
 
@@ -318,6 +321,16 @@ impl Stager for StagingService {
         let name = format!("adopt-{droplet}");
         let scratch = Scratch::new(self.folder.join("staging").join(name)).map_err(|error| failure::internal("make a folder", &error))?;
         self.adopt_in(droplet, scratch.path()).await
+    }
+
+    async fn forget(&self, app: Option<AppGuid>) -> Result<(), StagingError> {
+        let (stagings, cache) = (Arc::clone(&self.stagings), self.folder.join("cache"));
+        // Thousands of small files: not on the loop that serves requests.
+        match tokio::task::spawn_blocking(move || stagings.forget(&cache, app)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(failure::internal("forget earlier stagings", &error)),
+            Err(error) => Err(failure::internal("forget earlier stagings", &error)),
+        }
     }
 
     fn buildpacks(&self) -> Vec<BuildpackInfo> {

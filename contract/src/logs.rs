@@ -140,6 +140,9 @@ pub trait LogCache: Send + Sync + 'static {
     /// What is held, for every app.
     fn meta(&self) -> Vec<SourceMeta>;
 
+    /// Lets go of an app that was deleted.
+    fn forget(&self, app: AppGuid);
+
     /// Seconds since the cache began.
     fn uptime_seconds(&self) -> u64;
 }

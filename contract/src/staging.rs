@@ -95,6 +95,10 @@ pub trait Stager: Send + Sync + 'static {
     /// Takes a droplet archive that a user uploaded (blobstore `droplets`): checks it, precompiles its code.
     async fn adopt(&self, droplet: Sha256Digest) -> Result<StagedDroplet, StagingError>;
 
+    /// Throws away what earlier stagings of an app left (of every app, where none is named): the next one begins anew. What a
+    /// staging uses that is on its way goes when it ends.
+    async fn forget(&self, app: Option<AppGuid>) -> Result<(), StagingError>;
+
     /// The buildpacks, in order of detection.
     fn buildpacks(&self) -> Vec<BuildpackInfo>;
 }

@@ -1,4 +1,4 @@
-//! Freeing blobs that no row names any more.
+//! Freeing blobs that no row names any more, and what else is kept of deleted apps.
 //!
 //! Blobs are named by their content, so two packages may share one. It is looked at and deleted inside a write transaction,
 //! and whoever writes a row that names a blob makes sure inside the same transaction that it is still there: of two who meet,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use virga_blobstore::Kind;
 use virga_contract::ApiError;
-use virga_model::{Sha256Digest, state::JobState};
+use virga_model::{AppGuid, Sha256Digest, state::JobState};
 use virga_store::{Connection, droplets, jobs::JobRow, packages};
 
 /// A blob that a row named until now.
@@ -20,6 +20,8 @@ pub(crate) enum Freed {
     Package(Sha256Digest),
     /// A droplet.
     Droplet(Sha256Digest),
+    /// What is kept of an app outside of the rows: its log, what its stagings left.
+    App(AppGuid),
 }
 
 /// Starts the job that deletes those of `freed` that nobody else names, in the transaction that deletes the rows.
@@ -46,6 +48,11 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
         let (kind, digest, used) = match blob {
             Freed::Package(digest) => (Kind::Packages, digest, packages::is_blob_used(&mut tx, digest).await?),
             Freed::Droplet(digest) => (Kind::Droplets, digest, droplets::is_blob_used(&mut tx, digest).await?),
+            Freed::App(app) => {
+                controller.log_cache.forget(app);
+                controller.stager.forget(Some(app)).await.map_err(ApiError::internal)?;
+                continue;
+            }
         };
         if !used {
             controller.blobs.delete(kind, &digest).await?;

@@ -7,7 +7,7 @@ use virga_model::{
     AppGuid, DropletGuid, PackageGuid,
     state::{DropletState, PackageState},
 };
-use virga_store::{Connection, apps, builds, deployments, droplets, packages, processes};
+use virga_store::{Connection, apps, builds, deployments, droplets, packages, processes, tasks};
 
 /// Packages of an app that are ready and kept.
 const KEEP_PACKAGES: usize = 5;
@@ -48,6 +48,7 @@ async fn droplets_in_use(db: &mut Connection, app: AppGuid) -> Result<HashSet<Dr
     let mut used: HashSet<DropletGuid> = HashSet::new();
     used.extend(apps::find(db, app).await?.and_then(|app| app.droplet));
     used.extend(processes::list_of_app(db, app).await?.into_iter().filter_map(|process| process.droplet));
+    used.extend(tasks::list_active_of_app(db, app).await?.into_iter().map(|task| task.droplet));
     if let Some(deployment) = deployments::find_active(db, app).await? {
         used.insert(deployment.droplet);
         used.extend(deployment.previous_droplet);

@@ -107,6 +107,26 @@ pub fn running(
     environment
 }
 
+/// The environment of a task: that of a running instance without a process. Sizes in megabytes.
+#[must_use]
+pub fn task(
+    group: &BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
+    app: &AppDescription<'_>,
+    memory_mb: u64,
+    disk_mb: u64,
+    services: &Value,
+) -> BTreeMap<String, String> {
+    let mut vcap = vcap_application(app, None);
+    if let Some(members) = vcap.as_object_mut() {
+        members.remove("users");
+        members.insert("limits".to_owned(), json!({ "fds": FILE_DESCRIPTORS, "mem": memory_mb, "disk": disk_mb }));
+    }
+    let mut environment = merged(group, own, vcap, services);
+    environment.insert("MEMORY_LIMIT".to_owned(), format!("{memory_mb}m"));
+    environment
+}
+
 /// The environment of staging: the staging group, the app's own variables, `CF_STACK`, `VCAP_*`. The variables of an
 /// instance's address are there and empty, as buildpacks expect.
 #[must_use]

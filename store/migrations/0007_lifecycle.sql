@@ -1,4 +1,4 @@
--- Tasks, revisions and sidecars, and what deployments keep about their steps.
+-- Tasks and revisions, and what deployments keep about their steps.
 
 CREATE TABLE tasks (
     guid TEXT PRIMARY KEY,
@@ -39,29 +39,12 @@ CREATE TABLE revisions (
     environment TEXT NOT NULL,
     -- JSON object: process type -> the user's own command, null for the droplet's.
     commands TEXT NOT NULL,
-    -- JSON list of the sidecars as they were.
-    sidecars TEXT NOT NULL,
     description TEXT NOT NULL,
     labels TEXT NOT NULL,
     annotations TEXT NOT NULL,
     UNIQUE (app_guid, version)
 );
 CREATE INDEX revisions_by_droplet ON revisions (droplet_guid);
-
-CREATE TABLE sidecars (
-    guid TEXT PRIMARY KEY,
-    created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL,
-    app_guid TEXT NOT NULL REFERENCES apps (guid),
-    name TEXT NOT NULL,
-    command TEXT NOT NULL,
-    -- JSON list.
-    process_types TEXT NOT NULL,
-    memory_in_mb BIGINT,
-    -- user or buildpack.
-    origin TEXT NOT NULL,
-    UNIQUE (app_guid, name)
-);
 
 ALTER TABLE processes ADD COLUMN revision_guid TEXT;
 

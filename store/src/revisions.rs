@@ -6,7 +6,6 @@ use crate::{
     record::{self, Record, Values},
     row::Columns as _,
     select::{Listing, Page, Select},
-    sidecars::SidecarSpec,
 };
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -31,8 +30,6 @@ pub struct RevisionRow {
     pub environment: BTreeMap<String, String>,
     /// Process types, each with the user's own command where there was one.
     pub commands: BTreeMap<String, Option<String>>,
-    /// Sidecars, by name.
-    pub sidecars: Vec<SidecarSpec>,
     /// What made it differ from the one before.
     pub description: String,
     /// Labels and annotations.
@@ -42,8 +39,7 @@ pub struct RevisionRow {
 impl Record for RevisionRow {
     record::head!(RevisionGuid);
     const TABLE: &'static str = "revisions";
-    const FIXED: &'static [&'static str] =
-        &["app_guid", "version", "droplet_guid", "environment", "commands", "sidecars", "description"];
+    const FIXED: &'static [&'static str] = &["app_guid", "version", "droplet_guid", "environment", "commands", "description"];
 
     fn values(&self) -> Result<Values> {
         Values::new()
@@ -53,7 +49,6 @@ impl Record for RevisionRow {
             .set("description", self.description.as_str())
             .json("environment", &self.environment)?
             .json("commands", &self.commands)?
-            .json("sidecars", &self.sidecars)?
             .metadata(&self.metadata)
     }
 
@@ -67,7 +62,6 @@ impl Record for RevisionRow {
             droplet: row.parsed("droplet_guid")?,
             environment: row.json("environment")?,
             commands: row.json("commands")?,
-            sidecars: row.json("sidecars")?,
             description: row.text("description")?,
             metadata: Metadata::from_row(row)?,
         })
@@ -90,6 +84,21 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<Revisi
 /// Those of the database.
 pub async fn find_latest(db: &mut Connection, app: AppGuid) -> Result<Option<RevisionRow>> {
     record::first(db, "WHERE app_guid = $1 ORDER BY version DESC LIMIT 1", [app.to_string().into()]).await
+}
+
+/// Deletes the app's revisions with numbers below this, except those that a process or a deployment on its way belongs to.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_below(db: &mut Connection, app: AppGuid, version: u32) -> Result<()> {
+    let rest = "WHERE app_guid = $1 AND version < $2 \
+                AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.app_guid = $1 AND p.revision_guid = revisions.guid) \
+                AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.app_guid = $1 AND d.revision_guid = revisions.guid \
+                AND d.state IN ('DEPLOYING', 'PREPAUSED', 'PAUSED', 'CANCELING'))";
+    for row in record::all::<RevisionRow>(db, rest, [app.to_string().into(), version.into()]).await? {
+        delete(db, row.guid).await?;
+    }
+    Ok(())
 }
 
 /// Which revisions of an app a list is to hold.

@@ -5,14 +5,16 @@
 
 mod actual;
 mod desired;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
 pub use actual::{ActualInstanceRow, delete_actual, list_actual, next_first_revision, write_actual};
 pub use desired::{
-    DesiredRouteRow, DesiredRow, PinnedRow, SpecRow, count_desired, count_desired_routes, delete_pinned, list_desired, list_desired_routes,
+    DesiredRouteRow, DesiredRow, PinnedRow, RunningRules, SpecRow, count_desired, count_desired_routes, delete_pinned, list_desired, list_desired_routes,
     list_desired_routes_since, list_desired_since, list_pinned, list_running_rules, list_specs, running_variables, write_pinned,
 };
+pub use tasks::{TaskSpecRow, find_task_spec};
 
 /// `($1, $2), ($3, $4), …`: `rows` tuples of `columns` placeholders.
 fn tuples(rows: usize, columns: usize) -> String {

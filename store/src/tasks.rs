@@ -5,7 +5,7 @@ use crate::{
     Connection, Result,
     metadata::Metadata,
     record::{self, Record, Values},
-    row::{Columns as _, micros},
+    row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
@@ -69,16 +69,8 @@ impl TaskRow {
 impl Record for TaskRow {
     record::head!(TaskGuid);
     const TABLE: &'static str = "tasks";
-    const FIXED: &'static [&'static str] = &[
-        "app_guid",
-        "sequence_id",
-        "name",
-        "command",
-        "memory_in_mb",
-        "disk_in_mb",
-        "log_rate_limit_in_bytes_per_second",
-        "droplet_guid",
-    ];
+    const FIXED: &'static [&'static str] =
+        &["app_guid", "sequence_id", "name", "command", "memory_in_mb", "disk_in_mb", "log_rate_limit_in_bytes_per_second", "droplet_guid"];
 
     fn values(&self) -> Result<Values> {
         let given = self.given.as_ref();
@@ -151,26 +143,26 @@ pub async fn next_sequence_id(db: &mut Connection, app: AppGuid) -> Result<u32> 
     query.bind(app.to_string()).fetch_one(db).await?.count("next")
 }
 
-/// Whether a task that has not ended runs from this droplet.
+/// The app's tasks that have not ended.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn is_droplet_used(db: &mut Connection, droplet: DropletGuid) -> Result<bool> {
-    let condition = "WHERE droplet_guid = $1 AND state IN ('PENDING', 'RUNNING', 'CANCELING')";
-    record::any::<TaskRow>(db, condition, [droplet.to_string().into()]).await
+pub async fn list_active_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<TaskRow>> {
+    let rest = "WHERE app_guid = $1 AND state IN ('PENDING', 'RUNNING', 'CANCELING') ORDER BY sequence_id";
+    record::all(db, rest, [app.to_string().into()]).await
 }
 
-/// Deletes tasks that ended before this, except the newest of each app, which counts on.
+/// Deletes the app's ended tasks with numbers below this.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_ended_before(db: &mut Connection, before: Timestamp) -> Result<u64> {
-    let ended = "state IN ('SUCCEEDED', 'FAILED') AND updated_at < $1 \
-                 AND sequence_id < (SELECT MAX(o.sequence_id) FROM tasks o WHERE o.app_guid = tasks.app_guid)";
-    let labels = format!("DELETE FROM resource_labels WHERE resource_guid IN (SELECT guid FROM tasks WHERE {ended})");
-    sqlx::query(sqlx::AssertSqlSafe(labels)).bind(micros(before)).execute(&mut *db).await?;
-    let done = sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM tasks WHERE {ended}"))).bind(micros(before)).execute(db).await?;
-    Ok(done.rows_affected())
+pub async fn delete_ended_below(db: &mut Connection, app: AppGuid, sequence_id: u32) -> Result<()> {
+    let labels = "DELETE FROM resource_labels WHERE resource_guid IN \
+                  (SELECT guid FROM tasks WHERE app_guid = $1 AND sequence_id < $2 AND state IN ('SUCCEEDED', 'FAILED'))";
+    sqlx::query(labels).bind(app.to_string()).bind(i64::from(sequence_id)).execute(&mut *db).await?;
+    let rows = "DELETE FROM tasks WHERE app_guid = $1 AND sequence_id < $2 AND state IN ('SUCCEEDED', 'FAILED')";
+    sqlx::query(rows).bind(app.to_string()).bind(i64::from(sequence_id)).execute(db).await?;
+    Ok(())
 }
 
 /// Which tasks a list is to hold; guids are texts, because what callers wrote may be none.

@@ -8,7 +8,9 @@ use virga_serve::{
     Base, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::{Connection, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, route_destinations};
+use virga_store::{
+    Connection, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, revisions, route_destinations, tasks,
+};
 
 /// Stops the app at once and starts the job that deletes it.
 ///
@@ -47,10 +49,16 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
 /// # Errors
 /// Those of the database.
 pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<()> {
-    let mut freed = Vec::new();
+    let mut freed = vec![blobs::Freed::App(app)];
     route_destinations::delete_of_app(db, app).await?;
     for deployment in deployments::list_of_app(db, app).await? {
         deployments::delete(db, deployment.guid).await?;
+    }
+    for task in tasks::list_of_app(db, app).await? {
+        tasks::delete(db, task.guid).await?;
+    }
+    for revision in revisions::list_of_app(db, app).await? {
+        revisions::delete(db, revision.guid).await?;
     }
     for build in builds::list_of_app(db, app).await? {
         builds::delete(db, build.guid).await?;

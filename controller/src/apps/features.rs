@@ -1,8 +1,9 @@
-//! App features. None of Cloud Foundry's four can be switched on yet; each says so.
+//! App features. Of Cloud Foundry's four, `revisions` is there; the others cannot be switched on, and say so.
 
 use super::{lookup, request::UpdateFeature};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
+    audit_events::record,
     list::{ListRequest, ListSpec},
 };
 use serde_json::{Value, json};
@@ -12,32 +13,50 @@ use virga_serve::{
     Json, Path,
     axum::{extract::State, response::Response},
 };
+use virga_store::apps::{self, AppRow};
 
-/// Name and description.
-const FEATURES: [(&str, &str); 4] = [
-    ("ssh", "Enable SSHing into the app."),
-    ("revisions", "Enable versioning of an application"),
-    ("service-binding-k8s", "Enable k8s service bindings for the app"),
-    ("file-based-vcap-services", "Enable file-based VCAP service bindings for the app"),
+struct Feature {
+    name: &'static str,
+    description: &'static str,
+    /// Whether it is there at all, and on unless switched off.
+    is_default: bool,
+}
+
+const FEATURES: [Feature; 4] = [
+    Feature { name: "ssh", description: "Enable SSHing into the app.", is_default: false },
+    Feature { name: "revisions", description: "Enable versioning of an application", is_default: true },
+    Feature { name: "service-binding-k8s", description: "Enable k8s service bindings for the app", is_default: false },
+    Feature { name: "file-based-vcap-services", description: "Enable file-based VCAP service bindings for the app", is_default: false },
 ];
 const SPEC: ListSpec = ListSpec::new(&[]).without_labels();
 
-fn feature((name, description): (&str, &str)) -> Value {
-    json!({ "name": name, "description": description, "enabled": false })
+fn view(app: &AppRow, feature: &Feature) -> Value {
+    json!({ "name": feature.name, "description": feature.description, "enabled": has(app, feature.name) })
 }
 
-fn find(name: &str) -> Result<(&'static str, &'static str)> {
-    FEATURES.into_iter().find(|(known, _)| *known == name).ok_or_else(|| ApiError::not_found("Feature").into())
+fn find(name: &str) -> Result<&'static Feature> {
+    FEATURES.iter().find(|feature| feature.name == name).ok_or_else(|| ApiError::not_found("Feature").into())
 }
 
-/// Whether a feature may be set to this.
+/// Whether the app has a feature.
+pub(crate) fn has(app: &AppRow, name: &str) -> bool {
+    let default = FEATURES.iter().any(|feature| feature.name == name && feature.is_default);
+    app.features.get(name).copied().unwrap_or(default)
+}
+
+/// Switches a feature of the app on or off.
 ///
 /// # Errors
-/// 404 for an unknown feature, 422 for one that would be switched on.
-pub(crate) fn check(name: &str, enabled: bool) -> Result<()> {
-    let (name, _) = find(name)?;
-    if enabled {
+/// 404 for an unknown feature, 422 for switching on one that is not there.
+pub(crate) fn set(app: &mut AppRow, name: &str, enabled: bool) -> Result<()> {
+    let feature = find(name)?;
+    if enabled && !feature.is_default {
         return Err(ApiError::unprocessable(format!("The app feature '{name}' is not available on this platform")).into());
+    }
+    if enabled == feature.is_default {
+        app.features.remove(name);
+    } else {
+        app.features.insert(name.to_owned(), enabled);
     }
     Ok(())
 }
@@ -53,8 +72,8 @@ pub async fn list_features(
     Path(guid): Path<AppGuid>,
 ) -> Result<Response> {
     let query = request.parse(&SPEC)?;
-    lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    Ok(answer::ok(query.slice(FEATURES.into_iter().map(feature).collect())))
+    let (app, _) = lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
+    Ok(answer::ok(query.slice(FEATURES.iter().map(|feature| view(&app, feature)).collect())))
 }
 
 /// `GET /v3/apps/:guid/features/:name`.
@@ -66,14 +85,14 @@ pub async fn show_feature(
     access: Access,
     Path((guid, name)): Path<(AppGuid, String)>,
 ) -> Result<Response> {
-    lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    Ok(answer::ok(feature(find(&name)?)))
+    let (app, _) = lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
+    Ok(answer::ok(view(&app, find(&name)?)))
 }
 
 /// `PATCH /v3/apps/:guid/features/:name`.
 ///
 /// # Errors
-/// As [`show_feature`]; 403; 422 for switching one on.
+/// As [`show_feature`]; 403; 422 for switching on one that is not there.
 pub async fn update_feature(
     State(controller): State<Controller>,
     access: Access,
@@ -81,9 +100,14 @@ pub async fn update_feature(
     Json(request): Json<UpdateFeature>,
 ) -> Result<Response> {
     let right = if name == "revisions" { SpaceRight::Manage } else { SpaceRight::Write };
-    lookup::app(&mut *controller.store.read().await?, &access, right, guid).await?;
-    check(&name, request.enabled)?;
-    Ok(answer::ok(feature(find(&name)?)))
+    let mut tx = controller.store.begin().await?;
+    let (mut app, organization) = lookup::app(&mut tx, &access, right, guid).await?;
+    set(&mut app, &name, request.enabled)?;
+    apps::update(&mut tx, &mut app, controller.now()).await?;
+    let data = json!({ "request": { "features": { name.as_str(): request.enabled } } });
+    record(&controller, &mut tx, &access, lookup::event("audit.app.update", &app, organization, data)).await?;
+    tx.commit().await?;
+    Ok(answer::ok(view(&app, find(&name)?)))
 }
 
 /// `GET /v3/apps/:guid/ssh_enabled`.

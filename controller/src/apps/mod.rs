@@ -1,5 +1,6 @@
 //! Apps: what a developer pushes. An app is desired state only; what really runs is the scheduler's business.
 
+pub(crate) mod caches;
 pub(crate) mod change;
 mod create;
 pub(crate) mod delete;
@@ -15,6 +16,7 @@ mod show;
 mod update;
 pub mod view;
 
+pub use caches::{clear_all_buildpack_caches, clear_buildpack_cache};
 pub use create::create;
 pub(crate) use create::{NewApp, insert};
 pub use delete::delete;
@@ -22,7 +24,7 @@ pub(crate) use delete::delete_everything;
 pub use droplet::{assign_current_droplet, current_droplet, show_current_droplet};
 pub(crate) use droplet::{create_processes, find_staged};
 pub use environment::{show_environment, show_environment_variables, update_environment_variables};
-pub(crate) use features::check as check_feature;
+pub(crate) use features::{has as has_feature, set as set_feature};
 pub use features::{list_features, show_feature, ssh_enabled, update_feature};
 pub use list::list;
 pub use permissions::permissions;

@@ -4,11 +4,12 @@ use super::{lookup, view};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{record, say},
-    processes::quota,
+    quotas,
+    revisions::{self, Revised},
 };
 use serde_json::json;
 use virga_contract::{ApiError, ErrorCode};
-use virga_model::{AppGuid, Timestamp, state::AppState};
+use virga_model::{AppGuid, RevisionGuid, Timestamp, state::AppState};
 use virga_serve::{
     Base, Path,
     axum::{extract::State, response::Response},
@@ -66,10 +67,13 @@ async fn run(what: Run, State(controller): State<Controller>, access: Access, ba
         }
         // An app that runs is left alone, as in Cloud Foundry.
         Run::Start if app.state == AppState::Started => {}
-        Run::Start | Run::Restart => want_new_instances(&mut tx, &mut app, now).await?,
+        Run::Start | Run::Restart => {
+            let revision = revisions::update_of_app(&controller, &mut tx, &access, Revised { app: &app, organization }).await?;
+            want_new_instances(&mut tx, &mut app, revision.map(|revision| revision.guid), now).await?;
+        }
     }
     if app.state == AppState::Started {
-        quota::check(&mut tx, organization).await?;
+        quotas::check_app(&mut tx, guid, app.space).await?;
     }
     let (kind, line) = match what {
         Run::Start => ("audit.app.start", "Starting"),
@@ -83,11 +87,17 @@ async fn run(what: Run, State(controller): State<Controller>, access: Access, ba
     Ok(answer::ok(view::app(&base, &app)))
 }
 
-/// Starts an app, or starts it anew: every process gets a new version and follows the app's current droplet.
+/// Starts an app, or starts it anew: every process gets a new version, follows the app's current droplet, and belongs to
+/// the revision where there is one.
 ///
 /// # Errors
 /// 422 without a droplet; those of the database.
-pub(crate) async fn want_new_instances(db: &mut Connection, app: &mut AppRow, now: Timestamp) -> Result<()> {
+pub(crate) async fn want_new_instances(
+    db: &mut Connection,
+    app: &mut AppRow,
+    revision: Option<RevisionGuid>,
+    now: Timestamp,
+) -> Result<()> {
     if app.droplet.is_none() {
         return Err(ApiError::unprocessable("Assign a droplet before starting this app.").into());
     }
@@ -96,6 +106,7 @@ pub(crate) async fn want_new_instances(db: &mut Connection, app: &mut AppRow, no
     for mut process in processes::list_of_app(db, app.guid).await? {
         process.version = crate::processes::defaults::version();
         process.droplet = None;
+        process.revision = revision.or(process.revision);
         processes::update(db, &mut process, now).await?;
     }
     Ok(())

@@ -31,6 +31,7 @@ pub fn app(base: &Base, app: &AppRow) -> Value {
             "tasks": below("tasks"),
             "start": action("start"),
             "stop": action("stop"),
+            "clear_buildpack_cache": action("clear_buildpack_cache"),
             "revisions": below("revisions"),
             "deployed_revisions": below("revisions/deployed"),
             "features": below("features"),

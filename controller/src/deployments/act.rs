@@ -5,7 +5,10 @@ use crate::{Access, Controller, Result, SpaceRight, apps::lookup::event, audit_e
 use http::StatusCode;
 use serde_json::json;
 use virga_contract::ApiError;
-use virga_model::{DeploymentGuid, state::DeploymentState};
+use virga_model::{
+    DeploymentGuid,
+    state::{DeploymentState, DeploymentStrategy},
+};
 use virga_serve::{
     Path,
     axum::{
@@ -13,7 +16,7 @@ use virga_serve::{
         response::{IntoResponse as _, Response},
     },
 };
-use virga_store::{apps, deployments, processes};
+use virga_store::{apps, deployments};
 
 /// Goes back to what ran before.
 ///
@@ -38,12 +41,6 @@ pub async fn cancel(State(controller): State<Controller>, access: Access, Path(g
         app.droplet = Some(previous);
         apps::update(&mut tx, &mut app, now).await?;
     }
-    // What a superseded deployment left half grown belongs to neither side.
-    for process in processes::list_of_app(&mut tx, app.guid).await? {
-        if process.process_type == "web" && process.guid != deployment.old_web_process && process.guid != deployment.new_web_process {
-            processes::delete(&mut tx, process.guid).await?;
-        }
-    }
     let data = json!({ "deployment_guid": guid, "droplet_guid": deployment.previous_droplet });
     record(&controller, &mut tx, &access, event("audit.app.deployment.cancel", &app, organization, data)).await?;
     tx.commit().await?;
@@ -51,7 +48,7 @@ pub async fn cancel(State(controller): State<Controller>, access: Access, Path(g
     Ok(StatusCode::OK.into_response())
 }
 
-/// Lets a paused deployment go on.
+/// Lets a paused deployment go on: to its next step, or after the last to its end.
 ///
 /// # Errors
 /// 404 `Deployment not found`; 403; 422 for one that is not paused.
@@ -67,7 +64,13 @@ pub async fn continue_deployment(
         return Err(ApiError::unprocessable(format!("Cannot continue a deployment with status: {value} and reason: {reason}")).into());
     }
     let now = controller.now();
-    deployment.state = DeploymentState::Deploying;
+    let next = deployment.canary_step.unwrap_or(1).saturating_add(1);
+    if deployment.strategy == DeploymentStrategy::Canary && next <= deployment.total_steps() {
+        deployment.canary_step = Some(next);
+        deployment.state = DeploymentState::Prepaused;
+    } else {
+        deployment.state = DeploymentState::Deploying;
+    }
     deployment.status_changed_at = now;
     deployments::update(&mut tx, &mut deployment, now).await?;
     let data = json!({ "deployment_guid": guid });

@@ -1,7 +1,8 @@
 //! `POST /v3/deployments`.
 
 use super::{
-    request::{CreateDeployment, DeploymentOptions},
+    options::{self, Options},
+    request::CreateDeployment,
     view,
 };
 use crate::{
@@ -9,12 +10,14 @@ use crate::{
     apps::{self, lookup::event},
     audit_events::{record, say},
     metadata::MetadataPatch,
-    processes::{change, defaults, quota, request::ScaleProcess},
+    processes::{change, defaults, request::ScaleProcess},
+    quotas,
+    revisions::{self, Revised},
 };
 use serde_json::json;
 use virga_contract::ApiError;
 use virga_model::{
-    DeploymentGuid, ProcessGuid, Timestamp,
+    DeploymentGuid, DropletGuid, OrgGuid, ProcessGuid, Timestamp,
     state::{AppState, DeploymentState, DeploymentStrategy},
 };
 use virga_serve::{
@@ -26,17 +29,16 @@ use virga_store::{
     apps::{self as app_rows, AppRow},
     deployments::{self, DeploymentRow},
     droplets::DropletRow,
+    metadata::Metadata,
     processes::{self, ProcessRow},
+    revisions::RevisionRow,
 };
 
-/// Most instances started at a time.
-const MAX_IN_FLIGHT: i64 = 1_000;
-
-/// Starts to replace the app's web process by one that runs the droplet. An app that is stopped is started at once.
+/// Starts to replace the app's web process by one that runs the droplet, or what a revision ran. An app that is stopped is
+/// started at once.
 ///
 /// # Errors
-/// 422 for an app or droplet that cannot be deployed, for options out of bounds, and for what is not there (canary,
-/// revisions); 403.
+/// 422 for an app, droplet or revision that cannot be deployed, for options out of bounds; 403.
 pub async fn create(
     State(controller): State<Controller>,
     access: Access,
@@ -46,13 +48,22 @@ pub async fn create(
     let guid = request.relationships.app.data.as_ref().map(|app| app.guid.clone());
     let detail = "Unable to use app. Ensure that the app exists and you have access to it.";
     let mut tx = controller.store.begin().await?;
-    let (mut app, organization) = apps::lookup::named(&mut tx, &access, SpaceRight::Manage, guid.as_deref(), detail).await?;
-    let options = request.options.clone().unwrap_or_default();
-    check(&request, &options)?;
-    let droplet = droplet_of(&mut tx, &app, &request).await?;
-    let deployment = deploy(&controller, &mut tx, &mut app, &droplet, &options, MetadataPatch::create(request.metadata)?).await?;
-    quota::check(&mut tx, organization).await?;
-    let data = json!({ "deployment_guid": deployment.guid, "droplet_guid": droplet.guid, "type": "rolling" });
+    let (app, organization) = apps::lookup::named(&mut tx, &access, SpaceRight::Manage, guid.as_deref(), detail).await?;
+    let options = options::check(&request)?;
+    let kind = if request.revision.is_some() { "rollback" } else { options.strategy.as_str() };
+    let previous = app.droplet;
+    let mut deployer = Deployer { controller: &controller, access: &access, organization, app, options, previous };
+    let (droplet, revision) = deployer.prepare(&mut tx, &request).await?;
+    let deployment = deployer.deploy(&mut tx, &droplet, revision.as_ref(), MetadataPatch::create(request.metadata)?).await?;
+    let Deployer { app, options, .. } = deployer;
+    quotas::check_app(&mut tx, app.guid, app.space).await?;
+    let data = json!({
+        "deployment_guid": deployment.guid,
+        "droplet_guid": droplet.guid,
+        "type": kind,
+        "revision_guid": revision.map(|revision| revision.guid),
+        "request": { "strategy": options.strategy, "options": view::options(&deployment) },
+    });
     record(&controller, &mut tx, &access, event("audit.app.deployment.create", &app, organization, data)).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
@@ -60,133 +71,156 @@ pub async fn create(
     Ok(answer::created(view::deployment(&base, &deployment)))
 }
 
-fn check(request: &CreateDeployment, options: &DeploymentOptions) -> Result<()> {
-    let refuse = |detail: &str| Err(ApiError::unprocessable(detail).into());
-    match request.strategy.as_deref() {
-        None | Some("rolling") => {}
-        Some("canary") => return refuse("Strategy 'canary' is not supported on this platform; use 'rolling'"),
-        Some(other) => return refuse(&format!("Strategy '{other}' is not a supported deployment strategy")),
-    }
-    if request.revision.is_some() && request.droplet.is_some() {
-        return refuse("Cannot set both fields 'droplet' and 'revision'");
-    }
-    if request.revision.is_some() {
-        return refuse("The revision does not exist: revisions are not supported on this platform; name a droplet instead");
-    }
-    if options.canary.is_some() {
-        return refuse("Canary options are only valid for Canary deployments");
-    }
-    if options.max_in_flight.is_some_and(|count| !(1..=MAX_IN_FLIGHT).contains(&count)) {
-        return refuse(&format!("Max in flight must be an integer between 1 and {MAX_IN_FLIGHT}"));
-    }
-    if options.web_instances.is_some_and(|count| count < 1) {
-        return refuse("Web instances must be greater than 0");
-    }
-    Ok(())
+struct Deployer<'a> {
+    controller: &'a Controller,
+    access: &'a Access,
+    organization: OrgGuid,
+    app: AppRow,
+    options: Options,
+    /// The app's droplet before.
+    previous: Option<DropletGuid>,
 }
 
-async fn droplet_of(db: &mut Connection, app: &AppRow, request: &CreateDeployment) -> Result<DropletRow> {
-    let guid = match (&request.droplet, app.droplet) {
-        (Some(droplet), _) => droplet.guid.clone(),
-        (None, Some(current)) => current.to_string(),
-        (None, None) => {
-            return Err(ApiError::unprocessable(
-                "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.",
-            )
-            .into());
+impl Deployer<'_> {
+    /// Gives the app the droplet, or everything that a revision had; with the revision that it is from now on.
+    async fn prepare(&mut self, db: &mut Connection, request: &CreateDeployment) -> Result<(DropletRow, Option<RevisionRow>)> {
+        let now = self.controller.now();
+        let Some(target) = &request.revision else {
+            let droplet = self.droplet_of(db, request).await?;
+            self.app.droplet = Some(droplet.guid);
+            app_rows::update(db, &mut self.app, now).await?;
+            apps::create_processes(self.controller, db, &self.app, &droplet).await?;
+            let revision = revisions::update_of_app(self.controller, db, self.access, self.revised()).await?;
+            return Ok((droplet, revision));
+        };
+        let (target, droplet) = revisions::deployable_of_app(db, &self.app, &target.guid).await?;
+        self.app.droplet = Some(droplet.guid);
+        self.app.environment.clone_from(&target.environment);
+        let revision = revisions::roll_back(self.controller, db, self.access, self.revised(), &target).await?;
+        app_rows::update(db, &mut self.app, now).await?;
+        apps::create_processes(self.controller, db, &self.app, &droplet).await?;
+        Ok((droplet, Some(revision)))
+    }
+
+    fn revised(&self) -> Revised<'_> {
+        Revised { app: &self.app, organization: self.organization }
+    }
+
+    async fn droplet_of(&self, db: &mut Connection, request: &CreateDeployment) -> Result<DropletRow> {
+        let guid = match (&request.droplet, self.app.droplet) {
+            (Some(droplet), _) => droplet.guid.clone(),
+            (None, Some(current)) => current.to_string(),
+            (None, None) => {
+                let detail = "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.";
+                return Err(ApiError::unprocessable(detail).into());
+            }
+        };
+        let found = apps::find_staged(db, &self.app, &guid).await?;
+        let detail = "Unable to deploy this droplet. Ensure the droplet exists, is staged and belongs to this app.";
+        Ok(found.ok_or_else(|| ApiError::unprocessable(detail))?)
+    }
+
+    async fn deploy(
+        &mut self,
+        db: &mut Connection,
+        droplet: &DropletRow,
+        revision: Option<&RevisionRow>,
+        metadata: Metadata,
+    ) -> Result<DeploymentRow> {
+        let now = self.controller.now();
+        let superseded = supersede(db, &self.app, now).await?;
+        let no_web = || ApiError::unprocessable("The app has no web process");
+        let mut web = processes::find_of_type(db, self.app.guid, "web").await?.ok_or_else(no_web)?;
+        let is_canary = self.options.strategy == DeploymentStrategy::Canary;
+        let before = superseded.as_ref();
+        let mut deployment = DeploymentRow {
+            guid: DeploymentGuid::random(),
+            created_at: now,
+            updated_at: now,
+            app: self.app.guid,
+            state: if is_canary { DeploymentState::Prepaused } else { DeploymentState::Deploying },
+            strategy: self.options.strategy,
+            max_in_flight: self.options.max_in_flight,
+            droplet: droplet.guid,
+            // What was stable last: the half-grown process of a superseded deployment is nothing to go back to.
+            previous_droplet: before.map_or(self.previous, |deployment| deployment.previous_droplet),
+            old_web_process: before.map_or(web.guid, |deployment| deployment.old_web_process),
+            new_web_process: web.guid,
+            original_instances: before.map_or(web.instances, |deployment| deployment.original_instances),
+            asked: self.options.asked,
+            canary_steps: self.options.canary_steps.clone(),
+            canary_step: is_canary.then_some(1),
+            revision: revision.map(|revision| (revision.guid, revision.version)),
+            last_healthy_at: None,
+            status_changed_at: now,
+            error: None,
+            metadata,
+        };
+        if self.app.state == AppState::Stopped {
+            self.start(db, &mut web, revision, now).await?;
+            deployment.state = DeploymentState::Deployed;
+        } else {
+            deployment.new_web_process = self.replace(db, &mut web, &deployment, revision, now).await?;
         }
-    };
-    let found = apps::find_staged(db, app, &guid).await?;
-    Ok(found.ok_or_else(|| {
-        ApiError::unprocessable("Unable to deploy this droplet. Ensure the droplet exists, is staged and belongs to this app.")
-    })?)
-}
-
-async fn deploy(
-    controller: &Controller,
-    db: &mut Connection,
-    app: &mut AppRow,
-    droplet: &DropletRow,
-    options: &DeploymentOptions,
-    metadata: virga_store::metadata::Metadata,
-) -> Result<DeploymentRow> {
-    let now = controller.now();
-    let superseded = supersede(db, app, now).await?;
-    let mut old =
-        processes::find_of_type(db, app.guid, "web").await?.ok_or_else(|| ApiError::unprocessable("The app has no web process"))?;
-    let wanted = superseded.as_ref().map_or(old.instances, |deployment| deployment.original_instances);
-    let scale = ScaleProcess {
-        instances: options.web_instances.or(Some(i64::from(wanted))),
-        memory_in_mb: options.memory_in_mb,
-        disk_in_mb: options.disk_in_mb,
-        log_rate_limit_in_bytes_per_second: options.log_rate_limit_in_bytes_per_second,
-    };
-    let previous = app.droplet;
-    app.droplet = Some(droplet.guid);
-    app_rows::update(db, app, now).await?;
-    apps::create_processes(controller, db, app, droplet).await?;
-    let mut deployment = DeploymentRow {
-        guid: DeploymentGuid::random(),
-        created_at: now,
-        updated_at: now,
-        app: app.guid,
-        state: DeploymentState::Deploying,
-        strategy: DeploymentStrategy::Rolling,
-        max_in_flight: options.max_in_flight.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
-        droplet: droplet.guid,
-        previous_droplet: superseded.as_ref().map_or(previous, |deployment| deployment.previous_droplet),
-        // What was stable last: the half-grown process of a superseded deployment is nothing to go back to.
-        old_web_process: superseded.as_ref().map_or(old.guid, |deployment| deployment.old_web_process),
-        new_web_process: old.guid,
-        original_instances: wanted,
-        asked: Default::default(),
-        canary_steps: None,
-        canary_step: None,
-        revision: None,
-        last_healthy_at: None,
-        status_changed_at: now,
-        error: None,
-        metadata,
-    };
-    if app.state == AppState::Stopped {
-        // Nothing runs that could be replaced: the app is started with the droplet, and that is all.
-        change::scale(controller, &mut old, &scale)?;
-        processes::update(db, &mut old, now).await?;
-        apps::run::want_new_instances(db, app, now).await?;
-        deployment.state = DeploymentState::Deployed;
-    } else {
-        deployment.new_web_process = replace(controller, db, &mut old, droplet, &scale, &mut deployment, previous).await?;
+        deployments::insert(db, &deployment).await?;
+        Ok(deployment)
     }
-    deployments::insert(db, &deployment).await?;
-    Ok(deployment)
-}
 
-/// Writes the new web process, with its first instances, and pins the old one to what it runs.
-async fn replace(
-    controller: &Controller,
-    db: &mut Connection,
-    old: &mut ProcessRow,
-    droplet: &DropletRow,
-    scale: &ScaleProcess,
-    deployment: &mut DeploymentRow,
-    previous: Option<virga_model::DropletGuid>,
-) -> Result<ProcessGuid> {
-    let now = controller.now();
-    let mut new = ProcessRow {
-        guid: ProcessGuid::random(),
-        created_at: now,
-        updated_at: now,
-        version: defaults::version(),
-        droplet: Some(droplet.guid),
-        ..old.clone()
-    };
-    change::scale(controller, &mut new, scale)?;
-    deployment.original_instances = new.instances;
-    new.instances = new.instances.min(deployment.max_in_flight);
-    processes::insert(db, &new).await?;
-    old.droplet = old.droplet.or(previous);
-    processes::update(db, old, now).await?;
-    Ok(new.guid)
+    /// Nothing runs that could be replaced: the app is started with the droplet, and that is all.
+    async fn start(&mut self, db: &mut Connection, web: &mut ProcessRow, revision: Option<&RevisionRow>, now: Timestamp) -> Result<()> {
+        change::scale(self.controller, web, &self.sizes(self.options.asked.instances))?;
+        processes::update(db, web, now).await?;
+        if let Some(revision) = revision {
+            for mut process in processes::list_of_app(db, self.app.guid).await? {
+                if let Some(command) = revision.commands.get(&process.process_type) {
+                    process.command.clone_from(command);
+                    processes::update(db, &mut process, now).await?;
+                }
+            }
+        }
+        apps::run::want_new_instances(db, &mut self.app, revision.map(|revision| revision.guid), now).await
+    }
+
+    /// Writes the new web process, with its first instances, and pins the old one to what it runs.
+    async fn replace(
+        &self,
+        db: &mut Connection,
+        old: &mut ProcessRow,
+        deployment: &DeploymentRow,
+        revision: Option<&RevisionRow>,
+        now: Timestamp,
+    ) -> Result<ProcessGuid> {
+        let mut new = ProcessRow {
+            guid: ProcessGuid::random(),
+            created_at: now,
+            updated_at: now,
+            version: defaults::version(),
+            droplet: Some(deployment.droplet),
+            revision: revision.map(|revision| revision.guid).or(old.revision),
+            ..old.clone()
+        };
+        if let Some(command) = revision.and_then(|revision| revision.commands.get("web")) {
+            new.command.clone_from(command);
+        }
+        change::scale(self.controller, &mut new, &self.sizes(Some(deployment.target())))?;
+        let first = if deployment.strategy == DeploymentStrategy::Canary { deployment.canary().new } else { new.instances };
+        new.instances = first.min(deployment.max_in_flight);
+        processes::insert(db, &new).await?;
+        old.droplet = old.droplet.or(self.previous);
+        processes::update(db, old, now).await?;
+        Ok(new.guid)
+    }
+
+    fn sizes(&self, instances: Option<u32>) -> ScaleProcess {
+        let asked = &self.options.asked;
+        let number = |size: Option<u64>| size.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+        ScaleProcess {
+            instances: instances.map(i64::from),
+            memory_in_mb: number(asked.memory_in_mb),
+            disk_in_mb: number(asked.disk_in_mb),
+            log_rate_limit_in_bytes_per_second: asked.log_rate_limit_in_bytes_per_second,
+        }
+    }
 }
 
 /// Ends a deployment that is on its way; the next one takes over where it stands.
@@ -194,6 +228,7 @@ async fn supersede(db: &mut Connection, app: &AppRow, now: Timestamp) -> Result<
     let Some(mut active) = deployments::find_active(db, app.guid).await? else { return Ok(None) };
     active.state = DeploymentState::Superseded;
     active.status_changed_at = now;
+    active.error = None;
     deployments::update(db, &mut active, now).await?;
     Ok(Some(active))
 }

@@ -5,6 +5,7 @@ mod act;
 mod create;
 mod list;
 mod lookup;
+mod options;
 pub(crate) mod request;
 mod show;
 pub mod view;

@@ -2,7 +2,6 @@
 
 use crate::{apps::request::OfApp, metadata::MetadataPatch, request::GuidRef};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// `POST /v3/deployments`.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,7 +12,7 @@ pub struct CreateDeployment {
     pub droplet: Option<GuidRef>,
     /// A revision to go back to.
     #[serde(default)]
-    pub revision: Option<Value>,
+    pub revision: Option<GuidRef>,
     /// `rolling` or `canary`.
     #[serde(default)]
     pub strategy: Option<String>,
@@ -34,7 +33,7 @@ pub struct DeploymentOptions {
     /// Instances started at a time.
     pub max_in_flight: Option<i64>,
     /// Steps of a canary.
-    pub canary: Option<Value>,
+    pub canary: Option<CanaryOptions>,
     /// Instances of the new web process.
     pub web_instances: Option<i64>,
     /// Its memory.
@@ -43,4 +42,20 @@ pub struct DeploymentOptions {
     pub disk_in_mb: Option<i64>,
     /// Its log limit.
     pub log_rate_limit_in_bytes_per_second: Option<i64>,
+}
+
+/// `options.canary`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CanaryOptions {
+    /// Its steps; one instance and then the rest where there are none.
+    pub steps: Option<Vec<CanaryStep>>,
+}
+
+/// One of `options.canary.steps`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryStep {
+    /// Percent of the instances that run what is deployed, 1 to 100.
+    pub instance_weight: i64,
 }

@@ -1,7 +1,7 @@
 //! Deployments as the API shows them.
 
 use crate::answer::{link, link_with, metadata, time, to_one};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use virga_model::state::DeploymentState;
 use virga_serve::Base;
 use virga_store::deployments::DeploymentRow;
@@ -17,6 +17,25 @@ pub fn status(state: DeploymentState) -> (&'static str, &'static str) {
         DeploymentState::Canceled => ("FINALIZED", "CANCELED"),
         DeploymentState::Superseded => ("FINALIZED", "SUPERSEDED"),
     }
+}
+
+/// What was asked of it; what was not asked is left out.
+#[must_use]
+pub fn options(deployment: &DeploymentRow) -> Value {
+    let asked = &deployment.asked;
+    let mut options = Map::from_iter([("max_in_flight".to_owned(), json!(deployment.max_in_flight))]);
+    let sizes = [
+        ("web_instances", asked.instances.map(Value::from)),
+        ("memory_in_mb", asked.memory_in_mb.map(Value::from)),
+        ("disk_in_mb", asked.disk_in_mb.map(Value::from)),
+        ("log_rate_limit_in_bytes_per_second", asked.log_rate_limit_in_bytes_per_second.map(Value::from)),
+    ];
+    options.extend(sizes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    if let Some(weights) = &deployment.canary_steps {
+        let steps: Vec<Value> = weights.iter().map(|weight| json!({ "instance_weight": weight })).collect();
+        options.insert("canary".to_owned(), json!({ "steps": steps }));
+    }
+    Value::Object(options)
 }
 
 /// One deployment.
@@ -37,18 +56,25 @@ pub fn deployment(base: &Base, deployment: &DeploymentRow) -> Value {
     });
     if let (true, Some(links)) = (value == "ACTIVE", links.as_object_mut()) {
         links.insert("cancel".to_owned(), link_with(base, format_args!("{own}/actions/cancel"), "POST"));
+        if deployment.state == DeploymentState::Paused {
+            links.insert("continue".to_owned(), link_with(base, format_args!("{own}/actions/continue"), "POST"));
+        }
+    }
+    let mut status = json!({ "value": value, "reason": reason, "details": details });
+    if let (Some(current), Some(status)) = (deployment.canary_step, status.as_object_mut()) {
+        status.insert("canary".to_owned(), json!({ "steps": { "current": current, "total": deployment.total_steps() } }));
     }
     json!({
         "guid": deployment.guid,
         "created_at": time(deployment.created_at),
         "updated_at": time(deployment.updated_at),
-        "status": { "value": value, "reason": reason, "details": details },
+        "status": status,
         "strategy": deployment.strategy,
-        "options": { "max_in_flight": deployment.max_in_flight },
+        "options": options(deployment),
         "droplet": { "guid": deployment.droplet },
         "previous_droplet": { "guid": deployment.previous_droplet },
         "new_processes": [{ "guid": deployment.new_web_process, "type": "web" }],
-        "revision": Value::Null,
+        "revision": deployment.revision.map(|(guid, version)| json!({ "guid": guid, "version": version })),
         "relationships": { "app": to_one(Some(deployment.app)) },
         "metadata": metadata(&deployment.metadata),
         "links": links,

@@ -9,7 +9,7 @@ use virga_serve::{
     Base, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::{droplets, processes};
+use virga_store::{droplets, processes, tasks};
 
 /// Deletes a droplet that does not run; its archive goes in the background.
 ///
@@ -19,6 +19,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
     let mut tx = controller.store.begin().await?;
     let (droplet, app, organization) = lookup::find(&mut tx, &access, SpaceRight::Write, guid).await?;
     let runs = processes::list_of_app(&mut tx, app.guid).await?.iter().any(|process| process.droplet == Some(guid));
+    let runs = runs || tasks::list_active_of_app(&mut tx, app.guid).await?.iter().any(|task| task.droplet == guid);
     if runs || app.droplet == Some(guid) {
         return Err(ApiError::unprocessable("The droplet is the current droplet of its app. Assign another one first.").into());
     }

@@ -20,6 +20,8 @@ macro_rules! operations {
 }
 
 operations! {
+    "admin.clear_buildpack_cache" => crate::apps::caches::run,
+    "app.clear_buildpack_cache" => crate::apps::caches::run,
     "app.delete" => crate::apps::delete::run,
     "blob.delete" => crate::blobs::run,
     "droplet.upload" => crate::droplets::upload_work,

@@ -43,7 +43,7 @@ pub(super) async fn app(
         }
     };
     for (name, enabled) in &manifest.features {
-        apps::check_feature(name, *enabled)?;
+        apps::set_feature(&mut app, name, *enabled)?;
     }
     processes::apply(controller, db, &app, &manifest.processes).await?;
     change::lifecycle(controller, &mut app, lifecycle(manifest))?;

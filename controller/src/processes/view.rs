@@ -47,7 +47,7 @@ pub fn process(base: &Base, process: &ProcessRow, command: CommandView<'_>) -> V
         "log_rate_limit_in_bytes_per_second": process.log_rate_limit_in_bytes_per_second,
         "health_check": health_check(&process.health_check, true),
         "readiness_health_check": health_check(&process.readiness_health_check, false),
-        "relationships": { "app": to_one(Some(process.app)), "revision": Value::Null },
+        "relationships": { "app": to_one(Some(process.app)), "revision": process.revision.map(|guid| to_one(Some(guid))) },
         "metadata": metadata(&process.metadata),
         "links": {
             "self": link(base, &own),

@@ -1,37 +1,15 @@
-//! Revisions of apps. This platform keeps none (droplets can be deployed again instead); its lists say so.
+//! Revisions: what an app ran at some time. One is made when an app that has the feature is started or deployed with
+//! something that the newest does not have; a deployment can go back to any whose droplet is still there.
 
-use crate::{
-    Access, Controller, Result, SpaceRight, answer, apps,
-    list::{ListRequest, ListSpec},
-};
-use virga_contract::ApiError;
-use virga_model::{AppGuid, RevisionGuid};
-use virga_serve::{
-    Path,
-    axum::{extract::State, response::Response},
-};
+mod change;
+mod list;
+mod lookup;
+mod resolve;
+mod show;
+pub mod view;
 
-const SPEC: ListSpec = ListSpec::new(&["versions", "deployable"]);
-
-/// `GET /v3/apps/:guid/revisions` and `…/revisions/deployed`.
-///
-/// # Errors
-/// 404 `App not found`, 400 `BadQueryParameter`.
-pub async fn list_of_app(
-    State(controller): State<Controller>,
-    access: Access,
-    request: ListRequest,
-    Path(guid): Path<AppGuid>,
-) -> Result<Response> {
-    let query = request.parse(&SPEC)?;
-    apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    Ok(answer::ok(query.slice(Vec::new())))
-}
-
-/// `GET /v3/revisions/:guid` and what is below it.
-///
-/// # Errors
-/// Always 404 `Revision not found`.
-pub async fn show(_access: Access, Path(_guid): Path<RevisionGuid>) -> Result<Response> {
-    Err(ApiError::not_found("Revision").into())
-}
+pub use change::update;
+pub use list::{list_deployed, list_of_app};
+pub(crate) use lookup::deployable_of_app;
+pub(crate) use resolve::{Revised, roll_back, update as update_of_app};
+pub use show::{show, show_environment_variables};

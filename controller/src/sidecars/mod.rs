@@ -1,4 +1,5 @@
-//! Sidecars. A WebAssembly instance has no process beside it: there are none, and none can be made.
+//! Sidecars. A WebAssembly instance has no process beside it: there are none, and none can be made. Something that is stored
+//! and never runs would be worse than a clear refusal.
 
 use crate::{
     Access, Controller, Result, SpaceRight, answer, apps,
@@ -6,7 +7,7 @@ use crate::{
     processes::lookup::{self, Named},
 };
 use virga_contract::{ApiError, ErrorCode};
-use virga_model::{AppGuid, ProcessGuid};
+use virga_model::{AppGuid, ProcessGuid, SidecarGuid};
 use virga_serve::{
     Path,
     axum::{extract::State, response::Response},
@@ -50,5 +51,14 @@ pub async fn list_of_app(
 /// 404 `App not found`; 403; else 403 `FeatureDisabled`.
 pub async fn create(State(controller): State<Controller>, access: Access, Path(guid): Path<AppGuid>) -> Result<Response> {
     apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::Write, guid).await?;
-    Err(ApiError::new(ErrorCode::FeatureDisabled, "Feature Disabled: sidecars are not available on this platform.").into())
+    let detail = "Feature Disabled: sidecars. A WebAssembly instance has no process beside it; make the command a process type of its own.";
+    Err(ApiError::new(ErrorCode::FeatureDisabled, detail).into())
+}
+
+/// `GET`, `PATCH` and `DELETE /v3/sidecars/:guid`.
+///
+/// # Errors
+/// Always 404 `Sidecar not found`.
+pub async fn absent(_access: Access, Path(_guid): Path<SidecarGuid>) -> Result<Response> {
+    Err(ApiError::not_found("Sidecar").into())
 }

@@ -70,6 +70,10 @@ impl LogCache for FakeLogs {
         held.into_values().collect()
     }
 
+    fn forget(&self, app: AppGuid) {
+        self.0.lock().unwrap().retain(|envelope| envelope.app != app);
+    }
+
     fn uptime_seconds(&self) -> u64 {
         1
     }
@@ -102,6 +106,10 @@ impl Stager for FakeStager {
             }],
             steps: vec![("build".to_owned(), 1)],
         })
+    }
+
+    async fn forget(&self, _: Option<AppGuid>) -> Result<(), StagingError> {
+        Ok(())
     }
 
     fn buildpacks(&self) -> Vec<BuildpackInfo> {

@@ -19,6 +19,8 @@ pub(super) struct Fixture {
     build: String,
     droplet: String,
     deployment: Option<String>,
+    task: String,
+    revision: String,
     route: String,
     destination: String,
     domain: String,
@@ -63,7 +65,12 @@ impl Fixture {
         let droplet = text(&staged["droplet"]);
         let current = json!({ "data": { "guid": droplet } });
         admin.patch(&format!("/v3/apps/{app}/relationships/current_droplet"), current).await.ok();
+        for action in ["start", "stop"] {
+            admin.post(&format!("/v3/apps/{app}/actions/{action}"), json!({})).await.ok();
+        }
+        let revision = first(&admin.get(&format!("/v3/apps/{app}/revisions")).await.ok());
         let deployment = if with_deployment { Some(deploy(&admin, &app).await) } else { None };
+        let task = text(&admin.post(&format!("/v3/apps/{app}/tasks"), json!({ "command": "true" })).await.expect(202));
         let domain = json!({ "name": format!("{name}.example"), "relationships": to("organization", &org) });
         let domain = text(&admin.post("/v3/domains", domain).await.created());
         let places = json!({ "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain } } });
@@ -79,6 +86,8 @@ impl Fixture {
             build,
             droplet,
             deployment,
+            task,
+            revision,
             destination: text(&destination["destinations"][0]),
             route,
             domain,
@@ -114,6 +123,8 @@ impl Fixture {
             "builds" => self.build.clone(),
             "droplets" => self.droplet.clone(),
             "deployments" => self.deployment.clone().unwrap_or_default(),
+            "tasks" => self.task.clone(),
+            "revisions" => self.revision.clone(),
             "routes" => self.route.clone(),
             "domains" => self.domain.clone(),
             "users" => self.user.clone(),
@@ -132,7 +143,7 @@ impl Fixture {
             _ => "ssh",
         };
         let path = template.replace("{guid}", &guid).replace("{name}", name).replace("{type}", "web").replace("{index}", "0");
-        let path = path.replace("{destination}", &self.destination).replace("{source}", &self.app);
+        let path = path.replace("{destination}", &self.destination).replace("{source}", &self.app).replace("{task}", &self.task);
         if template == "/v3/spaces/{guid}/routes" { format!("{path}?unmapped=true") } else { path }
     }
 

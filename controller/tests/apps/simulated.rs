@@ -27,6 +27,8 @@ use virga_store::{Store, apps, processes};
 pub struct SimulatedStager {
     pub blobs: Blobstore,
     pub requests: Mutex<Vec<StagingRequest>>,
+    /// Of which apps the past was to be forgotten.
+    pub forgotten: Mutex<Vec<Option<AppGuid>>>,
     /// Each staging takes one; tests hold them back.
     pub may_stage: Semaphore,
     /// Stagings on their way.
@@ -83,6 +85,11 @@ impl Stager for SimulatedStager {
             return Err(StagingError { kind: StagingErrorKind::Failed, message: "this is no droplet".into() });
         }
         Ok(Self::staged(droplet, bytes.len() as u64))
+    }
+
+    async fn forget(&self, app: Option<AppGuid>) -> Result<(), StagingError> {
+        self.forgotten.lock().unwrap().push(app);
+        Ok(())
     }
 
     fn buildpacks(&self) -> Vec<BuildpackInfo> {
@@ -167,6 +174,10 @@ impl LogCache for SimulatedLogs {
             sources.entry(envelope.app).or_insert(source).count += 1;
         }
         sources.into_values().collect()
+    }
+
+    fn forget(&self, app: AppGuid) {
+        self.0.lock().unwrap().retain(|envelope| envelope.app != app);
     }
 
     fn uptime_seconds(&self) -> u64 {

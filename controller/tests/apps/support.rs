@@ -129,6 +129,7 @@ impl Harness {
         let stager = Arc::new(SimulatedStager {
             blobs: blobs.clone(),
             requests: std::sync::Mutex::default(),
+            forgotten: std::sync::Mutex::default(),
             may_stage: tokio::sync::Semaphore::new(1_000),
             staging: 0.into(),
         });

@@ -3,18 +3,20 @@
 //! The controller makes the rows: a new web process that runs the new droplet and a deployment in DEPLOYING. Each look at
 //! the desired state takes every deployment one step on, from what its row, the processes and the instances say now; a step
 //! done twice changes nothing. The new process grows by `max_in_flight` beyond what already serves, the old ones shrink to
-//! what the new one does not serve yet; so a new process that fails to start never takes the old one's instances away.
+//! what the new one does not serve yet; so a new process that fails to start never takes the old one's instances away. A
+//! canary (PREPAUSED) does the same up to the share of its step and waits there (PAUSED) until somebody goes on.
 
 use super::Brain;
 use std::collections::HashSet;
 use virga_model::{
-    InstanceGuid, ProcessGuid, Timestamp,
+    DropletGuid, InstanceGuid, ProcessGuid, Timestamp,
     state::{AppState, DeploymentState},
 };
 use virga_store::{
     Connection, Result, StoreError, apps,
-    deployments::{self, DeploymentRow},
+    deployments::{self, CanaryStep, DeploymentRow},
     processes::{self, ProcessRow},
+    revisions,
 };
 
 const WEB: &str = "web";
@@ -36,11 +38,10 @@ impl Brain {
         Ok(())
     }
 
-    async fn step(&self, db: &mut Connection, mut deployment: DeploymentRow) -> Result<()> {
+    async fn step(&self, db: &mut Connection, deployment: DeploymentRow) -> Result<()> {
         let now = self.clock.now();
         // Read again under the lock.
-        let Some(current) = deployments::find(db, deployment.guid).await? else { return Ok(()) };
-        deployment = current;
+        let Some(mut deployment) = deployments::find(db, deployment.guid).await? else { return Ok(()) };
         let Some(app) = apps::find(db, deployment.app).await? else { return Ok(()) };
         let rows = processes::list_of_app(db, deployment.app).await?;
         let (mut webs, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.process_type == WEB);
@@ -49,10 +50,12 @@ impl Brain {
             // The new process was deleted under it: nothing is left to deploy.
             return finish(db, &mut deployment, DeploymentState::Canceled, now).await;
         };
-        let step = Step { deployment, is_started: app.state == AppState::Started, new, old: webs, now };
+        let is_started = app.state == AppState::Started;
+        let step = Step { deployment, is_started, app_droplet: app.droplet, new, old: webs, others, now };
         match step.deployment.state {
-            DeploymentState::Deploying => step.forward(db, self, others, app.droplet).await,
-            DeploymentState::Canceling => step.back(db, self, app.droplet).await,
+            DeploymentState::Deploying => step.forward(db, self).await,
+            DeploymentState::Prepaused => step.canary(db, self).await,
+            DeploymentState::Canceling => step.back(db, self).await,
             _ => Ok(()),
         }
     }
@@ -63,56 +66,98 @@ impl Brain {
         let count = process.map_or(0, |process| process.instances.values().filter(|instance| instance.is_serving()).count());
         u32::try_from(count).unwrap_or(u32::MAX)
     }
+
+    /// Why an instance of the process does not come up.
+    fn trouble(&self, process: ProcessGuid) -> Option<String> {
+        let crashed = self.processes.get(&process)?.instances.values().find(|instance| instance.is_crashed())?;
+        Some(crashed.details.clone().unwrap_or_else(|| "an instance crashed".to_owned()))
+    }
 }
 
 struct Step {
     deployment: DeploymentRow,
     is_started: bool,
+    app_droplet: Option<DropletGuid>,
     new: ProcessRow,
     /// Every other web process of the app, oldest first.
     old: Vec<ProcessRow>,
+    /// Its processes of other types.
+    others: Vec<ProcessRow>,
     now: Timestamp,
 }
 
 impl Step {
-    async fn forward(
-        mut self,
-        db: &mut Connection,
-        brain: &Brain,
-        others: Vec<ProcessRow>,
-        app_droplet: Option<virga_model::DropletGuid>,
-    ) -> Result<()> {
-        let target = self.deployment.original_instances;
-        let serving = brain.serving(self.new.guid).min(target);
-        if serving >= target || !self.is_started {
+    async fn forward(mut self, db: &mut Connection, brain: &Brain) -> Result<()> {
+        let target = self.deployment.target();
+        if brain.serving(self.new.guid) >= target || !self.is_started {
             set_instances(db, &mut self.new, target, self.now).await?;
-            follow_app(db, &mut self.new, app_droplet, self.deployment.droplet, self.now).await?;
+            let own = self.deployment.droplet;
+            follow_app(db, &mut self.new, self.app_droplet, own, self.now).await?;
             for old in &self.old {
                 processes::delete(db, old.guid).await?;
             }
-            for mut other in others {
-                // The app's other processes go on with its new droplet.
-                other.version = InstanceGuid::random().to_string();
-                processes::update(db, &mut other, self.now).await?;
-            }
+            self.take_others_along(db).await?;
             return finish(db, &mut self.deployment, DeploymentState::Deployed, self.now).await;
         }
-        let before = self.new.instances;
-        set_instances(db, &mut self.new, grow(before, serving, self.deployment.max_in_flight, target), self.now).await?;
-        let mut room = target - serving;
-        for old in self.old.iter_mut().rev() {
-            let keep = old.instances.min(room);
-            room -= keep;
-            set_instances(db, old, keep, self.now).await?;
+        self.approach(db, brain, CanaryStep { new: target, old: 0 }).await
+    }
+
+    /// Up to where the step of a canary wants it; there it waits for somebody to go on.
+    async fn canary(mut self, db: &mut Connection, brain: &Brain) -> Result<()> {
+        if !self.is_started {
+            return self.forward(db, brain).await;
         }
-        if self.new.instances != before && serving > 0 {
+        let goal = self.deployment.canary();
+        self.approach(db, brain, goal).await?;
+        if brain.serving(self.new.guid) < goal.new {
+            return Ok(());
+        }
+        self.deployment.last_healthy_at = Some(self.now);
+        finish(db, &mut self.deployment, DeploymentState::Paused, self.now).await
+    }
+
+    /// The new process grows towards the goal; the old ones keep what it does not serve yet, and no fewer than the goal says.
+    async fn approach(&mut self, db: &mut Connection, brain: &Brain, goal: CanaryStep) -> Result<()> {
+        let serving = brain.serving(self.new.guid);
+        let before = self.new.instances;
+        let next = grow(before, serving.min(goal.new), self.deployment.max_in_flight, goal.new);
+        set_instances(db, &mut self.new, next, self.now).await?;
+        let room = self.deployment.original_instances.saturating_sub(serving).max(goal.old);
+        let newest_first: Vec<_> = self.old.iter_mut().rev().collect();
+        share_out(db, brain, newest_first, room, self.deployment.old_web_process, self.now).await?;
+        let error = brain.trouble(self.new.guid);
+        let has_grown = next != before && serving > 0;
+        if has_grown {
             self.deployment.last_healthy_at = Some(self.now);
+        }
+        if has_grown || self.deployment.error != error {
+            self.deployment.error = error;
             deployments::update(db, &mut self.deployment, self.now).await?;
         }
         Ok(())
     }
 
-    async fn back(mut self, db: &mut Connection, brain: &Brain, app_droplet: Option<virga_model::DropletGuid>) -> Result<()> {
+    /// The app's other processes go on with its new droplet, and as the revision says.
+    async fn take_others_along(&mut self, db: &mut Connection) -> Result<()> {
+        let revision = match self.deployment.revision {
+            Some((guid, _)) => revisions::find(db, guid).await?,
+            None => None,
+        };
+        for other in &mut self.others {
+            other.version = InstanceGuid::random().to_string();
+            if let Some(revision) = &revision {
+                other.revision = Some(revision.guid);
+                if let Some(command) = revision.commands.get(&other.process_type) {
+                    other.command.clone_from(command);
+                }
+            }
+            processes::update(db, other, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// The old process grows back to what it was; the others, the oldest first, keep what it does not serve yet.
+    async fn back(mut self, db: &mut Connection, brain: &Brain) -> Result<()> {
         let target = self.deployment.original_instances;
         let place = self.old.iter().position(|row| row.guid == self.deployment.old_web_process);
         let Some(mut old) = place.map(|place| self.old.remove(place)) else {
@@ -120,15 +165,17 @@ impl Step {
             return finish(db, &mut self.deployment, DeploymentState::Deployed, self.now).await;
         };
         set_instances(db, &mut old, target, self.now).await?;
-        let serving = brain.serving(old.guid).min(target);
+        self.old.push(self.new);
+        let serving = brain.serving(old.guid);
         if serving < target && self.is_started {
-            let keep = self.new.instances.min(target - serving);
-            return set_instances(db, &mut self.new, keep, self.now).await;
+            return share_out(db, brain, self.old.iter_mut().collect(), target - serving, old.guid, self.now).await;
         }
         if let Some(previous) = self.deployment.previous_droplet {
-            follow_app(db, &mut old, app_droplet, previous, self.now).await?;
+            follow_app(db, &mut old, self.app_droplet, previous, self.now).await?;
         }
-        processes::delete(db, self.new.guid).await?;
+        for other in &self.old {
+            processes::delete(db, other.guid).await?;
+        }
         finish(db, &mut self.deployment, DeploymentState::Canceled, self.now).await
     }
 }
@@ -147,12 +194,31 @@ async fn set_instances(db: &mut Connection, process: &mut ProcessRow, instances:
     processes::update(db, process, now).await
 }
 
+/// Shrinks processes to `room` serving instances together, in this order. What does not serve takes no room, and goes; only
+/// of the `stable` one are instances kept that do not serve (yet, or at the moment).
+async fn share_out(
+    db: &mut Connection,
+    brain: &Brain,
+    processes: Vec<&mut ProcessRow>,
+    mut room: u32,
+    stable: ProcessGuid,
+    now: Timestamp,
+) -> Result<()> {
+    for process in processes {
+        let serving = brain.serving(process.guid);
+        let keep = if serving == 0 && process.guid != stable { 0 } else { process.instances.min(room) };
+        room -= keep.min(serving);
+        set_instances(db, process, keep, now).await?;
+    }
+    Ok(())
+}
+
 /// A process that outlives its deployment follows the app's droplet again.
 async fn follow_app(
     db: &mut Connection,
     process: &mut ProcessRow,
-    app: Option<virga_model::DropletGuid>,
-    own: virga_model::DropletGuid,
+    app: Option<DropletGuid>,
+    own: DropletGuid,
     now: Timestamp,
 ) -> Result<()> {
     if process.droplet.is_none() || app != Some(own) {
@@ -165,6 +231,7 @@ async fn follow_app(
 async fn finish(db: &mut Connection, deployment: &mut DeploymentRow, state: DeploymentState, now: Timestamp) -> Result<()> {
     deployment.state = state;
     deployment.status_changed_at = now;
+    deployment.error = None;
     deployments::update(db, deployment, now).await
 }
 

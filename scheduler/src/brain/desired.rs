@@ -1,16 +1,19 @@
 //! A look at the desired state.
 
-use super::{Brain, Process};
+use super::{
+    Brain, Process,
+    routing::{key, url_of},
+};
 use crate::spec::ProcessSpec;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 use tokio::time::Instant;
-use virga_contract::cell::{CellDestination, CellRoute};
-use virga_model::{AppGuid, DestinationGuid, ProcessGuid, RouteGuid, Timestamp, egress::EgressRule};
+use virga_model::{AppGuid, ProcessGuid, Timestamp, egress::EgressRule};
 use virga_store::{
-    Connection, Result,
+    Connection, Result, StoreError,
+    network_policies::{self, NetworkPolicyRow},
     scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow},
 };
 
@@ -20,7 +23,8 @@ struct Desired {
     is_whole: bool,
     rows: Vec<DesiredRow>,
     routes: Vec<DesiredRouteRow>,
-    rules: Vec<EgressRule>,
+    policies: Vec<NetworkPolicyRow>,
+    rules: RunningRules,
     /// Specs of versions not seen before.
     specs: HashMap<ProcessGuid, ProcessSpec>,
 }
@@ -57,16 +61,21 @@ impl Brain {
                 }
                 self.apply(desired);
                 self.seen_until = Some(now);
+                if let Err(error) = self.step_tasks().await {
+                    self.look_failed(&error);
+                }
             }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the desired state cannot be read; apps keep running as they are");
-                self.is_stale = true;
-                self.count_failure();
-            }
+            Err(error) => self.look_failed(&error),
         }
         let took = began.elapsed();
         // At most half of the time is spent on looking, however many nudges come.
         self.next_look = Instant::now() + if self.is_stale { super::TICK } else { took };
+    }
+
+    fn look_failed(&mut self, error: &StoreError) {
+        tracing::warn!(error = error as &dyn std::error::Error, "the desired state cannot be read; apps keep running as they are");
+        self.is_stale = true;
+        self.count_failure();
     }
 
     /// What changed since the last look; everything, where that does not add up (rows were deleted), the timer asks for it
@@ -74,6 +83,7 @@ impl Brain {
     async fn read_desired(&self) -> Result<Desired> {
         let mut db = self.store.read().await?;
         let rules = scheduling::list_running_rules(&mut db).await?;
+        let policies = network_policies::list_of_started(&mut db).await?;
         let changed = match self.seen_until.filter(|_| !self.is_whole_look_due) {
             Some(seen) => self.read_changed(&mut db, seen - OVERLAP).await?,
             None => None,
@@ -93,7 +103,7 @@ impl Brain {
                 specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables));
             }
         }
-        Ok(Desired { is_whole, rows, routes, rules, specs })
+        Ok(Desired { is_whole, rows, routes, policies, rules, specs })
     }
 
     async fn read_changed(&self, db: &mut Connection, since: Timestamp) -> Result<Option<(Vec<DesiredRow>, Vec<DesiredRouteRow>)>> {
@@ -110,10 +120,10 @@ impl Brain {
     }
 
     /// `host.domain/path` of every app's routes.
-    fn uris(&self, new: &[DesiredRouteRow]) -> HashMap<AppGuid, Vec<String>> {
+    pub(super) fn uris(&self, new: &[DesiredRouteRow]) -> HashMap<AppGuid, Vec<String>> {
         let mut uris: HashMap<AppGuid, BTreeSet<String>> = HashMap::new();
         for route in self.route_rows.values().chain(new) {
-            uris.entry(route.app).or_default().insert(format!("{}{}", host_of(route), route.path));
+            uris.entry(route.app).or_default().insert(url_of(route));
         }
         uris.into_iter().map(|(app, uris)| (app, uris.into_iter().collect())).collect()
     }
@@ -124,10 +134,12 @@ impl Brain {
     }
 
     fn apply(&mut self, desired: Desired) {
-        let Desired { is_whole, rows, routes, rules, mut specs } = desired;
+        let Desired { is_whole, rows, routes, policies, rules, mut specs } = desired;
         if self.rules != rules {
-            self.rules = rules;
-            self.processes.values_mut().for_each(|process| process.cell = None);
+            let old = std::mem::replace(&mut self.rules, rules);
+            for process in self.processes.values_mut().filter(|process| old.of(process.spec.space) != self.rules.of(process.spec.space)) {
+                process.cell = None;
+            }
             self.changed = true;
         }
         if is_whole {
@@ -151,9 +163,9 @@ impl Brain {
             self.is_loaded = true;
         }
         self.route_rows.extend(routes.into_iter().map(|row| (key(&row), row)));
-        let routes = self.build_routes();
-        if self.routes != routes {
-            self.routes = routes;
+        let routing = self.build_routing(policies);
+        if self.routing != routing {
+            self.routing = routing;
             self.changed = true;
         }
     }
@@ -188,38 +200,4 @@ impl Brain {
         self.touched.insert(guid);
         self.changed = true;
     }
-
-    /// Routes to processes that should run; one without any is left out, which routers answer with 404.
-    fn build_routes(&self) -> Vec<CellRoute> {
-        let mut by_type: HashMap<(AppGuid, &str), Vec<ProcessGuid>> = HashMap::new();
-        for (guid, process) in &self.processes {
-            if let Some(row) = process.desired.as_ref().filter(|row| row.instances > 0) {
-                by_type.entry((row.app, &row.process_type)).or_default().push(*guid);
-            }
-        }
-        let mut routes: Vec<CellRoute> = Vec::new();
-        let rows: Vec<_> = self.route_rows.values().collect();
-        for rows in rows.chunk_by(|one, next| one.route == next.route) {
-            let destinations: Vec<_> = rows
-                .iter()
-                .flat_map(|row| {
-                    let processes = by_type.get(&(row.app, row.process_type.as_str())).into_iter().flatten();
-                    processes.map(|process| CellDestination { process: *process, weight: row.weight, protocol: row.protocol })
-                })
-                .collect();
-            if let Some(row) = rows.first().filter(|_| !destinations.is_empty()) {
-                routes.push(CellRoute { host: host_of(row), path: row.path.clone(), destinations });
-            }
-        }
-        routes
-    }
-}
-
-fn key(row: &DesiredRouteRow) -> (RouteGuid, DestinationGuid) {
-    (row.route, row.destination)
-}
-
-fn host_of(row: &DesiredRouteRow) -> String {
-    let host = if row.host.is_empty() { row.domain.clone() } else { format!("{}.{}", row.host, row.domain) };
-    host.to_ascii_lowercase()
 }

@@ -14,6 +14,8 @@ mod measure;
 mod persist;
 mod publish;
 mod report;
+mod routing;
+mod tasks;
 mod tell;
 mod workers;
 
@@ -32,7 +34,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
-    cell::{CellProcess, CellReport, CellRoute, CellSnapshot, WorkerIndex},
+    cell::{CellProcess, CellReport, CellSnapshot, WorkerIndex},
     logs::LogSink,
     scheduling::InstanceStats,
 };
@@ -86,10 +88,11 @@ pub(crate) struct Brain {
     /// Processes of started apps, also those with nothing to run.
     started: HashSet<ProcessGuid>,
     route_rows: BTreeMap<(RouteGuid, DestinationGuid), DesiredRouteRow>,
-    routes: Vec<CellRoute>,
-    rules: Vec<EgressRule>,
+    routing: routing::Routing,
+    rules: RunningRules,
     /// Web processes of deployments on their way: their changes call for a look at the deployment.
     deploying: HashSet<ProcessGuid>,
+    tasks: tasks::Tasks,
 
     /// The newest revision that was published.
     revision: u64,
@@ -154,9 +157,10 @@ impl Brain {
             pinned: HashMap::new(),
             started: HashSet::new(),
             route_rows: BTreeMap::new(),
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routing: routing::Routing::default(),
+            rules: RunningRules::default(),
             deploying: HashSet::new(),
+            tasks: tasks::Tasks::default(),
             revision,
             changed: true,
             is_loaded: false,
@@ -222,6 +226,7 @@ impl Brain {
         if self.workers.changed(now) {
             self.assign_probes();
         }
+        self.watch_tasks();
         self.measure(now);
         self.update_gauges();
     }

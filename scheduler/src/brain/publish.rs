@@ -21,7 +21,11 @@ impl Brain {
             store_id: self.store.store_id().to_owned(),
             revision: self.revision,
             processes: processes.collect(),
-            routes: self.routes.clone(),
+            routes: self.routing.http.clone(),
+            tcp_routes: self.routing.tcp.clone(),
+            internal_routes: self.routing.internal.clone(),
+            policies: self.routing.policies.clone(),
+            tasks: self.tasks.for_cell(),
             ..CellSnapshot::default()
         };
         self.publish.send_replace(Some(Arc::new(snapshot)));
@@ -29,7 +33,7 @@ impl Brain {
 }
 
 impl Process {
-    fn for_cell(&mut self, guid: ProcessGuid, rules: &[EgressRule]) -> Arc<CellProcess> {
+    fn for_cell(&mut self, guid: ProcessGuid, rules: &RunningRules) -> Arc<CellProcess> {
         if let Some(cell) = &self.cell {
             return cell.clone();
         }
@@ -52,7 +56,7 @@ impl Process {
             health_check: spec.health_check.clone(),
             readiness_check: spec.readiness_check.clone(),
             reuse: spec.reuse,
-            egress: rules.to_vec(),
+            egress: rules.of(spec.space),
             instances: self.instances.values().filter_map(super::Instance::for_cell).collect(),
         });
         self.cell = Some(cell.clone());

@@ -7,7 +7,8 @@ use virga_model::{ProcessGuid, Timestamp, state::InstanceState};
 impl Brain {
     pub(super) fn report(&mut self, report: CellReport, now: Timestamp) {
         let worker = report.worker;
-        self.workers.applied(worker, report.applied_revision, now);
+        self.workers.applied(worker, report.pid, report.applied_revision, now);
+        self.report_tasks(&report);
         for instance in report.instances {
             self.report_instance(worker, instance, now);
         }
@@ -30,7 +31,7 @@ impl Brain {
             }
         }
         let Some(state) = report.state.filter(|_| worker == instance.probe_worker && !instance.is_crashed()) else { return };
-        let was_routable = instance.is_routable();
+        let (was_routable, was_ready) = (instance.is_routable(), instance.is_ready);
         match state {
             InstanceState::Crashed => return self.crash(guid, index, report.details, now),
             InstanceState::Running => {
@@ -48,6 +49,10 @@ impl Brain {
                 self.unwritten.write(guid, index);
             }
             _ => {}
+        }
+        if instance.is_ready != was_ready {
+            let name = process.desired.as_ref().map_or(&process.spec.app_name, |row| &row.app_name);
+            self.events.push(tell::readiness_event(&self.config.cell, guid, &process.spec, name, instance, now));
         }
         if instance.is_routable() == was_routable {
             return;
@@ -84,6 +89,8 @@ impl Brain {
         self.events.extend(tell::crash_events(&self.config.cell, guid, spec, name, instance, now));
         tell::crashed(&*self.sink, &self.config.cell, guid, spec, instance, now);
         self.changed = true;
+        // A deployment says why it does not get on.
+        self.is_stale |= self.deploying.contains(&guid);
         self.unwritten.write(guid, index);
         self.touched.insert(guid);
     }

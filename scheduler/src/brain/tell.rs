@@ -94,6 +94,27 @@ pub(super) fn crash_events(
     [event, audit]
 }
 
+/// `audit.app.process.ready` or `audit.app.process.not-ready`.
+pub(super) fn readiness_event(
+    cell: &str,
+    process: ProcessGuid,
+    spec: &ProcessSpec,
+    app_name: &str,
+    instance: &Instance,
+    now: Timestamp,
+) -> EventRow {
+    EventRow {
+        guid: EventGuid::random(),
+        created_at: now,
+        kind: if instance.is_ready { "audit.app.process.ready" } else { "audit.app.process.not-ready" }.into(),
+        actor: EventParty { guid: process.to_string(), kind: "process".into(), name: spec.process_type.clone() },
+        target: EventParty { guid: spec.app.to_string(), kind: "app".into(), name: app_name.to_owned() },
+        data: json!({ "instance": instance.guid, "index": instance.index, "cell_id": cell, "version": spec.version }),
+        space: Some(spec.space),
+        organization: Some(spec.organization),
+    }
+}
+
 fn crash_data(cell: &str, instance: &Instance) -> Value {
     let description = instance.details.as_deref().unwrap_or("");
     let mut data = json!({

@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use virga_contract::cell::WorkerIndex;
 use virga_model::{InstanceGuid, Timestamp};
 
+/// A worker that is silent this many times as long as one that no longer counts is taken to be gone for good.
+const SILENCE: u32 = 12;
+
 #[derive(Debug)]
 pub(super) struct Workers {
     known: BTreeMap<WorkerIndex, Worker>,
@@ -18,6 +21,8 @@ pub(super) struct Workers {
 struct Worker {
     seen: Timestamp,
     applied: u64,
+    /// Its process id, from its first report on.
+    pid: Option<u32>,
 }
 
 impl Workers {
@@ -29,11 +34,31 @@ impl Workers {
     }
 
     pub(super) fn seen(&mut self, worker: WorkerIndex, now: Timestamp) {
-        self.known.entry(worker).or_insert(Worker { seen: now, applied: 0 }).seen = now;
+        self.known.entry(worker).or_insert(Worker { seen: now, applied: 0, pid: None }).seen = now;
     }
 
-    pub(super) fn applied(&mut self, worker: WorkerIndex, revision: u64, now: Timestamp) {
-        self.known.insert(worker, Worker { seen: now, applied: revision });
+    pub(super) fn applied(&mut self, worker: WorkerIndex, pid: u32, revision: u64, now: Timestamp) {
+        self.known.insert(worker, Worker { seen: now, applied: revision, pid: Some(pid) });
+    }
+
+    /// Live workers that have said which process they are.
+    pub(super) fn identified(&self, now: Timestamp) -> impl Iterator<Item = (WorkerIndex, u32)> {
+        let live = self.known.iter().filter(move |(_, worker)| self.is_recent(worker.seen, now));
+        live.filter_map(|(index, worker)| Some((*index, worker.pid?)))
+    }
+
+    /// Whether this very process of a worker is known to be no more. Another process in its place is certain; silence alone
+    /// must be long, for a worker that only stalls goes on with what it runs.
+    pub(super) fn is_gone(&self, worker: WorkerIndex, pid: u32, now: Timestamp) -> bool {
+        let known = self.known.get(&worker);
+        let is_other = known.and_then(|known| known.pid).is_some_and(|known| known != pid);
+        let last_sign = known.map_or(self.started, |known| known.seen.max(self.started));
+        is_other || now.duration_since(last_sign).unsigned_abs() > self.away * SILENCE
+    }
+
+    /// Whether this very process of a worker has applied the revision.
+    pub(super) fn has_applied(&self, worker: WorkerIndex, pid: u32, revision: u64) -> bool {
+        self.known.get(&worker).is_some_and(|known| known.pid == Some(pid) && known.applied >= revision)
     }
 
     /// The lowest revision that every live worker has applied; `None` when none is alive.

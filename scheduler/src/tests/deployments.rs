@@ -15,6 +15,15 @@ use virga_store::{
 
 /// What the controller does for `POST /v3/deployments`.
 async fn deploy(world: &World, app: AppGuid, instances: u32) -> (DeploymentGuid, ProcessGuid) {
+    deploy_with(world, app, instances, |_| {}).await
+}
+
+async fn deploy_with(
+    world: &World,
+    app: AppGuid,
+    instances: u32,
+    change: impl FnOnce(&mut DeploymentRow),
+) -> (DeploymentGuid, ProcessGuid) {
     let mut db = world.begin().await;
     let mut row = apps::find(&mut db, app).await.unwrap().unwrap();
     let mut old = processes::find(&mut db, app.into()).await.unwrap().unwrap();
@@ -25,7 +34,7 @@ async fn deploy(world: &World, app: AppGuid, instances: u32) -> (DeploymentGuid,
     processes::insert(&mut db, &new).await.unwrap();
     old.droplet = row.droplet;
     processes::update(&mut db, &mut old, epoch()).await.unwrap();
-    let deployment = DeploymentRow {
+    let mut deployment = DeploymentRow {
         guid: DeploymentGuid::random(),
         created_at: later,
         updated_at: later,
@@ -47,6 +56,7 @@ async fn deploy(world: &World, app: AppGuid, instances: u32) -> (DeploymentGuid,
         error: None,
         metadata: Default::default(),
     };
+    change(&mut deployment);
     deployments::insert(&mut db, &deployment).await.unwrap();
     row.droplet = Some(new_droplet);
     apps::update(&mut db, &mut row, later).await.unwrap();
@@ -59,6 +69,20 @@ async fn droplets_insert(db: &mut virga_store::Transaction, app: AppGuid) -> vir
     let droplet = droplet(app);
     droplets::insert(db, &droplet).await.unwrap();
     droplet.guid
+}
+
+async fn change(world: &World, deployment: DeploymentGuid, change: impl FnOnce(&mut DeploymentRow)) {
+    let mut db = world.begin().await;
+    let mut row = deployments::find(&mut db, deployment).await.unwrap().unwrap();
+    change(&mut row);
+    deployments::update(&mut db, &mut row, epoch()).await.unwrap();
+    db.commit().await.unwrap();
+    world.handle.nudge();
+}
+
+async fn instances_of(world: &World, process: ProcessGuid) -> u32 {
+    let mut db = world.test.store.read().await.unwrap();
+    processes::find(&mut db, process).await.unwrap().unwrap().instances
 }
 
 async fn state(world: &World, deployment: DeploymentGuid) -> DeploymentState {
@@ -130,5 +154,90 @@ async fn a_new_process_that_fails_takes_nothing_away_and_can_be_cancelled() {
     assert_eq!((rows.len(), rows[0].guid, rows[0].instances, rows[0].droplet), (1, old, 2, None));
     let after = work(&world, &mut workers, old, all_running(2)).await;
     assert_eq!(after[0].instance, before[0].instance);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_canary_waits_at_each_step_and_goes_on_to_the_end() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 4).await;
+    work(&world, &mut workers, old, all_running(4)).await;
+    let (deployment, new) = deploy_with(&world, app, 4, |row| {
+        row.state = DeploymentState::Prepaused;
+        row.strategy = DeploymentStrategy::Canary;
+        row.canary_steps = Some(vec![25, 50]);
+        row.canary_step = Some(1);
+    })
+    .await;
+    let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Paused).await;
+    assert!(fewest >= 4, "{fewest}");
+    assert_eq!((instances_of(&world, new).await, instances_of(&world, old).await), (1, 4));
+
+    change(&world, deployment, |row| (row.state, row.canary_step) = (DeploymentState::Prepaused, Some(2))).await;
+    until_state(&world, &mut workers, deployment, DeploymentState::Paused).await;
+    assert_eq!((instances_of(&world, new).await, instances_of(&world, old).await), (2, 3));
+
+    change(&world, deployment, |row| row.state = DeploymentState::Deploying).await;
+    let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Deployed).await;
+    assert!(fewest >= 4, "{fewest}");
+    work(&world, &mut workers, new, all_running(4)).await;
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.guid).collect::<Vec<_>>(), [new]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_canary_that_is_cancelled_leaves_what_was() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 2).await;
+    let before = work(&world, &mut workers, old, all_running(2)).await;
+    let (deployment, _) = deploy_with(&world, app, 2, |row| {
+        row.state = DeploymentState::Prepaused;
+        row.strategy = DeploymentStrategy::Canary;
+        row.canary_step = Some(1);
+        row.asked.instances = Some(5);
+    })
+    .await;
+    until_state(&world, &mut workers, deployment, DeploymentState::Paused).await;
+    change(&world, deployment, |row| row.state = DeploymentState::Canceling).await;
+    let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Canceled).await;
+    assert!(fewest >= 2, "{fewest}");
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!(rows.iter().map(|row| (row.guid, row.instances)).collect::<Vec<_>>(), [(old, 2)]);
+    let after = work(&world, &mut workers, old, all_running(2)).await;
+    assert_eq!(after.iter().map(|one| one.instance).collect::<Vec<_>>(), before.iter().map(|one| one.instance).collect::<Vec<_>>());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_deployment_over_a_broken_one_takes_no_instance_away_and_says_why_it_stands_still() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 3).await;
+    work(&world, &mut workers, old, all_running(3)).await;
+    let (first, broken) = deploy(&world, app, 3).await;
+    workers[0].sick = Some((broken, "no such file".into()));
+    let wait = async {
+        loop {
+            workers[0].catch_up().await;
+            workers[0].report();
+            let row = deployments::find(&mut world.test.store.read().await.unwrap(), first).await.unwrap().unwrap();
+            if row.error.is_some() {
+                return row.error;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the deployment never says why");
+    assert_eq!(error.as_deref(), Some("no such file"));
+
+    change(&world, first, |row| row.state = DeploymentState::Superseded).await;
+    let (second, new) = deploy_with(&world, app, 3, |row| row.old_web_process = old).await;
+    let fewest = until_state(&world, &mut workers, second, DeploymentState::Deployed).await;
+    assert!(fewest >= 3, "{fewest}");
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.guid).collect::<Vec<_>>(), [new], "what the first one left is gone");
     world.end().await;
 }

@@ -3,4 +3,5 @@
 mod deployments;
 mod instances;
 mod restarts;
+mod tasks;
 mod world;

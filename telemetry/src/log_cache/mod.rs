@@ -184,6 +184,10 @@ impl LogCache for LogCacheStore {
         all
     }
 
+    fn forget(&self, app: AppGuid) {
+        Self::forget(self, app);
+    }
+
     fn uptime_seconds(&self) -> u64 {
         self.began.elapsed().as_secs()
     }
