@@ -10,7 +10,7 @@ use virga_model::{
     AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, TaskGuid,
     egress::EgressRule,
     process::{HealthCheck, ReusePolicy},
-    route::RouteProtocol,
+    route::{LoadBalancing, RouteProtocol},
     state::{InstanceState, TaskState},
 };
 
@@ -31,8 +31,29 @@ pub struct CellSnapshot {
     pub routes: Vec<CellRoute>,
     /// TCP routes to them.
     pub tcp_routes: Vec<CellTcpRoute>,
+    /// Routes that apps alone reach, by outbound requests, where a policy allows it.
+    #[serde(default)]
+    pub internal_routes: Vec<CellRoute>,
+    /// Which app may reach which over internal routes; what is not named is refused.
+    #[serde(default)]
+    pub policies: Vec<CellPolicy>,
     /// Tasks that should run here. One that is no longer named is cancelled where it still runs, and forgotten.
     pub tasks: Vec<Arc<CellTask>>,
+}
+
+/// A network policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CellPolicy {
+    /// The app that asks.
+    pub source: AppGuid,
+    /// The app that answers.
+    pub destination: AppGuid,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// First of the destination's ports.
+    pub first_port: u16,
+    /// Last of them.
+    pub last_port: u16,
 }
 
 /// A port of the router that leads to processes.
@@ -160,6 +181,9 @@ pub struct CellRoute {
     pub path: String,
     /// Where requests go; endpoints are the routable instances of these processes.
     pub destinations: Vec<CellDestination>,
+    /// The route's own choice of how requests are spread; the router's otherwise. Weights of destinations go before it.
+    #[serde(default)]
+    pub balancing: Option<LoadBalancing>,
 }
 
 /// A destination of a route.
@@ -190,6 +214,15 @@ pub struct WorkerConfig {
     pub denied_addresses: Vec<String>,
     /// Number of workers on this box.
     pub workers: u32,
+    /// Folder in which each worker has a socket over which the others reach the guests that live in it. Private.
+    #[serde(default)]
+    pub guest_sockets: std::path::PathBuf,
+    /// Address at which TCP routes listen; none opens no port.
+    #[serde(default)]
+    pub tcp_listen: Option<std::net::IpAddr>,
+    /// Load balancers in front (IP or CIDR), whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
     /// Limits on guests.
     pub cell_limits: crate::limits::CellLimits,
     /// Limits on clients.
@@ -270,6 +303,15 @@ pub struct RouterCounters {
     pub latency_sum_seconds: f64,
     /// Envelopes dropped because the control process was away or a queue was full.
     pub dropped_envelopes: u64,
+    /// Ports of TCP routes that this worker listens on.
+    #[serde(default)]
+    pub tcp_ports: u64,
+    /// Ports of TCP routes that it should listen on and cannot.
+    #[serde(default)]
+    pub tcp_ports_failed: u64,
+    /// Connections over TCP routes and upgraded connections that are open.
+    #[serde(default)]
+    pub tunnels: u64,
 }
 
 /// Upper bounds of [`RouterCounters::latency_buckets`].
@@ -360,13 +402,34 @@ pub enum CellError {
     /// Code or droplet could not be loaded; 502.
     #[error("the app could not be loaded: {0}")]
     Load(String),
+    /// This kind of guest has no connections, only requests: nothing can be upgraded or tunnelled to it.
+    #[error("this kind of app cannot take over a connection")]
+    NoConnections,
 }
+
+/// A connection to a guest that listens by itself.
+pub trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// See [`Duplex`].
+pub type Connection = Box<dyn Duplex>;
+
+/// Put by the cell into the extensions of an answer that upgrades its connection: the instance counts it as in flight as
+/// long as it lives.
+#[derive(Clone)]
+pub struct InFlight(pub Arc<dyn std::any::Any + Send + Sync>);
 
 /// The cell as the router of the same worker calls it: directly, no socket, no copy of the body.
 #[async_trait::async_trait]
 pub trait Cell: Send + Sync + 'static {
-    /// Serves one request. The request has already been given its forwarding headers.
+    /// Serves one request. The request has already been given its forwarding headers. Where its extensions hold
+    /// [`RouteProtocol::Http2`], a server is spoken to in HTTP/2. A request with an `Upgrade` header asks to take its
+    /// connection over; the answer 101 then carries [`InFlight`] and the upgraded connection in its extensions.
     async fn serve(&self, endpoint: Endpoint, request: http::Request<Body>) -> Result<http::Response<Body>, CellError>;
+
+    /// A connection to a server instance, for TCP routes.
+    async fn connect(&self, endpoint: Endpoint) -> Result<Connection, CellError>;
 
     /// Requests now in flight on an instance, for least-connection balancing.
     fn in_flight(&self, instance: InstanceGuid) -> u32;

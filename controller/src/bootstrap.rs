@@ -3,7 +3,7 @@
 
 use crate::{Controller, Result, roles};
 use virga_contract::ApiError;
-use virga_model::{DomainGuid, OrgGuid, QuotaGuid, SecurityGroupGuid, SpaceGuid, UserGuid, egress::EgressRule, state::RoleType};
+use virga_model::{DomainGuid, OrgGuid, QuotaGuid, RouterGroupGuid, SecurityGroupGuid, SpaceGuid, UserGuid, egress::EgressRule, state::RoleType};
 use virga_store::{
     Connection,
     domains::{self, DomainRow},
@@ -11,6 +11,7 @@ use virga_store::{
     organization_quotas::{self, OrganizationQuotaRow},
     organizations::{self, OrganizationFilter, OrganizationRow},
     roles::RoleScope,
+    router_groups::{self, RouterGroupRow},
     security_groups::{self, SecurityGroupRow},
     select::{Listing, Visible},
     spaces::{self, SpaceRow},
@@ -58,6 +59,7 @@ pub async fn bootstrap(controller: &Controller, wanted: &Bootstrap) -> Result<()
     let quota = default_quota(controller, &mut tx).await?;
     shared_domain(controller, &mut tx, &controller.config.apps_domain, false).await?;
     shared_domain(controller, &mut tx, &controller.config.internal_domain, true).await?;
+    default_router_group(controller, &mut tx).await?;
     public_networks(controller, &mut tx).await?;
     users::save_name(&mut tx, wanted.admin, Some(&wanted.admin_name), Some("uaa"), controller.now()).await?;
     // Where there is any organization, somebody has made of this place what they wanted.
@@ -123,6 +125,23 @@ async fn shared_domain(controller: &Controller, db: &mut Connection, name: &str,
         metadata,
     };
     Ok(domains::insert(db, &row).await?)
+}
+
+/// The group of TCP routes, with the ports that Cloud Foundry's own has. Where there is any group, somebody has decided.
+async fn default_router_group(controller: &Controller, db: &mut Connection) -> Result<()> {
+    if !router_groups::list(db).await?.is_empty() {
+        return Ok(());
+    }
+    let (guid, now) = (RouterGroupGuid::random(), controller.now());
+    let group = RouterGroupRow {
+        guid,
+        created_at: now,
+        updated_at: now,
+        name: "default-tcp".to_owned(),
+        kind: "tcp".to_owned(),
+        reservable_ports: "1024-1123".to_owned(),
+    };
+    Ok(router_groups::insert(db, &group).await?)
 }
 
 async fn public_networks(controller: &Controller, db: &mut Connection) -> Result<()> {

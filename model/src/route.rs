@@ -1,10 +1,54 @@
 //! Routes: how a request's host and path name an app.
 
 use crate::words;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 words! {
     /// The protocol between router and instance.
     RouteProtocol { Http1 = "http1", Http2 = "http2", Tcp = "tcp", }
+}
+
+/// How requests are spread over the instances of a route that says so itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadBalancing {
+    /// One after the other.
+    RoundRobin,
+    /// The one with the fewest requests in flight.
+    LeastConnection,
+    /// Requests with the same value of a header go to the same instance.
+    Hash {
+        /// Name of the header; requests without it take turns.
+        header: String,
+        /// An instance with more than this share of the mean of requests in flight, in percent (110 to 1000), is passed over;
+        /// none is.
+        balance_percent: Option<u16>,
+    },
+}
+
+impl LoadBalancing {
+    /// From a route's options (`loadbalancing`, `hash_header`, `hash_balance`); `None` where they say nothing of it.
+    #[must_use]
+    pub fn of_options(options: &Value) -> Option<Self> {
+        let text = |name: &str| options.get(name).and_then(Value::as_str);
+        match text("loadbalancing")? {
+            "round-robin" => Some(Self::RoundRobin),
+            "least-connection" => Some(Self::LeastConnection),
+            "hash" => {
+                let percent = text("hash_balance").and_then(percent_of).filter(|percent| *percent > 0);
+                Some(Self::Hash { header: text("hash_header")?.to_owned(), balance_percent: percent })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `1.5` is 150.
+fn percent_of(factor: &str) -> Option<u16> {
+    let (whole, part) = factor.split_once('.').unwrap_or((factor, "0"));
+    let tenths: u16 = part.get(..1)?.parse().ok()?;
+    whole.parse::<u16>().ok()?.checked_mul(100)?.checked_add(tenths * 10)
 }
 
 /// The longest host label and the longest whole host name (RFC 1035, section 2.3.4).
@@ -41,6 +85,17 @@ pub fn is_domain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn balancing_is_read_from_options_as_they_are_kept() {
+        let of = |options: Value| LoadBalancing::of_options(&options);
+        assert_eq!(of(serde_json::json!({ "loadbalancing": "least-connection" })), Some(LoadBalancing::LeastConnection));
+        let hash = |balance| Some(LoadBalancing::Hash { header: "X-User".to_owned(), balance_percent: balance });
+        assert_eq!(of(serde_json::json!({ "loadbalancing": "hash", "hash_header": "X-User", "hash_balance": "1.5" })), hash(Some(150)));
+        assert_eq!(of(serde_json::json!({ "loadbalancing": "hash", "hash_header": "X-User", "hash_balance": "0.0" })), hash(None));
+        assert_eq!(of(serde_json::json!({ "loadbalancing": "hash", "hash_header": "X-User" })), hash(None));
+        assert_eq!(of(serde_json::json!({})), None);
+    }
 
     #[test]
     fn hosts_paths_and_domains_keep_their_rules() {

@@ -5,7 +5,7 @@
 use std::{error::Error, sync::Arc};
 use virga_contract::{
     Body, body,
-    cell::{Cell, CellDestination, CellError, CellInstance, CellProcess, CellRoute, CellSnapshot, Endpoint},
+    cell::{Cell, CellDestination, CellError, CellInstance, CellProcess, CellRoute, CellSnapshot, Connection, Endpoint},
     logs::{Envelope, LogSink},
 };
 use virga_model::{
@@ -21,6 +21,10 @@ struct Hello;
 impl Cell for Hello {
     async fn serve(&self, _: Endpoint, _: http::Request<Body>) -> Result<http::Response<Body>, CellError> {
         Ok(http::Response::new(body::full(&b"Hello, World!\n"[..])))
+    }
+
+    async fn connect(&self, _: Endpoint) -> Result<Connection, CellError> {
+        Err(CellError::NoConnections)
     }
 
     fn in_flight(&self, _: InstanceGuid) -> u32 {
@@ -42,9 +46,12 @@ fn snapshot() -> CellSnapshot {
             host: "app.example.com".into(),
             path: String::new(),
             destinations: vec![CellDestination { process, weight: None, protocol: RouteProtocol::Http1 }],
+            balancing: None,
         }],
         tasks: Vec::new(),
         tcp_routes: Vec::new(),
+        internal_routes: Vec::new(),
+        policies: Vec::new(),
         store_id: String::new(),
         processes: vec![Arc::new(CellProcess {
             process,
@@ -81,6 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         balancing: Balancing::RoundRobin,
         sticky_cookies: vec!["JSESSIONID".into()],
         trusted_proxies: Vec::new(),
+        tcp_listen: None,
     };
     let router = Router::new(config, Arc::new(Hello), Arc::new(Nowhere));
     router.apply(&snapshot());

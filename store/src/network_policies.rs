@@ -83,6 +83,17 @@ pub async fn count_of_source(db: &mut Connection, source: AppGuid) -> Result<u64
     query.bind(source.to_string()).fetch_one(db).await?.count("total")
 }
 
+/// The policies between started apps.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_started(db: &mut Connection) -> Result<Vec<NetworkPolicyRow>> {
+    let from = "network_policies t JOIN apps s ON s.guid = t.source_guid JOIN apps d ON d.guid = t.destination_guid";
+    let mut select = Select::new("t.*", from);
+    select.and("s.state = 'STARTED' AND d.state = 'STARTED'", []);
+    select.all(db, "t.source_guid, t.destination_guid, t.protocol, t.first_port, t.last_port", NetworkPolicyRow::from_row).await
+}
+
 /// The policies, oldest first: with `apps`, those whose source or destination is one of them (texts, because what callers
 /// wrote may be no guids); with `developer`, those between apps of spaces in which the user is a developer.
 ///

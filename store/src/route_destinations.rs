@@ -85,6 +85,16 @@ pub async fn save(db: &mut Connection, destination: &DestinationRow) -> Result<(
     Ok(())
 }
 
+/// Marks the destinations of a route as changed, because what is said of the route itself was.
+///
+/// # Errors
+/// Those of the database.
+pub async fn touch(db: &mut Connection, route: RouteGuid, now: Timestamp) -> Result<()> {
+    let query = sqlx::query("UPDATE route_destinations SET updated_at = $1 WHERE route_guid = $2");
+    query.bind(micros(now)).bind(route.to_string()).execute(db).await?;
+    Ok(())
+}
+
 /// Deletes a destination; false when there was none.
 ///
 /// # Errors

@@ -109,6 +109,7 @@ impl Mapper<'_> {
                 if options != route.options {
                     route.options = options;
                     routes::update(db, &mut route, self.controller.now()).await?;
+                    route_destinations::touch(db, route.guid, self.controller.now()).await?;
                 }
                 route
             }

@@ -40,6 +40,8 @@ pub async fn update(
     if let Some(change) = body.options {
         let change = check_options(&mut tx, Some(Value::Object(change))).await?;
         route.options = changed_options(route.options.take(), change)?;
+        // Routers are told what changed of destinations.
+        route_destinations::touch(&mut tx, guid, controller.now()).await?;
     }
     body.metadata.unwrap_or_default().apply(&mut route.metadata)?;
     routes::update(&mut tx, &mut route, controller.now()).await?;

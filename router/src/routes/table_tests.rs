@@ -46,6 +46,7 @@ fn route(host: &str, path: &str, destinations: &[(ProcessGuid, Option<u8>)]) -> 
         destinations: destinations
             .map(|(process, weight)| CellDestination { process: *process, weight: *weight, protocol: RouteProtocol::Http1 })
             .collect(),
+        balancing: None,
     }
 }
 

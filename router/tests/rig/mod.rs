@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body, body,
-    cell::{Cell, CellDestination, CellError, CellInstance, CellProcess, CellRoute, CellSnapshot, Endpoint},
+    cell::{Cell, CellDestination, CellError, CellInstance, CellProcess, CellRoute, CellSnapshot, Connection, Endpoint},
     limits::RouterLimits,
     logs::{Envelope, LogSink, Message},
 };
@@ -45,6 +45,18 @@ struct FakeCell<F>(F);
 impl<F: Fn(Endpoint, Request<Body>) -> Answer + Send + Sync + 'static> Cell for FakeCell<F> {
     async fn serve(&self, endpoint: Endpoint, request: Request<Body>) -> Result<Response<Body>, CellError> {
         (self.0)(endpoint, request).await
+    }
+
+    /// A server that says its index, then everything it hears.
+    async fn connect(&self, endpoint: Endpoint) -> Result<Connection, CellError> {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        tokio::task::spawn(async move {
+            let (mut from, mut to) = tokio::io::split(theirs);
+            to.write_all(format!("instance {}\n", endpoint.index).as_bytes()).await.unwrap();
+            tokio::io::copy(&mut from, &mut to).await.ok();
+            to.shutdown().await.ok();
+        });
+        Ok(Box::new(ours))
     }
 
     fn in_flight(&self, _: InstanceGuid) -> u32 {
@@ -111,6 +123,7 @@ impl Rig {
             balancing: virga_router::Balancing::RoundRobin,
             sticky_cookies: vec!["JSESSIONID".into()],
             trusted_proxies: Vec::new(),
+            tcp_listen: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         };
         let log = Arc::new(Lines::default());
         let router = Router::new(config, Arc::new(FakeCell(cell)), log.clone());
@@ -225,6 +238,7 @@ pub fn snapshot(routable: &[bool]) -> CellSnapshot {
         host: HOST.into(),
         path: path.into(),
         destinations: vec![CellDestination { process, weight: None, protocol: RouteProtocol::Http1 }],
+        balancing: None,
     };
     CellSnapshot {
         store_id: "store".into(),

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use virga_model::{AppGuid, ProcessGuid, Timestamp, egress::EgressRule};
+use virga_model::{AppGuid, ProcessGuid, Timestamp};
 use virga_store::{
     Connection, Result, StoreError,
     network_policies::{self, NetworkPolicyRow},
-    scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow},
+    scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow, RunningRules},
 };
 
 /// What one look found.

@@ -48,7 +48,7 @@ impl Brain {
                 }
             }
         }
-        gauges.routes = u64::try_from(self.routes.len()).unwrap_or(u64::MAX);
+        gauges.routes = u64::try_from(self.routing.count()).unwrap_or(u64::MAX);
         gauges.workers = u64::try_from(self.workers.live(self.clock.now())).unwrap_or(u64::MAX);
         let mut shared = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         *shared = Gauges { failures: shared.failures, ..gauges };

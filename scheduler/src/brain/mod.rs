@@ -38,12 +38,12 @@ use virga_contract::{
     logs::LogSink,
     scheduling::InstanceStats,
 };
-use virga_model::{DestinationGuid, InstanceGuid, ProcessGuid, RouteGuid, Timestamp, egress::EgressRule};
+use virga_model::{DestinationGuid, InstanceGuid, ProcessGuid, RouteGuid, Timestamp};
 use virga_serve::clock::Clock;
 use virga_store::{
     Store, StoreError,
     audit_events::EventRow,
-    scheduling::{self, DesiredRouteRow, DesiredRow},
+    scheduling::{self, DesiredRouteRow, DesiredRow, RunningRules},
 };
 use workers::Workers;
 

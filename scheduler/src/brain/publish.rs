@@ -3,7 +3,8 @@
 use super::{Brain, Process};
 use std::sync::Arc;
 use virga_contract::cell::{CellProcess, CellSnapshot};
-use virga_model::{ProcessGuid, egress::EgressRule};
+use virga_model::ProcessGuid;
+use virga_store::scheduling::RunningRules;
 
 impl Brain {
     /// Publishes a snapshot if anything in it may differ. Unchanged processes are shared with the one before.

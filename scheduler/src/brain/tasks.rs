@@ -176,7 +176,7 @@ impl Brain {
             disk_mb: row.disk_in_mb,
             log_rate_limit_bytes_per_second: row.log_rate_limit_in_bytes_per_second,
             environment: environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, &json!({})),
-            egress: self.rules.of(row.space),
+            egress: self.rules.of(spec.space),
         }
     }
 

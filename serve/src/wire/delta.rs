@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
-use virga_contract::cell::{CellProcess, CellRoute, CellSnapshot, CellTask, CellTcpRoute, LinkError};
+use virga_contract::cell::{CellPolicy, CellProcess, CellRoute, CellSnapshot, CellTask, CellTcpRoute, LinkError};
 use virga_model::ProcessGuid;
 
 /// A snapshot as it crosses the wire.
@@ -25,6 +25,11 @@ pub(super) struct Delta {
     /// All routes; none where they are those of the base.
     routes: Option<Vec<CellRoute>>,
     tcp_routes: Vec<CellTcpRoute>,
+    /// As `routes`.
+    #[serde(default)]
+    internal_routes: Option<Vec<CellRoute>>,
+    #[serde(default)]
+    policies: Vec<CellPolicy>,
     tasks: Vec<Arc<CellTask>>,
 }
 
@@ -36,6 +41,7 @@ impl Delta {
         let processes = newest.processes.iter().filter(is_new).cloned().collect();
         let now: HashSet<_> = newest.processes.iter().map(|process| process.process).collect();
         let gone = known.into_keys().filter(|process| !now.contains(process)).collect();
+        let has_same_internal_routes = base.is_some_and(|base| base.internal_routes == newest.internal_routes);
         let has_same_routes = base.is_some_and(|base| base.routes == newest.routes);
         Self {
             store_id: newest.store_id.clone(),
@@ -45,13 +51,15 @@ impl Delta {
             gone,
             routes: (!has_same_routes).then(|| newest.routes.clone()),
             tcp_routes: newest.tcp_routes.clone(),
+            internal_routes: (!has_same_internal_routes).then(|| newest.internal_routes.clone()),
+            policies: newest.policies.clone(),
             tasks: newest.tasks.clone(),
         }
     }
 
     /// The whole snapshot; unchanged processes are shared with `held`.
     pub(super) fn onto(self, held: Option<&CellSnapshot>) -> Result<CellSnapshot, LinkError> {
-        let Self { store_id, revision, base, processes: changed, gone, routes, tcp_routes, tasks } = self;
+        let Self { store_id, revision, base, processes: changed, gone, routes, tcp_routes, internal_routes, policies, tasks } = self;
         let base = match base {
             None => None,
             Some(revision) => {
@@ -67,7 +75,11 @@ impl Delta {
             Some(routes) => routes,
             None => base.map(|base| base.routes.clone()).unwrap_or_default(),
         };
-        Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, tasks })
+        let internal_routes = match internal_routes {
+            Some(routes) => routes,
+            None => base.map(|base| base.internal_routes.clone()).unwrap_or_default(),
+        };
+        Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, internal_routes, policies, tasks })
     }
 }
 

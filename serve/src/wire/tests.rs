@@ -29,7 +29,7 @@ struct Plane {
 }
 
 fn snapshot(revision: u64) -> Arc<CellSnapshot> {
-    let route = CellRoute { host: "a.apps.example.com".into(), path: String::new(), destinations: vec![] };
+    let route = CellRoute { host: "a.apps.example.com".into(), path: String::new(), destinations: vec![], balancing: None };
     Arc::new(CellSnapshot { store_id: "store".into(), revision, routes: vec![route], ..CellSnapshot::default() })
 }
 
@@ -44,6 +44,9 @@ impl ControlPlane for Plane {
             api_socket: "api.sock".into(),
             denied_addresses: vec![],
             workers: 2,
+            guest_sockets: "guests".into(),
+            tcp_listen: None,
+            trusted_proxies: vec![],
             cell_limits: Default::default(),
             router_limits: Default::default(),
         })

@@ -6,11 +6,14 @@ use crate::{
     metadata::Metadata,
     row::{Columns as _, micros},
 };
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, any::AnyRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use virga_model::{
     AppGuid, DestinationGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp, egress::EgressRule,
-    process::HealthCheck, route::RouteProtocol, state::AppState,
+    process::HealthCheck,
+    route::{LoadBalancing, RouteProtocol},
+    state::AppState,
 };
 
 /// A process: what may change while its instances run.
@@ -197,6 +200,12 @@ pub struct DesiredRouteRow {
     pub domain: String,
     /// Its path; may be empty.
     pub path: String,
+    /// Of a TCP route.
+    pub port: Option<u16>,
+    /// Whether only apps reach it.
+    pub is_internal: bool,
+    /// Its own choice of balancing.
+    pub balancing: Option<LoadBalancing>,
     /// The app it leads to.
     pub app: AppGuid,
     /// The process type it leads to.
@@ -215,6 +224,9 @@ impl DesiredRouteRow {
             host: row.text("host")?,
             domain: row.text("domain")?,
             path: row.text("path")?,
+            port: row.opt_count("route_port")?.filter(|port| *port > 0),
+            is_internal: row.flag("internal")?,
+            balancing: row.opt_json::<Value>("options")?.as_ref().and_then(LoadBalancing::of_options),
             app: row.parsed("app_guid")?,
             process_type: row.text("process_type")?,
             weight: row.opt_count("weight")?,
@@ -229,19 +241,20 @@ macro_rules! destinations {
             "SELECT ",
             $columns,
             " FROM route_destinations t JOIN routes r ON r.guid = t.route_guid JOIN domains d ON d.guid = r.domain_guid \
-             WHERE d.internal = 0 AND ",
+             WHERE ",
             $where
         )
     };
     ($where:literal) => {
         destinations!(
-            "t.guid AS destination_guid, r.guid, r.host, d.name AS domain, r.path, t.app_guid, t.process_type, t.weight, t.protocol",
+            "t.guid AS destination_guid, r.guid, r.host, d.name AS domain, d.internal, r.path, r.port AS route_port, r.options, t.app_guid, \
+             t.process_type, t.weight, t.protocol",
             $where
         )
     };
 }
 
-/// Every destination of every public route, of stopped apps too.
+/// Every destination of every route, of stopped apps too.
 ///
 /// # Errors
 /// Those of the database.
@@ -267,15 +280,43 @@ pub async fn count_desired_routes(db: &mut Connection) -> Result<u64> {
     sqlx::query(destinations!("COUNT(*) AS total", "1 = 1")).fetch_one(db).await?.count("total")
 }
 
-/// The rules of all security groups that running apps have by default.
+/// Where running apps may connect to: the rules of security groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunningRules {
+    everywhere: Vec<EgressRule>,
+    /// Of groups that are bound to single spaces, besides those that hold everywhere.
+    in_space: HashMap<SpaceGuid, Vec<EgressRule>>,
+}
+
+impl RunningRules {
+    /// Those that hold in a space.
+    #[must_use]
+    pub fn of(&self, space: SpaceGuid) -> Vec<EgressRule> {
+        let own = self.in_space.get(&space).map_or(&[][..], Vec::as_slice);
+        [&self.everywhere, own].concat()
+    }
+
+    /// Whether nothing is allowed anywhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.everywhere.is_empty() && self.in_space.is_empty()
+    }
+}
+
+/// The rules of all security groups that hold for running apps.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_running_rules(db: &mut Connection) -> Result<Vec<EgressRule>> {
-    let rows = sqlx::query("SELECT rules FROM security_groups WHERE running_default = 1 ORDER BY name").fetch_all(db).await?;
-    let mut rules = Vec::new();
+pub async fn list_running_rules(db: &mut Connection) -> Result<RunningRules> {
+    let mut rules = RunningRules::default();
+    let rows = sqlx::query("SELECT rules FROM security_groups WHERE running_default = 1 ORDER BY name").fetch_all(&mut *db).await?;
     for row in &rows {
-        rules.extend(row.json::<Vec<EgressRule>>("rules")?);
+        rules.everywhere.extend(row.json::<Vec<EgressRule>>("rules")?);
+    }
+    let bound = "SELECT b.space_guid, g.rules FROM security_group_spaces b JOIN security_groups g ON g.guid = b.security_group_guid \
+                 WHERE b.phase = 'running' AND g.running_default = 0 ORDER BY g.name";
+    for row in &sqlx::query(bound).fetch_all(db).await? {
+        rules.in_space.entry(row.parsed("space_guid")?).or_default().extend(row.json::<Vec<EgressRule>>("rules")?);
     }
     Ok(rules)
 }
