@@ -1,6 +1,6 @@
 //! Resources that are one row of one table each: written, changed, found and deleted alike.
 //!
-//! A resource's file says what its row holds ([`Record`]) and calls [`functions!`](crate::record::functions), which gives it
+//! A resource's file says what its row holds ([`Record`]) and calls the macro `functions!`, which gives it
 //! `insert`, `update`, `find` and `delete`; its own SQL is only what is peculiar to it.
 
 use crate::{
