@@ -11,8 +11,9 @@ mod tests;
 
 pub use actual::{ActualInstanceRow, delete_actual, list_actual, next_first_revision, write_actual};
 pub use desired::{
-    DesiredRouteRow, DesiredRow, PinnedRow, RunningRules, SpecRow, count_desired, count_desired_routes, delete_pinned, list_desired, list_desired_routes,
-    list_desired_routes_since, list_desired_since, list_pinned, list_running_rules, list_specs, running_variables, write_pinned,
+    DesiredRouteRow, DesiredRow, PinnedRow, RunningRules, SpecRow, count_desired, count_desired_routes, delete_pinned, list_desired,
+    list_desired_routes, list_desired_routes_since, list_desired_since, list_pinned, list_running_rules, list_specs, running_variables,
+    write_pinned,
 };
 pub use tasks::{TaskSpecRow, find_task_spec};
 

@@ -3,5 +3,6 @@
 mod deployments;
 mod instances;
 mod restarts;
+mod rules;
 mod tasks;
 mod world;

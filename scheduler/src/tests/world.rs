@@ -12,8 +12,7 @@ use virga_contract::{
     scheduling::{InstanceStats, Scheduler as _},
 };
 use virga_model::{
-    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid,
-    Timestamp,
+    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp,
     process::{HealthCheck, HealthCheckType},
     route::RouteProtocol,
     state::{AppState, DropletState, InstanceState},
@@ -55,7 +54,7 @@ pub(super) struct World {
     pub(super) config: SchedulerConfig,
     lines: Arc<Lines>,
     tasks: Tasks,
-    space: SpaceGuid,
+    pub space: SpaceGuid,
     domain: DomainGuid,
 }
 

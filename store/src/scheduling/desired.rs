@@ -10,7 +10,8 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 use std::collections::{BTreeMap, HashMap};
 use virga_model::{
-    AppGuid, DestinationGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp, egress::EgressRule,
+    AppGuid, DestinationGuid, OrgGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp,
+    egress::EgressRule,
     process::HealthCheck,
     route::{LoadBalancing, RouteProtocol},
     state::AppState,
