@@ -241,7 +241,7 @@ mod tests {
 
     fn record() -> Record {
         let table = table(&[(1, &[false, false, false, true])], &[("a.b", "", &[(1, None)])]);
-        let pick = table.find("a.b", "/").unwrap().pick(Wanted::Any, None, Balancing::RoundRobin, &Busy, &[]).unwrap();
+        let pick = table.find("a.b", "/").unwrap().pick(Wanted::Any, None, Balancing::RoundRobin.into(), &Busy, &[]).unwrap();
         Record {
             pick,
             host: HeaderValue::from_static("app.example.com"),

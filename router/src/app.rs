@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     filters::{race, watch_body},
     headers::{forwarding, scan::Scan, sticky, trace::Ids},
-    routes::{Pick, Route, Wanted},
+    routes::{Choice, Pick, Route, Wanted},
 };
 use http::{HeaderValue, Request, Response};
 use std::time::Duration;
@@ -42,11 +42,12 @@ impl App<'_> {
         let sticky_cookies = &self.router.config.sticky_cookies;
         let may_be_bound = self.scan.has_cookies && !wanted.is_pinned();
         let bound_to = may_be_bound.then(|| sticky::bound_to(request.headers(), sticky_cookies)).flatten();
-        let pick = self.pick(wanted, bound_to, &[]).ok_or_else(|| {
+        let choice = self.route.choice(self.router.config.balancing, request.headers());
+        let pick = self.pick(wanted, bound_to, choice, &[]).ok_or_else(|| {
             if wanted.is_pinned() { Failure::UnknownRoute { host: self.host.to_owned(), is_pinned: true } } else { self.no_endpoints() }
         })?;
         exchange.routed(self.record(exchange, &request, ids, &pick));
-        let (served_by, mut response) = self.attempt(exchange, request, wanted, pick).await?;
+        let (served_by, mut response) = self.attempt(exchange, request, (wanted, choice), pick).await?;
         if response.status().is_informational() {
             return Err(Failure::Endpoint("the app answered with an interim status"));
         }
@@ -79,8 +80,8 @@ impl App<'_> {
         })
     }
 
-    fn pick(&self, wanted: Wanted, bound_to: Option<InstanceGuid>, tried: &[InstanceGuid]) -> Option<Pick> {
-        self.route.pick(wanted, bound_to, self.router.config.balancing, &*self.router.cell, tried)
+    fn pick(&self, wanted: Wanted, bound_to: Option<InstanceGuid>, choice: Choice, tried: &[InstanceGuid]) -> Option<Pick> {
+        self.route.pick(wanted, bound_to, choice, &*self.router.cell, tried)
     }
 
     fn no_endpoints(&self) -> Failure {
@@ -92,7 +93,7 @@ impl App<'_> {
         &self,
         exchange: &mut Exchange,
         mut request: Request<Body>,
-        wanted: Wanted,
+        (wanted, choice): (Wanted, Choice),
         mut pick: Pick,
     ) -> Result<(InstanceGuid, Response<Body>), Failure> {
         let mut tried = Vec::new();
@@ -116,7 +117,7 @@ impl App<'_> {
                     head.map(|()| body)
                 }),
             });
-            let (Some(next), Some(spare)) = (self.pick(wanted, None, &tried), spare) else { return Err(failure) };
+            let (Some(next), Some(spare)) = (self.pick(wanted, None, choice, &tried), spare) else { return Err(failure) };
             exchange.moved(&next);
             (pick, request) = (next, spare);
         }

@@ -4,5 +4,5 @@ pub(crate) mod host;
 pub(crate) mod pick;
 pub(crate) mod table;
 
-pub(crate) use pick::{Pick, Wanted};
+pub(crate) use pick::{Choice, Pick, Wanted};
 pub(crate) use table::{Route, Table};

@@ -3,9 +3,13 @@
 use super::table::{Destination, Instance, Process, Route};
 use crate::{config::Balancing, failure::Failure};
 use http::{HeaderMap, HeaderName};
-use std::{str::FromStr, sync::Arc, sync::atomic::Ordering};
+use std::{
+    hash::{DefaultHasher, Hasher as _},
+    str::FromStr,
+    sync::{Arc, atomic::Ordering},
+};
 use virga_contract::cell::{Cell, Endpoint};
-use virga_model::{AppGuid, InstanceGuid, ProcessGuid};
+use virga_model::{AppGuid, InstanceGuid, ProcessGuid, route::LoadBalancing};
 
 /// Pins a request to an instance of an app.
 pub(crate) const X_CF_APP_INSTANCE: HeaderName = HeaderName::from_static("x-cf-app-instance");
@@ -71,6 +75,38 @@ fn parse<G: FromStr>(text: &str) -> Option<(G, Option<u32>)> {
     Some((guid.parse().ok()?, index))
 }
 
+/// How one request's instance is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// One after the other.
+    RoundRobin,
+    /// The one with the fewest requests in flight.
+    LeastConnection,
+    /// The one that the value of a header leads to.
+    Hash {
+        /// Of the value.
+        of: u64,
+        /// See [`LoadBalancing::Hash`].
+        balance_percent: Option<u16>,
+    },
+}
+
+impl From<Balancing> for Choice {
+    fn from(balancing: Balancing) -> Self {
+        match balancing {
+            Balancing::RoundRobin => Self::RoundRobin,
+            Balancing::LeastConnection => Self::LeastConnection,
+        }
+    }
+}
+
+/// The same in every worker of a box: they are one program, and its hasher has no secret.
+fn hash_of(value: impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// An instance that was chosen.
 #[derive(Clone)]
 pub(crate) struct Pick {
@@ -96,13 +132,26 @@ impl Route {
         self.endpoints
     }
 
+    /// How the instance of a request with these headers is chosen: as the route says, else by the router's `default`.
+    pub(crate) fn choice(&self, default: Balancing, headers: &HeaderMap) -> Choice {
+        match &self.balancing {
+            None => default.into(),
+            Some(LoadBalancing::RoundRobin) => Choice::RoundRobin,
+            Some(LoadBalancing::LeastConnection) => Choice::LeastConnection,
+            Some(LoadBalancing::Hash { header, balance_percent }) => match headers.get(header.as_str()) {
+                Some(value) => Choice::Hash { of: hash_of(value.as_bytes()), balance_percent: *balance_percent },
+                None => default.into(),
+            },
+        }
+    }
+
     /// The instance for a request: the one a session is bound to if it is there, else by pin and balancing, leaving out
     /// those already `tried`. `None` where nothing is left.
     pub(crate) fn pick(
         &self,
         wanted: Wanted,
         bound_to: Option<InstanceGuid>,
-        balancing: Balancing,
+        choice: Choice,
         cell: &dyn Cell,
         tried: &[InstanceGuid],
     ) -> Option<Pick> {
@@ -112,8 +161,11 @@ impl Route {
         if let Some(pick) = bound_to.filter(|bound| !tried.contains(bound)).and_then(|bound| self.find(bound)) {
             return Some(pick);
         }
-        if wanted.is_pinned() || !tried.is_empty() || balancing == Balancing::LeastConnection {
-            return self.pick_slowly(wanted, balancing, cell, tried);
+        match choice {
+            Choice::Hash { of, balance_percent } if !self.is_weighted => return self.pick_by_hash(wanted, of, balance_percent, cell, tried),
+            Choice::LeastConnection => return self.pick_slowly(wanted, choice, cell, tried),
+            _ if wanted.is_pinned() || !tried.is_empty() => return self.pick_slowly(wanted, choice, cell, tried),
+            _ => {}
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if self.is_weighted {
@@ -164,7 +216,7 @@ impl Route {
     }
 
     /// The ways of choosing that must look at every instance.
-    fn pick_slowly(&self, wanted: Wanted, balancing: Balancing, cell: &dyn Cell, tried: &[InstanceGuid]) -> Option<Pick> {
+    fn pick_slowly(&self, wanted: Wanted, choice: Choice, cell: &dyn Cell, tried: &[InstanceGuid]) -> Option<Pick> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let mut best: Option<(u32, Pick)> = None;
         for place in 0..self.endpoints {
@@ -173,12 +225,34 @@ impl Route {
             if tried.contains(&endpoint.instance) || !wanted.accepts(pick.process(), endpoint) {
                 continue;
             }
-            let load = if balancing == Balancing::LeastConnection { cell.in_flight(endpoint.instance) } else { 0 };
+            let load = if choice == Choice::LeastConnection { cell.in_flight(endpoint.instance) } else { 0 };
             if best.as_ref().is_none_or(|(least, _)| load < *least) {
                 best = Some((load, pick));
             }
         }
         best.map(|(_, pick)| pick)
+    }
+
+    /// The instance that ranks first for this hash. Each has a rank of its own for every hash, so that one more or one less
+    /// moves only the requests of that one; a restart keeps its index and with it its requests. Instances that hold more than
+    /// their share of what is in flight are passed over.
+    fn pick_by_hash(&self, wanted: Wanted, of: u64, balance_percent: Option<u16>, cell: &dyn Cell, tried: &[InstanceGuid]) -> Option<Pick> {
+        let instances = || {
+            let held = self.destinations.iter().flat_map(|destination| {
+                let instances = destination.process.instances.iter().enumerate();
+                instances.map(move |(position, instance)| (&destination.process, position, instance.endpoint))
+            });
+            held.filter(|(process, _, endpoint)| !tried.contains(&endpoint.instance) && wanted.accepts(process, *endpoint))
+        };
+        let load = |endpoint: Endpoint| u64::from(cell.in_flight(endpoint.instance));
+        let most = balance_percent.map(|percent| {
+            let (count, total) = instances().fold((0, 0), |(count, total), (.., endpoint)| (count + 1, total + load(endpoint)));
+            (total * u64::from(percent), 100 * u64::max(count, 1))
+        });
+        let has_room = |endpoint: Endpoint| most.is_none_or(|(share, of)| load(endpoint) * of <= share);
+        let ranked = instances().filter(|(.., endpoint)| has_room(*endpoint));
+        let first = ranked.max_by_key(|(process, _, endpoint)| hash_of((of, process.guid, endpoint.index)));
+        first.map(|(process, position, _)| Pick { process: process.clone(), position })
     }
 }
 

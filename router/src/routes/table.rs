@@ -7,7 +7,7 @@ use super::host::lower;
 use http::HeaderValue;
 use std::{collections::HashMap, sync::Arc, sync::atomic::AtomicUsize};
 use virga_contract::cell::{CellProcess, CellRoute, CellSnapshot, Endpoint};
-use virga_model::{AppGuid, ProcessGuid};
+use virga_model::{AppGuid, ProcessGuid, route::LoadBalancing};
 
 /// Every route of one snapshot.
 #[derive(Default)]
@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(super) destinations: Vec<Destination>,
     /// Whether the destinations have weights.
     pub(super) is_weighted: bool,
+    /// The route's own choice of balancing.
+    pub(super) balancing: Option<LoadBalancing>,
     /// Routable instances over all destinations.
     pub(super) endpoints: usize,
     /// Whose turn it is.
@@ -161,6 +163,7 @@ impl Route {
             path: route.path.as_str().into(),
             destinations,
             is_weighted,
+            balancing: route.balancing.clone(),
             endpoints,
             next: AtomicUsize::new(first_turn),
         })

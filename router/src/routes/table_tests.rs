@@ -54,9 +54,14 @@ fn route(host: &str, path: &str, destinations: &[(ProcessGuid, Option<u8>)]) -> 
 type To = (u128, Option<u8>);
 
 pub(crate) fn table(processes: &[(u128, &[bool])], routes: &[(&str, &str, &[To])]) -> Table {
+    table_with(processes, routes, None)
+}
+
+/// The same with routes that say how they are balanced.
+pub(crate) fn table_with(processes: &[(u128, &[bool])], routes: &[(&str, &str, &[To])], balancing: Option<&LoadBalancing>) -> Table {
     let routes = routes.iter().map(|(host, path, destinations)| {
         let destinations: Vec<_> = destinations.iter().map(|(process, weight)| (ProcessGuid::from_u128(*process), *weight)).collect();
-        route(host, path, &destinations)
+        CellRoute { balancing: balancing.cloned(), ..route(host, path, &destinations) }
     });
     let snapshot = CellSnapshot {
         store_id: "s".into(),
