@@ -75,5 +75,6 @@ fn default_command(guest: GuestKind) -> &'static str {
         GuestKind::HttpP2 | GuestKind::HttpP3 => "serve",
         GuestKind::Cgi => "cgi",
         GuestKind::Static => "static",
+        GuestKind::Server | GuestKind::Command => "app.wasm",
     }
 }

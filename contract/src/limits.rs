@@ -24,6 +24,10 @@ pub struct CellLimits {
     pub log_queue_envelopes: usize,
     /// Outbound connections of one app instance in one worker.
     pub outbound_connections: u32,
+    /// Inbound connections of one server instance, accepted or waiting to be.
+    pub server_connections: u32,
+    /// How long a server whose instance is taken away may go on with what is in flight, milliseconds.
+    pub stop_grace_ms: u64,
     /// Host bytes held for a guest's streams, per request.
     pub host_buffer_bytes: usize,
     /// Open handles (resource table entries) of one wasm instance.
@@ -46,6 +50,8 @@ impl Default for CellLimits {
             log_line_bytes: 61_440,
             log_queue_envelopes: 10_000,
             outbound_connections: 64,
+            server_connections: 512,
+            stop_grace_ms: 10_000,
             host_buffer_bytes: 1 << 20,
             handles: 4_096,
             total_wasm_instances: 1_000,
@@ -76,6 +82,11 @@ pub struct RouterLimits {
     pub connections: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub http2_streams: u32,
+    /// Time without a byte in either direction after which an upgraded connection (WebSocket), a TCP route's connection or a
+    /// body to an HTTP/2 app is given up, milliseconds.
+    pub stream_idle_ms: u64,
+    /// Connections over TCP routes of one worker; more wait in the accept queues.
+    pub tcp_connections: usize,
     /// Time that requests in flight are given when the router stops, milliseconds.
     pub drain_ms: u64,
 }
@@ -92,6 +103,8 @@ impl Default for RouterLimits {
             write_stall_ms: 30_000,
             connections: 20_000,
             http2_streams: 100,
+            stream_idle_ms: 900_000,
+            tcp_connections: 10_000,
             drain_ms: 15_000,
         }
     }

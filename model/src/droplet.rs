@@ -15,6 +15,10 @@ words! {
         Cgi = "cgi",
         /// Files served by the cell; no guest code.
         Static = "static",
+        /// A WASI command that lives as long as its instance and listens on `$PORT` through wasi:sockets.
+        Server = "server",
+        /// A WASI command that serves nobody: its processes are workers, and it runs tasks.
+        Command = "command",
     }
 }
 

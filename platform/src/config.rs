@@ -47,6 +47,11 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Addresses (IP or CIDR) no app may reach, besides loopback, link-local and the platform's own.
     pub denied_addresses: Vec<String>,
+    /// Load balancers in front (IP or CIDR) whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed; none by default.
+    pub trusted_proxies: Vec<String>,
+    /// Address at which TCP routes listen. Default: that of `listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_listen: Option<std::net::IpAddr>,
     /// Time for requests in flight at a stop, milliseconds (default 10,000).
     pub drain_ms: u64,
     /// Where rows are.
@@ -159,6 +164,8 @@ impl Default for Config {
             external_port: None,
             metrics_listen: None,
             denied_addresses: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tcp_listen: None,
             drain_ms: 10_000,
             database: Database::default(),
             blobstore: Blobs::default(),
@@ -264,6 +271,9 @@ impl Config {
         );
         ensure!(matches!(self.external_scheme.as_str(), "http" | "https"), "external_scheme: must be http or https");
         ensure!(self.database.max_connections > 0, "database.max_connections: must be at least 1");
+        if let Some(text) = self.trusted_proxies.iter().find(|text| virga_router::network(text).is_none()) {
+            anyhow::bail!("trusted_proxies: '{text}' is neither an address nor a network");
+        }
         ensure!(self.staging.concurrency > 0, "staging.concurrency: must be at least 1");
         const MOST_WORKERS: u32 = 1_024;
         ensure!(self.workers.is_none_or(|count| count <= MOST_WORKERS), "workers: at most {MOST_WORKERS}");

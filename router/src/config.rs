@@ -1,6 +1,6 @@
 //! What a router is told once, before it serves.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 use virga_contract::{
     cell::{WorkerConfig, WorkerIndex},
     limits::RouterLimits,
@@ -36,6 +36,14 @@ pub struct RouterConfig {
     pub sticky_cookies: Vec<String>,
     /// Load balancers in front, whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed; none by default.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Address at which TCP routes listen; none opens no port.
+    pub tcp_listen: Option<IpAddr>,
+}
+
+/// An address or a network; `None` for a text that is neither.
+#[must_use]
+pub fn network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Into::into))
 }
 
 impl RouterConfig {
@@ -50,7 +58,8 @@ impl RouterConfig {
             api_socket: config.api_socket.clone(),
             balancing: Balancing::default(),
             sticky_cookies: vec!["JSESSIONID".to_owned()],
-            trusted_proxies: Vec::new(),
+            trusted_proxies: config.trusted_proxies.iter().filter_map(|text| network(text)).collect(),
+            tcp_listen: config.tcp_listen,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The router's own numbers, kept in atomics that one thread writes and a report reads.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use virga_contract::cell::{LATENCY_BOUNDS_SECONDS, RouterCounters};
@@ -45,6 +48,9 @@ pub(crate) struct Counters {
     latencies: [AtomicU64; LATENCY_BOUNDS_SECONDS.len() + 1],
     latency_ns: AtomicU64,
     dropped_envelopes: AtomicU64,
+    tcp_ports: AtomicU64,
+    tcp_ports_failed: AtomicU64,
+    tunnels: AtomicU64,
 }
 
 impl Counters {
@@ -78,6 +84,18 @@ impl Counters {
         self.dropped_envelopes.fetch_add(1, Relaxed);
     }
 
+    /// Ports of TCP routes that are open, and those that cannot be.
+    pub(crate) fn set_tcp_ports(&self, open: usize, failed: usize) {
+        self.tcp_ports.store(open as u64, Relaxed);
+        self.tcp_ports_failed.store(failed as u64, Relaxed);
+    }
+
+    /// A tunnel opens; it closes when the value goes.
+    pub(crate) fn tunnel(self: &Arc<Self>) -> Tunnelled {
+        self.tunnels.fetch_add(1, Relaxed);
+        Tunnelled(self.clone())
+    }
+
     /// The sums since the start.
     pub(crate) fn read(&self) -> RouterCounters {
         let mut sum = 0;
@@ -97,7 +115,19 @@ impl Counters {
             in_flight: self.in_flight.load(Relaxed),
             latency_sum_seconds: Duration::from_nanos(self.latency_ns.load(Relaxed)).as_secs_f64(),
             dropped_envelopes: self.dropped_envelopes.load(Relaxed),
+            tcp_ports: self.tcp_ports.load(Relaxed),
+            tcp_ports_failed: self.tcp_ports_failed.load(Relaxed),
+            tunnels: self.tunnels.load(Relaxed),
         }
+    }
+}
+
+/// See [`Counters::tunnel`].
+pub(crate) struct Tunnelled(Arc<Counters>);
+
+impl Drop for Tunnelled {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Relaxed);
     }
 }
 

@@ -56,6 +56,7 @@ impl From<&CellError> for Failure {
             CellError::Guest(_) => Self::Endpoint("the app failed"),
             CellError::Limit { limit, is_time } => Self::Limit { limit, is_time: *is_time },
             CellError::Load(_) => Self::Endpoint("the app could not be loaded"),
+            CellError::NoConnections => Self::UpgradeRefused,
         }
     }
 }

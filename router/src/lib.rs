@@ -20,7 +20,7 @@ mod routes;
 mod serve;
 mod system_api;
 
-pub use config::{Balancing, RouterConfig};
+pub use config::{Balancing, RouterConfig, network};
 pub use listener::bind;
 
 use access_log::{AccessLog, AccessLogWriter};

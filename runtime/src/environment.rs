@@ -4,10 +4,22 @@
 use std::collections::BTreeMap;
 use virga_contract::cell::{CellInstance, CellProcess};
 
-/// The port in `$PORT`. Nothing listens there for HTTP components; servers written for Cloud Foundry read it anyway.
-const PORT: u16 = 8080;
+/// The port in `$PORT`, on which a server listens. Nothing listens there for HTTP components; software written for Cloud Foundry
+/// reads it anyway.
+pub const PORT: u16 = 8080;
 /// The address instances see themselves at; they have no network of their own.
 const ADDRESS: &str = "127.0.0.1";
+
+/// Names that a task has no use for: nobody calls it.
+const OF_PORTS: &[&str] = &["PORT", "VCAP_APP_HOST", "VCAP_APP_PORT", "CF_INSTANCE_PORT", "CF_INSTANCE_ADDR", "CF_INSTANCE_PORTS"];
+
+/// Environment of a task, sorted by name.
+#[must_use]
+pub fn of_task(process: &CellProcess, instance: &CellInstance, buildpack: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut environment = environment(process, instance, buildpack);
+    environment.retain(|(name, _)| !OF_PORTS.contains(&name.as_str()));
+    environment
+}
 
 /// Environment of one instance, sorted by name.
 #[must_use]

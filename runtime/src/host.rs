@@ -1,18 +1,21 @@
 //! The cell of one worker: which app instances it has, and the way in for the router.
 
-use crate::{instance::AppInstance, leftovers, loader::Loader, outbound::tls_connector, ticker::Ticker};
+use crate::{
+    instance::AppInstance, leftovers, loader::Loader, neighbours, outbound::tls_connector, tasks::Tasks, ticker::Ticker, turns::Turns,
+};
 use arc_swap::ArcSwap;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use virga_contract::{
     Body,
-    cell::{Cell, CellError, CellSnapshot, ControlPlane, Endpoint, InstanceReport, WorkerConfig, WorkerIndex},
+    cell::{Cell, CellError, CellSnapshot, Connection, ControlPlane, Endpoint, InstanceReport, TaskReport, WorkerConfig, WorkerIndex},
     limits::CellLimits,
     logs::LogSink,
 };
@@ -78,18 +81,27 @@ pub struct CellCore {
     pub(crate) tls: TlsConnector,
     /// Guests that go on after their answer's head.
     pub(crate) tails: TaskTracker,
+    /// Guests that live between requests, and the connections to them.
+    pub(crate) lives: TaskTracker,
+    /// Ends them.
+    pub(crate) stopping: CancellationToken,
+    /// The queue in which busy ones of them take turns.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Folder of the sockets over which the workers of the box reach one another's guests.
+    pub(crate) guest_sockets: PathBuf,
     /// A state changed and should be reported now.
     pub(crate) changed: Notify,
     /// An instance came and should be probed now.
     pub(crate) arrived: Notify,
 }
 
-type Instances = HashMap<InstanceGuid, Arc<AppInstance>>;
+pub(crate) type Instances = HashMap<InstanceGuid, Arc<AppInstance>>;
 
 /// The cell of one worker.
 pub struct CellHost {
     pub(crate) core: Arc<CellCore>,
-    pub(crate) instances: ArcSwap<Instances>,
+    pub(crate) instances: Arc<ArcSwap<Instances>>,
+    tasks: Tasks,
     /// Store and revision of the snapshot applied last; held while one is applied.
     applied: Mutex<Option<(String, u64)>>,
 }
@@ -118,11 +130,15 @@ impl CellHost {
             ticker: Ticker::start(engines, limits.beat()).map_err(|error| failed(&error))?,
             tls: tls_connector().map_err(|error| failed(&error))?,
             tails,
+            lives: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            turns: Turns::queue(),
+            guest_sockets: config.guest_sockets.clone(),
             changed: Notify::new(),
             arrived: Notify::new(),
             limits,
         };
-        Ok(Arc::new(Self { core: Arc::new(core), instances: ArcSwap::default(), applied: Mutex::default() }))
+        Ok(Arc::new(Self { core: Arc::new(core), instances: Arc::default(), tasks: Tasks::default(), applied: Mutex::default() }))
     }
 
     /// Makes this worker's instances those of the snapshot. Cheap when nothing changed; instances that stay are untouched.
@@ -155,6 +171,7 @@ impl CellHost {
                 instance.leave();
             }
         }
+        self.tasks.apply(&self.core, &snapshot.tasks);
         *applied = Some((snapshot.store_id.clone(), snapshot.revision));
         drop(applied);
         self.core.arrived.notify_one();
@@ -171,6 +188,12 @@ impl CellHost {
     #[must_use]
     pub fn reports(&self) -> Vec<InstanceReport> {
         self.instances.load().values().map(|instance| instance.report(self.core.worker)).collect()
+    }
+
+    /// The tasks given to this worker, and where they are.
+    #[must_use]
+    pub fn task_reports(&self) -> Vec<TaskReport> {
+        self.tasks.reports()
     }
 
     /// Waits until a state changed that should be reported at once.
@@ -208,7 +231,20 @@ impl CellHost {
                 }
             }
         };
-        tokio::join!(probing, sweeping, clearing);
+        tokio::join!(probing, sweeping, clearing, self.receive_neighbours(&stop));
+    }
+
+    /// Lets the other workers of the box reach the guests that live here, until `stop`.
+    async fn receive_neighbours(&self, stop: &CancellationToken) {
+        let listener = match neighbours::bind(&self.core.guest_sockets, self.core.worker) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, folder = %self.core.guest_sockets.display(), "no other worker will reach the servers in this one");
+                return;
+            }
+        };
+        let (tasks, stopping) = (self.core.lives.clone(), self.core.stopping.clone());
+        stop.run_until_cancelled(neighbours::serve(listener, self.instances.clone(), tasks, stopping)).await;
     }
 
     async fn clear_leftovers(&self) {
@@ -216,7 +252,8 @@ impl CellHost {
         if self.applied_revision().is_none() {
             return;
         }
-        let needed = self.instances.load().values().map(|instance| instance.process.droplet).collect();
+        let mut needed: HashSet<_> = self.instances.load().values().map(|instance| instance.process.droplet).collect();
+        needed.extend(self.tasks.droplets());
         let cache = self.core.loader.cache().to_owned();
         let key = self.engine_key().to_owned();
         let clearing = tokio::task::spawn_blocking(move || leftovers::clear(&cache, &key, &needed, std::time::SystemTime::now()));
@@ -236,8 +273,12 @@ impl CellHost {
         self.core.loader.unmap_idle(idle);
     }
 
-    /// Waits until every guest that still writes its answer is done. The router has stopped to call by then.
+    /// Waits until every guest that still writes its answer is done, and ends those that live. The router has stopped to call
+    /// by then.
     pub async fn drain(&self) {
+        self.core.stopping.cancel();
+        self.core.lives.close();
+        self.core.lives.wait().await;
         self.core.tails.close();
         self.core.tails.wait().await;
     }
@@ -248,6 +289,11 @@ impl Cell for CellHost {
     async fn serve(&self, endpoint: Endpoint, request: http::Request<Body>) -> Result<http::Response<Body>, CellError> {
         let instance = self.instances.load().get(&endpoint.instance).cloned().ok_or(CellError::Gone)?;
         instance.serve(request).await
+    }
+
+    async fn connect(&self, endpoint: Endpoint) -> Result<Connection, CellError> {
+        let instance = self.instances.load().get(&endpoint.instance).cloned().ok_or(CellError::Gone)?;
+        instance.connect().await
     }
 
     fn in_flight(&self, instance: InstanceGuid) -> u32 {

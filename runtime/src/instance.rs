@@ -2,7 +2,8 @@
 
 use crate::{
     egress::EgressPolicy,
-    guest,
+    environment,
+    guest::{self, life::Life, server::Clients},
     host::CellCore,
     limits::{LimitHit, MemoryBudget},
     loader::{Droplet, LoadError},
@@ -11,11 +12,12 @@ use crate::{
     pool::Pool,
     probe::Health,
     program::{Kind, Program},
+    sockets::{HostEnd, NoConnection},
 };
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -24,9 +26,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body,
-    cell::{CellError, CellInstance, CellProcess, InstanceReport, InstanceUsage, ServedBy},
+    cell::{CellError, CellInstance, CellProcess, CellTask, Connection, InstanceReport, InstanceUsage, ServedBy},
 };
-use virga_model::process::ReusePolicy;
+use virga_model::{
+    InstanceGuid, ProcessGuid,
+    droplet::GuestKind,
+    process::{HealthCheck, HealthCheckType, ReusePolicy},
+};
 
 /// What a router may be told to wait when an instance is full.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -43,6 +49,11 @@ pub struct AppInstance {
     pub(crate) pool: Pool,
     pub(crate) concurrent: guest::http_p3::Workers,
     pub(crate) health: Health,
+    /// The run of its program, where that lives between requests.
+    pub(crate) life: Life,
+    mode: OnceLock<Mode>,
+    clients: Mutex<Option<Arc<Clients>>>,
+    is_task: bool,
     /// Ends what outlives requests (warm instances) when the instance is taken away.
     pub(crate) gone: CancellationToken,
     /// Rings when a wasm instance is free again, or gone with its memory.
@@ -56,11 +67,35 @@ pub struct AppInstance {
     cold_starts: AtomicU64,
 }
 
+/// What an instance does between requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing: it is there for requests alone.
+    Requests,
+    /// Its program runs as long as the instance lives, in the worker that probes it.
+    Lives,
+}
+
+impl Mode {
+    /// Servers and commands live. So does any other program whose process has the health check `process`, as workers have: a
+    /// process of which Cloud Foundry says that it is healthy as long as it runs has to run. An HTTP component's or a site's `web`
+    /// process has nothing that could.
+    fn of(guest: GuestKind, process: &CellProcess) -> Self {
+        let is_worker = process.health_check.kind == HealthCheckType::Process;
+        match guest {
+            GuestKind::Server | GuestKind::Command => Self::Lives,
+            GuestKind::Cgi if is_worker => Self::Lives,
+            GuestKind::HttpP2 | GuestKind::HttpP3 | GuestKind::Static if is_worker && process.process_type != "web" => Self::Lives,
+            _ => Self::Requests,
+        }
+    }
+}
+
 /// A request's place in an app instance: its admission, its count in flight, the beating epoch.
 pub struct Slot {
     pub(crate) instance: Arc<AppInstance>,
     _permit: Option<OwnedSemaphorePermit>,
-    _running: crate::ticker::Running,
+    _running: Option<crate::ticker::Running>,
 }
 
 impl Drop for Slot {
@@ -72,15 +107,54 @@ impl Drop for Slot {
 impl AppInstance {
     /// Registers an instance; nothing is fetched, mapped or started yet.
     pub(crate) fn new(cell: Arc<CellCore>, process: Arc<CellProcess>, instance: CellInstance) -> Arc<Self> {
-        let limits = &cell.limits.cell;
         let tags = BTreeMap::from([
             ("process_id".to_owned(), process.process.to_string()),
             ("process_type".to_owned(), process.process_type.clone()),
             ("process_instance_id".to_owned(), instance.guid.to_string()),
         ]);
+        let source_type = format!("APP/PROC/{}", process.process_type.to_uppercase());
+        Self::with_log(cell, process, instance, source_type, tags, false)
+    }
+
+    /// A task is an instance that nobody calls and that ends.
+    pub(crate) fn of_task(cell: Arc<CellCore>, task: &CellTask) -> Arc<Self> {
+        let process = CellProcess {
+            process: ProcessGuid::from(task.app),
+            process_type: "task".to_owned(),
+            app: task.app,
+            app_name: task.app_name.clone(),
+            space: task.space,
+            organization: task.organization,
+            version: String::new(),
+            droplet: task.droplet,
+            command: Some(task.command.clone()),
+            memory_mb: task.memory_mb,
+            disk_mb: task.disk_mb,
+            log_rate_limit_bytes_per_second: task.log_rate_limit_bytes_per_second,
+            environment: task.environment.clone(),
+            health_check: HealthCheck::of(HealthCheckType::Process),
+            readiness_check: HealthCheck::of(HealthCheckType::Process),
+            reuse: None,
+            egress: task.egress.clone(),
+            instances: Vec::new(),
+        };
+        let guid = InstanceGuid::from_u128(task.task.as_u128());
+        let instance = CellInstance { guid, index: task.sequence_id, probe_worker: task.worker, routable: false };
+        let tags = BTreeMap::from([("task_id".to_owned(), task.task.to_string())]);
+        Self::with_log(cell, Arc::new(process), instance, format!("APP/TASK/{}", task.name), tags, true)
+    }
+
+    fn with_log(
+        cell: Arc<CellCore>,
+        process: Arc<CellProcess>,
+        instance: CellInstance,
+        source_type: String,
+        tags: BTreeMap<String, String>,
+        is_task: bool,
+    ) -> Arc<Self> {
+        let limits = &cell.limits.cell;
         let rate = process.log_rate_limit_bytes_per_second;
-        let log =
-            InstanceLog::new(cell.logs.clone(), process.app, instance.index, &process.process_type, tags, limits.log_line_bytes, rate);
+        let log = InstanceLog::new(cell.logs.clone(), process.app, instance.index, source_type, tags, limits.log_line_bytes, rate);
         let log = Arc::new(log);
         let (policy, unreadable) = EgressPolicy::new(&process.egress, &cell.denied_addresses);
         for problem in unreadable {
@@ -105,6 +179,10 @@ impl AppInstance {
             pool: Pool::default(),
             concurrent: guest::http_p3::Workers::default(),
             health,
+            life: Life::default(),
+            mode: OnceLock::new(),
+            clients: Mutex::default(),
+            is_task,
             gone: CancellationToken::new(),
             room: Notify::new(),
             wasm_instances: AtomicU64::new(0),
@@ -154,8 +232,51 @@ impl AppInstance {
     /// The same without a word to the app's log.
     pub(crate) async fn try_program(&self) -> Result<(Arc<Program>, bool), LoadError> {
         let loaded = self.cell.loader.program(&self.droplet).await?;
-        self.environment.get_or_init(|| crate::environment::environment(&self.process, &self.instance, &loaded.0.environment));
+        let make = if self.is_task { environment::of_task } else { environment::environment };
+        self.environment.get_or_init(|| make(&self.process, &self.instance, &loaded.0.environment));
+        self.mode.get_or_init(|| Mode::of(loaded.0.guest, &self.process));
         Ok(loaded)
+    }
+
+    /// What it does between requests. Reads the droplet's description, but maps no code.
+    pub(crate) async fn mode(&self) -> Result<Mode, LoadError> {
+        if let Some(mode) = self.mode.get() {
+            return Ok(*mode);
+        }
+        let guest = self.cell.loader.guest(&self.droplet).await?;
+        Ok(*self.mode.get_or_init(|| Mode::of(guest, &self.process)))
+    }
+
+    /// The ways to it from this worker, where it is a server.
+    pub(crate) fn clients(self: &Arc<Self>) -> Arc<Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Arc::new(Clients::new(self))).clone()
+    }
+
+    /// A connection to it, where it lives in this worker.
+    pub(crate) async fn local_link(&self) -> Result<HostEnd, NoConnection> {
+        let wait = Duration::from_millis(self.cell.limits.cell.queue_wait_ms);
+        self.life.listener(self).connect(wait).await
+    }
+
+    /// A connection for a TCP route.
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, CellError> {
+        if self.mode().await.map_err(|error| self.load_failed(&error))? == Mode::Requests {
+            return Err(CellError::NoConnections);
+        }
+        Ok(Box::new(self.link().await?))
+    }
+
+    /// Says why there is no connection to it.
+    pub(crate) fn no_connection(&self, problem: NoConnection) -> CellError {
+        match problem {
+            NoConnection::Over => CellError::Gone,
+            NoConnection::Full => self.overloaded("server_connections"),
+            NoConnection::NotListening => {
+                let reason = format!("nothing listens on port {}", environment::PORT);
+                self.log.cell(format!("a request failed: {reason}"));
+                CellError::Guest(reason)
+            }
+        }
     }
 
     /// Writes it to the app's log.
@@ -168,17 +289,28 @@ impl AppInstance {
     pub(crate) async fn serve(self: &Arc<Self>, request: http::Request<Body>) -> Result<http::Response<Body>, CellError> {
         let started = Instant::now();
         self.in_flight.fetch_add(1, Relaxed);
-        let mut slot = Slot { instance: self.clone(), _permit: None, _running: self.cell.ticker.running() };
+        let mut slot = Slot { instance: self.clone(), _permit: None, _running: None };
         self.requests.fetch_add(1, Relaxed);
+        if self.mode.get() == Some(&Mode::Lives) {
+            return guest::server::serve(slot, request).await;
+        }
+        slot._running = Some(self.cell.ticker.running());
         let (program, was_unmapped) = self.program().await?;
-        if matches!(program.kind, Kind::HttpP2(_) | Kind::Cgi(_)) {
+        if self.mode.get() == Some(&Mode::Lives) {
+            slot._running = None;
+            return guest::server::serve(slot, request).await;
+        }
+        if request.headers().contains_key(http::header::UPGRADE) {
+            return Err(CellError::NoConnections);
+        }
+        if matches!(program.kind, Kind::HttpP2(_) | Kind::Command) {
             slot._permit = Some(self.admit().await?);
         }
         let queue_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let (mut answer, was_made) = match &program.kind {
             Kind::HttpP2(_) => guest::http_p2::serve(slot, program, request).await?,
             Kind::HttpP3(_) => guest::http_p3::serve(slot, program, request).await?,
-            Kind::Cgi(_) => guest::cgi::serve(slot, program, request).await?,
+            Kind::Command => guest::cgi::serve(slot, program, request).await?,
             Kind::Static(site) => (site.serve(request, slot), false),
         };
         let cold = was_unmapped || was_made;
@@ -264,11 +396,13 @@ impl AppInstance {
         self.gone.cancel();
         self.pool.clear();
         self.concurrent.clear();
+        // Its idle connections close; those with a request end with it.
+        drop(self.clients.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 /// The innermost reason and where it happened, without the address columns of a backtrace.
-fn reason(error: &wasmtime::Error) -> String {
+pub(crate) fn reason(error: &wasmtime::Error) -> String {
     let root = error.root_cause().to_string();
     let at = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(|trace| trace.frames().first()?.func_name().map(str::to_owned));
     match at {

@@ -3,6 +3,7 @@
 //! It is called by the router of the same worker through `contract::cell::Cell`, told what to run by whole snapshots, and
 //! knows neither routes nor users. Idle apps cost it no wasm instance and no mapped code.
 
+mod command;
 mod egress;
 mod environment;
 mod guest;
@@ -11,13 +12,17 @@ mod instance;
 mod leftovers;
 mod limits;
 mod loader;
+mod neighbours;
 mod outbound;
 mod output;
 mod pool;
 mod probe;
 mod program;
+mod sockets;
 mod store;
+mod tasks;
 mod ticker;
+mod turns;
 
 pub use host::{CellHost, Refused, StartError};
 pub use limits::LimitHit;

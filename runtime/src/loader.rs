@@ -148,6 +148,12 @@ impl Loader {
         Ok((program, true))
     }
 
+    /// What kind of guest a droplet is; fetches it where need be, but maps nothing.
+    pub(crate) async fn guest(&self, droplet: &Arc<Droplet>) -> Result<GuestKind, LoadError> {
+        let _alone = droplet.loading.lock().await;
+        Ok(self.fetched(droplet.digest).await?.manifest().guest)
+    }
+
     /// Unmaps what nobody has used for `idle`.
     pub(crate) fn unmap_idle(&self, idle: Duration) {
         let limit = self.now_ms().saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX));

@@ -94,15 +94,22 @@ impl Outbound {
         Err(outcome)
     }
 
-    fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        self.connections.clone().try_acquire_owned().map_err(|_| {
-            self.log.cell("outbound connection refused: the app instance is at its limit of outbound_connections");
-            Error::ConnectionLimitReached
-        })
+    /// A place for one more connection; a refusal is written into the app's log.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.connections.clone().try_acquire_owned().ok();
+        if place.is_none() {
+            self.say_full();
+        }
+        place
+    }
+
+    /// See [`Outbound::place`].
+    pub(crate) fn say_full(&self) {
+        self.log.cell("outbound connection refused: the app instance is at its limit of outbound_connections");
     }
 
     async fn send(self: Arc<Self>, mut request: http::Request<WasiBody>, options: RequestOptions) -> Result<Sent, Error> {
-        let permit = self.permit()?;
+        let permit = self.place().ok_or(Error::ConnectionLimitReached)?;
         let is_tls = request.uri().scheme() == Some(&Scheme::HTTPS);
         let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -260,7 +267,7 @@ mod tests {
 
     fn outbound(rules: &[EgressRule], connections: usize) -> (Arc<Outbound>, Arc<Kept>) {
         let kept = Arc::new(Kept::default());
-        let log = InstanceLog::new(kept.clone(), AppGuid::random(), 0, "web", BTreeMap::new(), 1000, -1);
+        let log = InstanceLog::new(kept.clone(), AppGuid::random(), 0, "APP/PROC/WEB".into(), BTreeMap::new(), 1000, -1);
         let outbound = Outbound {
             policy: EgressPolicy::new(rules, &[]).0,
             connections: Arc::new(Semaphore::new(connections)),

@@ -54,12 +54,11 @@ impl InstanceLog {
         sink: Arc<dyn LogSink>,
         app: AppGuid,
         index: u32,
-        process_type: &str,
+        source_type: String,
         tags: BTreeMap<String, String>,
         line_bytes: usize,
         rate: i64,
     ) -> Self {
-        let source_type = format!("APP/PROC/{}", process_type.to_uppercase());
         Self {
             sink,
             app,
@@ -77,6 +76,16 @@ impl InstanceLog {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.roll(now_ns());
         window.last_bytes
+    }
+
+    /// What its lines say they come from: `APP/PROC/WEB`, `APP/TASK/<name>`.
+    pub(crate) fn source_type(&self) -> &str {
+        &self.source_type
+    }
+
+    /// A line of the platform among the app's own.
+    pub(crate) fn own(&self, line: impl Into<Bytes>) {
+        self.emit(self.source_type.clone().into(), now_ns(), LogStream::Out, line.into());
     }
 
     /// A line of the cell about this instance (source `CELL`).
@@ -272,7 +281,7 @@ mod tests {
     }
 
     fn log(kept: &Arc<Kept>, line_bytes: usize, rate: i64) -> Arc<InstanceLog> {
-        Arc::new(InstanceLog::new(kept.clone(), AppGuid::random(), 0, "web", BTreeMap::new(), line_bytes, rate))
+        Arc::new(InstanceLog::new(kept.clone(), AppGuid::random(), 0, "APP/PROC/WEB".into(), BTreeMap::new(), line_bytes, rate))
     }
 
     #[test]

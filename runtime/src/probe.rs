@@ -3,9 +3,18 @@
 //!
 //! `process`: the droplet loads. `port`: a wasm instance starts, too. `http`: the guest also answers 200 to a GET. An
 //! HTTP component has no process that could die while nobody calls it, so only `http` is repeated once it is up:
-//! an idle app is not woken to find out that it sleeps.
+//! an idle app is not woken to find out that it sleeps. Guests that live are started by their first probe; their end is noticed
+//! when it comes. For them `port` means that they listen.
 
-use crate::{guest, host::CellHost, instance::AppInstance, limits::CpuMeter, loader::LoadError, output::now_ns, program::Kind};
+use crate::{
+    guest::{self, life::End},
+    host::CellHost,
+    instance::{AppInstance, Mode},
+    limits::CpuMeter,
+    loader::LoadError,
+    output::now_ns,
+    program::Kind,
+};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use http_body_util::BodyExt as _;
 use std::{
@@ -72,6 +81,16 @@ impl Health {
         known.is_ready = true;
     }
 
+    /// The guest ended by itself, which is a crash whatever its status.
+    fn ended(&self, instance: &AppInstance, end: &End) {
+        let mut known = self.known();
+        known.state = InstanceState::Crashed;
+        known.is_ready = false;
+        known.details = Some(how(instance, end));
+        drop(known);
+        instance.cell.changed.notify_one();
+    }
+
     /// Takes the instance up for a probe if one is due.
     fn begin(&self, now: Instant) -> bool {
         let mut known = self.known();
@@ -124,7 +143,13 @@ fn seconds(value: Option<u32>, default: u32) -> Duration {
 async fn probe(instance: Arc<AppInstance>) {
     let check = &instance.process.health_check;
     let is_up = instance.health.known().state == InstanceState::Running;
-    let found = if is_up && check.kind != HealthCheckType::Http { Found::Healthy } else { ask(&instance, check, is_up).await };
+    let found = match instance.mode().await {
+        Ok(Mode::Lives) => ask_living(&instance, check).await,
+        // What does not live cannot die, and where it is not known yet which it is, the next round asks again.
+        _ if is_up && check.kind != HealthCheckType::Http => Found::Healthy,
+        Ok(Mode::Requests) => ask(&instance, check, is_up).await,
+        Err(error) => unloaded(&instance, &error),
+    };
     let readiness = &instance.process.readiness_check;
     let is_ready = matches!(found, Found::Healthy)
         && (readiness.kind != HealthCheckType::Http || matches!(get(&instance, readiness).await, Found::Healthy));
@@ -136,6 +161,10 @@ fn conclude(instance: &AppInstance, found: Found, is_ready: bool, is_up: bool) {
     let mut known = instance.health.known();
     let before = (known.state, known.is_ready);
     known.is_probed_now = false;
+    if known.state == InstanceState::Crashed {
+        // It ended by itself while it was asked.
+        return;
+    }
     let interval = if is_ready { seconds(check.interval_seconds, INTERVAL) } else { START_INTERVAL };
     known.next = Instant::now() + if is_up { interval } else { START_INTERVAL };
     known.is_ready = is_ready;
@@ -180,14 +209,37 @@ fn say(instance: &AppInstance, line: String) {
     instance.cell.logs.emit(Envelope::line(now_ns(), app, "HEALTH", instance.instance.index, LogStream::Err, line));
 }
 
+/// The control process may be away, or the disk full for a moment; the app itself may be unfit for good.
+fn unloaded(instance: &AppInstance, error: &LoadError) -> Found {
+    let text = instance.load_failed(error).to_string();
+    if matches!(error, LoadError::Link(LinkError::Away(_)) | LoadError::Io(_)) { Found::NotYet(text) } else { Found::Broken(text) }
+}
+
+/// A guest that lives: started by its first probe, healthy as its check has it, broken when it ends by itself.
+async fn ask_living(instance: &Arc<AppInstance>, check: &HealthCheck) -> Found {
+    instance.begin_life(|instance, end| instance.health.ended(instance, end));
+    if let Some(end) = instance.life.end() {
+        return Found::Broken(how(instance, &end));
+    }
+    let listener = instance.life.listener(instance);
+    let is_listening = || listener.listens_within(seconds(check.invocation_timeout_seconds, INVOCATION_TIMEOUT));
+    match check.kind {
+        HealthCheckType::Process => Found::Healthy,
+        HealthCheckType::Port if is_listening().await => Found::Healthy,
+        HealthCheckType::Port => Found::NotYet(format!("nothing listens on port {}", listener.port())),
+        HealthCheckType::Http => get(instance, check).await,
+    }
+}
+
+/// As Cloud Foundry describes the exit of an instance.
+fn how(instance: &AppInstance, end: &End) -> String {
+    format!("{}: {end}", instance.log.source_type())
+}
+
 async fn ask(instance: &Arc<AppInstance>, check: &HealthCheck, is_up: bool) -> Found {
-    // The control process may be away, or the disk full for a moment; the app itself may be unfit for good.
     let program = match instance.try_program().await {
         Ok((program, _)) => program,
-        Err(error @ (LoadError::Link(LinkError::Away(_)) | LoadError::Io(_))) => {
-            return Found::NotYet(instance.load_failed(&error).to_string());
-        }
-        Err(error) => return Found::Broken(instance.load_failed(&error).to_string()),
+        Err(error) => return unloaded(instance, &error),
     };
     match check.kind {
         HealthCheckType::Process => Found::Healthy,
@@ -195,7 +247,7 @@ async fn ask(instance: &Arc<AppInstance>, check: &HealthCheck, is_up: bool) -> F
         HealthCheckType::Port if is_up => Found::Healthy,
         HealthCheckType::Port => match &program.kind {
             Kind::HttpP2(_) => start(instance, program).await,
-            Kind::HttpP3(_) | Kind::Cgi(_) | Kind::Static(_) => Found::Healthy,
+            Kind::HttpP3(_) | Kind::Command | Kind::Static(_) => Found::Healthy,
         },
     }
 }

@@ -1,6 +1,6 @@
 //! A droplet made ready to run: its code mapped and linked once, however many instances use it.
 
-use crate::{guest::static_site::Site, store::GuestState};
+use crate::{guest::static_site::Site, sockets, store::GuestState};
 use std::{collections::BTreeMap, path::PathBuf};
 use virga_engine::{DropletDir, Engines, Flavor};
 use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
@@ -12,6 +12,10 @@ use wasmtime_wasi_http::{p2::bindings::ProxyPre as P2Pre, p3::bindings::ServiceP
 pub struct Program {
     /// What runs.
     pub kind: Kind,
+    /// What the droplet says of itself.
+    pub guest: GuestKind,
+    /// Its `wasi:cli/run`, where it exports one.
+    pub command: Option<CommandPre<GuestState>>,
     /// Which parts of a WASI context the component asks for; the others need not be made per wasm instance.
     pub needs: Needs,
     /// The read-only files of the guest.
@@ -20,6 +24,8 @@ pub struct Program {
     pub reuse: ReusePolicy,
     /// What the buildpack adds to the environment.
     pub environment: BTreeMap<String, String>,
+    /// Process types and their commands.
+    pub process_types: BTreeMap<String, String>,
 }
 
 /// By kind of guest.
@@ -28,8 +34,8 @@ pub enum Kind {
     HttpP2(P2Pre<GuestState>),
     /// wasi:http 0.3.
     HttpP3(P3Pre<GuestState>),
-    /// A command run per request.
-    Cgi(CommandPre<GuestState>),
+    /// A command: run per request, or as long as its instance lives.
+    Command,
     /// No code.
     Static(Site),
 }
@@ -43,6 +49,8 @@ pub struct Needs {
     pub files: bool,
     /// Sockets.
     pub sockets: bool,
+    /// Sockets of WASI 0.3.
+    pub newer_sockets: bool,
 }
 
 impl Needs {
@@ -52,6 +60,7 @@ impl Needs {
             needs.environment |= name.starts_with("wasi:cli/environment");
             needs.files |= name.starts_with("wasi:filesystem/");
             needs.sockets |= name.starts_with("wasi:sockets/");
+            needs.newer_sockets |= name.starts_with("wasi:sockets/") && name.contains("@0.3");
         }
         needs
     }
@@ -64,6 +73,7 @@ impl Needs {
 pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = Linker::new(engines.of(flavor));
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    sockets::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     if flavor == Flavor::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -73,9 +83,18 @@ pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Link
 }
 
 impl Program {
-    fn of(droplet: &DropletDir, kind: Kind, needs: Needs) -> Self {
+    fn of(droplet: &DropletDir, kind: Kind, command: Option<CommandPre<GuestState>>, needs: Needs) -> Self {
         let manifest = droplet.manifest();
-        Self { kind, needs, files: droplet.files(), reuse: manifest.reuse, environment: manifest.environment.clone() }
+        Self {
+            kind,
+            guest: manifest.guest,
+            command,
+            needs,
+            files: droplet.files(),
+            reuse: manifest.reuse,
+            environment: manifest.environment.clone(),
+            process_types: manifest.process_types.clone(),
+        }
     }
 
     /// The engine its code is for; a static site has none.
@@ -83,7 +102,7 @@ impl Program {
         match &self.kind {
             Kind::HttpP2(pre) => Some(pre.engine()),
             Kind::HttpP3(pre) => Some(pre.engine()),
-            Kind::Cgi(pre) => Some(pre.engine()),
+            Kind::Command => self.command.as_ref().map(CommandPre::engine),
             Kind::Static(_) => None,
         }
     }
@@ -94,7 +113,7 @@ impl Program {
     /// When its files cannot be opened.
     pub(crate) fn of_files(droplet: &DropletDir, digest: &Sha256Digest) -> std::io::Result<Self> {
         let site = Site::open(droplet.files().as_deref(), droplet.manifest().site.clone().unwrap_or_default(), digest)?;
-        Ok(Self::of(droplet, Kind::Static(site), Needs::default()))
+        Ok(Self::of(droplet, Kind::Static(site), None, Needs::default()))
     }
 
     /// Links mapped code. The error names an import that the cell does not have.
@@ -103,12 +122,17 @@ impl Program {
     /// When the component imports or exports other things than its kind of guest does.
     pub(crate) fn of_code(droplet: &DropletDir, linker: &Linker<GuestState>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
+        let mut command = CommandPre::new(pre.clone());
         let kind = match droplet.manifest().guest {
             GuestKind::HttpP2 => Kind::HttpP2(P2Pre::new(pre)?),
             GuestKind::HttpP3 => Kind::HttpP3(P3Pre::new(pre)?),
-            GuestKind::Cgi => Kind::Cgi(CommandPre::new(pre)?),
+            GuestKind::Cgi | GuestKind::Server | GuestKind::Command => {
+                command = Ok(command?);
+                Kind::Command
+            }
             GuestKind::Static => return Err(wasmtime::Error::msg("a static site has no code")),
         };
-        Ok(Self::of(droplet, kind, Needs::of(component)))
+        // An HTTP component may export a command beside its handler, for tasks and workers.
+        Ok(Self::of(droplet, kind, command.ok(), Needs::of(component)))
     }
 }

@@ -7,6 +7,8 @@ use crate::{
     outbound::Hooks,
     output::Output,
     program::Program,
+    sockets::{Doors, Listener, Sockets},
+    turns::Turns,
 };
 use std::sync::{
     Arc,
@@ -14,7 +16,10 @@ use std::sync::{
 };
 use virga_contract::logs::LogStream;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, sockets::SocketAddrUse};
+use wasmtime_wasi::{
+    FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    sockets::{SocketAddrUse, WasiSocketsCtxView},
+};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Bytes of random numbers a guest may ask for at once.
@@ -26,6 +31,8 @@ pub(crate) const FILES_AT: &str = "/";
 
 /// Data of a store.
 pub struct GuestState {
+    /// First: what it breaks off, the table's end would let go of in order.
+    doors: Doors,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -33,6 +40,8 @@ pub struct GuestState {
     pub(crate) limiter: Limiter,
     pub(crate) meter: Arc<CpuMeter>,
     connects: Arc<AtomicU32>,
+    /// Only of a guest that lives.
+    turns: Option<Arc<Turns>>,
     alive: Alive,
 }
 
@@ -53,6 +62,17 @@ impl GuestState {
     pub(crate) fn begin_request(&mut self, meter: Arc<CpuMeter>) {
         self.meter = meter;
         self.connects.store(0, Relaxed);
+    }
+
+    /// Its sockets, for one call.
+    pub(crate) fn sockets(&mut self) -> Sockets<'_> {
+        Sockets { engine: WasiSocketsCtxView { ctx: self.wasi.sockets(), table: &mut self.table }, doors: &mut self.doors }
+    }
+
+    /// Makes it a guest that lives between requests: it may listen, and takes turns with the others of its kind.
+    pub(crate) fn live(&mut self, listener: Arc<Listener>, turns: Arc<Turns>) {
+        self.doors.open(listener);
+        self.turns = Some(turns);
     }
 
     /// Instantiation is done: from now on it counts as alive.
@@ -103,7 +123,7 @@ pub(crate) fn new_store(
         builder.preopened_dir(files, FILES_AT, FsPerms::ReadOnly)?;
     }
     if needs.sockets {
-        allow_sockets(&mut builder, instance, &connects);
+        allow_sockets(&mut builder, instance, needs.newer_sockets.then(|| connects.clone()));
     }
     if let Some(adjust) = adjust {
         adjust(&mut builder);
@@ -114,6 +134,7 @@ pub(crate) fn new_store(
     let mut store = Store::new(
         engine,
         GuestState {
+            doors: Doors::new(instance.outbound.clone()),
             table,
             wasi: builder.build(),
             http: WasiHttpCtx::new(),
@@ -121,6 +142,7 @@ pub(crate) fn new_store(
             limiter: Limiter::new(instance.memory.clone()),
             meter,
             connects,
+            turns: None,
             alive: Alive { instance: instance.clone(), was_made: false },
         },
     );
@@ -131,24 +153,27 @@ pub(crate) fn new_store(
         let state = context.data();
         let sampled = state.meter.tick()?;
         state.alive.instance.cpu_ns.fetch_add(sampled, Relaxed);
+        if let Some(turns) = &state.turns {
+            return Ok(UpdateDeadline::YieldCustom(1, Box::pin(turns.clone().next())));
+        }
         // Through the runtime's own yield: the I/O driver gets its turn before this guest does.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     Ok(store)
 }
 
-/// wasi:sockets as a client, under the egress policy. Connects are counted per request; what stays open is bounded by `handles`.
-fn allow_sockets(builder: &mut WasiCtxBuilder, instance: &Arc<AppInstance>, connects: &Arc<AtomicU32>) {
+/// wasi:sockets under the egress policy. Connections of 0.2 are counted by [`Doors`] while they are open; those of 0.3 here,
+/// each as it is made, per request.
+fn allow_sockets(builder: &mut WasiCtxBuilder, instance: &Arc<AppInstance>, connects: Option<Arc<AtomicU32>>) {
     let outbound = instance.outbound.clone();
     let limit = instance.cell.limits.cell.outbound_connections;
-    let connects = connects.clone();
     builder.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(outbound.policy.allows_some());
     builder.socket_addr_check(move |address, purpose| {
         let is_allowed = match purpose {
             SocketAddrUse::TcpConnect => {
-                let is_within = connects.fetch_add(1, Relaxed) < limit;
+                let is_within = connects.as_ref().is_none_or(|connects| connects.fetch_add(1, Relaxed) < limit);
                 if !is_within {
-                    outbound.log.cell("outbound connection refused: the app instance is at its limit of outbound_connections");
+                    outbound.say_full();
                 }
                 is_within && outbound.is_allowed(Transport::Tcp, address)
             }

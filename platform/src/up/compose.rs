@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
 use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
-use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts};
+use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, RateLimits};
 use virga_model::{Sha256Digest, UserGuid};
 use virga_scheduler::SchedulerConfig;
 use virga_serve::{
@@ -203,6 +203,9 @@ fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig
         api_socket: data.run.join("api.sock"),
         denied_addresses,
         workers: config.worker_count().max(1),
+        guest_sockets: data.run.join("guests"),
+        tcp_listen: Some(config.tcp_listen.unwrap_or_else(|| config.listen.ip())),
+        trusted_proxies: config.trusted_proxies.clone(),
         cell_limits: config.cell_limits.clone(),
         router_limits,
     })
@@ -224,7 +227,7 @@ fn controller_config(config: &Config) -> ControllerConfig {
             staging_disk_mb: staging.disk_mb,
             staging_timeout_seconds: staging.timeout_seconds,
             concurrent_stagings: staging.concurrency,
-            rate: config.rate_limits.clone(),
+            rate: RateLimits { trusted_proxies: config.trusted_proxies.clone(), ..config.rate_limits.clone() },
         },
     }
 }

@@ -179,7 +179,14 @@ impl Inner {
         router.dropped_envelopes += self.logs.dropped();
         let revision = self.cell.applied_revision().unwrap_or(0).min(self.router.revision());
         let pid = std::process::id();
-        CellReport { worker: self.index, pid, applied_revision: revision, instances: self.cell.reports(), tasks: Vec::new(), router }
+        CellReport {
+            worker: self.index,
+            pid,
+            applied_revision: revision,
+            instances: self.cell.reports(),
+            tasks: self.cell.task_reports(),
+            router,
+        }
     }
 }
 

@@ -53,8 +53,9 @@ fn weights_are_kept_exactly_and_shared_by_a_destinations_instances() {
 fn weights_are_mixed_rather_than_served_in_blocks() {
     let table = table(&[(1, &[true]), (2, &[true])], &[("a.b", "", &[(1, Some(50)), (2, Some(50))])]);
     let route = table.find("a.b", "/").unwrap();
-    let picks: Vec<_> =
-        (0..100).map(|_| route.pick(Wanted::Any, None, Balancing::RoundRobin.into(), &Busy, &[]).unwrap().process().guid.as_u128()).collect();
+    let picks: Vec<_> = (0..100)
+        .map(|_| route.pick(Wanted::Any, None, Balancing::RoundRobin.into(), &Busy, &[]).unwrap().process().guid.as_u128())
+        .collect();
     assert!(picks.windows(4).all(|window| window.contains(&1) && window.contains(&2)), "{picks:?}");
 }
 

@@ -17,7 +17,7 @@ use tokio::{
     sync::Notify,
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use virga_contract::{
     Body, body,
     cell::{Cell, CellDestination, CellError, CellInstance, CellProcess, CellRoute, CellSnapshot, Connection, Endpoint},
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub const APP: &str = "00000000-0000-0000-0000-000000000001";
 pub const HOST: &str = "app.example.com";
 
-struct FakeCell<F>(F);
+struct FakeCell<F>(F, TaskTracker);
 
 #[async_trait::async_trait]
 impl<F: Fn(Endpoint, Request<Body>) -> Answer + Send + Sync + 'static> Cell for FakeCell<F> {
@@ -50,7 +50,7 @@ impl<F: Fn(Endpoint, Request<Body>) -> Answer + Send + Sync + 'static> Cell for 
     /// A server that says its index, then everything it hears.
     async fn connect(&self, endpoint: Endpoint) -> Result<Connection, CellError> {
         let (ours, theirs) = tokio::io::duplex(1024);
-        tokio::task::spawn(async move {
+        self.1.spawn(async move {
             let (mut from, mut to) = tokio::io::split(theirs);
             to.write_all(format!("instance {}\n", endpoint.index).as_bytes()).await.unwrap();
             tokio::io::copy(&mut from, &mut to).await.ok();
@@ -126,7 +126,7 @@ impl Rig {
             tcp_listen: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         };
         let log = Arc::new(Lines::default());
-        let router = Router::new(config, Arc::new(FakeCell(cell)), log.clone());
+        let router = Router::new(config, Arc::new(FakeCell(cell, TaskTracker::new())), log.clone());
         router.apply(&snapshot(&[true, true]));
         let listener = virga_router::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();

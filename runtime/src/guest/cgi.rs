@@ -5,11 +5,14 @@ mod answer;
 mod variables;
 
 use crate::{
-    guest::meter::{Metered, Outcome},
+    guest::{
+        command,
+        meter::{Metered, Outcome},
+    },
     instance::Slot,
     limits::CpuMeter,
-    program::{Kind, Program},
-    store::{GuestState, new_store},
+    program::Program,
+    store::new_store,
 };
 use answer::Head;
 use futures::StreamExt as _;
@@ -18,12 +21,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_util::io::ReaderStream;
 use virga_contract::{Body, cell::CellError};
-use wasmtime::Store;
-use wasmtime_wasi::{
-    I32Exit,
-    cli::{AsyncStdinStream, AsyncStdoutStream},
-    p2::bindings::CommandPre,
-};
+use wasmtime_wasi::cli::{AsyncStdinStream, AsyncStdoutStream};
 
 /// Bytes of an answer's head.
 const HEAD_BYTES: usize = 64 << 10;
@@ -120,37 +118,26 @@ async fn run(
     outcome: Arc<Outcome>,
 ) -> Result<(), CellError> {
     let instance = &slot.instance;
-    let Kind::Cgi(pre) = &program.kind else {
+    let Some(pre) = &program.command else {
         return Err(CellError::Load("the droplet is of another kind".into()));
     };
     let mut streams = Some((AsyncStdinStream::new(stdin), AsyncStdoutStream::new(WRITE_BUDGET, stdout)));
-    let command = instance.process.command.as_deref().filter(|command| !command.is_empty()).unwrap_or("app.wasm");
+    let arguments = instance.process.command.as_deref().filter(|command| !command.is_empty()).unwrap_or("app.wasm");
     let mut adjust = |builder: &mut wasmtime_wasi::WasiCtxBuilder| {
         if let Some((stdin, stdout)) = streams.take() {
             builder.stdin(stdin).stdout(stdout);
         }
-        builder.args(&command.split_whitespace().collect::<Vec<_>>()).envs(&variables);
+        builder.args(&arguments.split_whitespace().collect::<Vec<_>>()).envs(&variables);
     };
     let mut store = new_store(instance, &program, meter, Some(&mut adjust)).map_err(|error| instance.guest_failed(&error, false))?;
-    let result = call(pre, &mut store).await;
+    let result = match command::call(pre, &mut store).await {
+        Ok(0) => Ok(()),
+        Ok(status) => Err(wasmtime::Error::msg(format!("it exited with status {status}"))),
+        Err(error) => Err(error),
+    };
     let memory_was_refused = store.data_mut().limiter.take_refused();
     result.map_err(|error| {
         outcome.fail();
         instance.guest_failed(&error, memory_was_refused)
     })
-}
-
-/// Runs the command; any exit status but 0 is a failure.
-async fn call(pre: &CommandPre<GuestState>, store: &mut Store<GuestState>) -> wasmtime::Result<()> {
-    let command = pre.instantiate_async(&mut *store).await?;
-    store.data_mut().was_made();
-    match command.wasi_cli_run().call_run(&mut *store).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(())) => Err(wasmtime::Error::msg("it exited with status 1")),
-        Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(I32Exit(0)) => Ok(()),
-            Some(I32Exit(status)) => Err(wasmtime::Error::msg(format!("it exited with status {status}"))),
-            None => Err(error),
-        },
-    }
 }

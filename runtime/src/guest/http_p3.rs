@@ -74,7 +74,7 @@ pub async fn serve(slot: Slot, program: Arc<Program>, request: http::Request<Bod
 }
 
 /// The interface takes scheme and authority from the URI, where a proxy's request has them in headers.
-fn with_authority(request: http::Request<Body>) -> http::Request<Body> {
+pub(super) fn with_authority(request: http::Request<Body>) -> http::Request<Body> {
     let (mut parts, body) = request.into_parts();
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());

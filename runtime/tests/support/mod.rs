@@ -16,15 +16,15 @@ use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body, ByteStream, body,
     cell::{
-        Cell as _, CellError, CellInstance, CellProcess, CellReport, CellSnapshot, ControlPlane, Endpoint, LinkError, WorkerConfig,
-        WorkerIndex,
+        Cell as _, CellError, CellInstance, CellProcess, CellReport, CellSnapshot, CellTask, ControlPlane, Endpoint, LinkError,
+        WorkerConfig, WorkerIndex,
     },
     limits::{CellLimits, RouterLimits},
     logs::{Envelope, LogSink, Message},
 };
 use virga_engine::{archive, code::CodeSeal};
 use virga_model::{
-    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid,
+    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, TaskGuid,
     droplet::{BuildpackRef, DropletManifest, GuestKind, StaticSite},
     process::{HealthCheck, HealthCheckType, ReusePolicy},
     state::InstanceState,
@@ -52,6 +52,22 @@ pub fn hello_with(old: &str, new: &str) -> Vec<u8> {
     let hello = include_str!("../../../tests/apps/wat-hello/app.wat");
     assert!(hello.contains(old));
     wat::parse_str(hello.replacen(old, new, 1)).unwrap()
+}
+
+/// The sample server, worker and command, compiled with the compiler at hand for `wasm32-wasip2` (`rust-toolchain.toml` names the
+/// target, so that rustup has it).
+pub fn server() -> Vec<u8> {
+    static BUILT: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/apps/rust-server/src/main.rs");
+        let folder = tempfile::tempdir().unwrap();
+        let built = folder.path().join("server.wasm");
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let options = ["--edition", "2024", "--target", "wasm32-wasip2", "-C", "opt-level=s", "-C", "strip=debuginfo", "-C", "panic=abort"];
+        let output = std::process::Command::new(rustc).args(options).arg("-o").arg(&built).arg(source).output().unwrap();
+        assert!(output.status.success(), "rustup target add wasm32-wasip2?\n{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(built).unwrap()
+    });
+    BUILT.clone()
 }
 
 #[derive(Default)]
@@ -99,12 +115,13 @@ impl ControlPlane for Control {
 
 /// Every line, with its source in front.
 #[derive(Default)]
-pub struct Lines(Mutex<Vec<String>>);
+pub struct Lines(Mutex<Vec<String>>, tokio::sync::Notify);
 
 impl LogSink for Lines {
     fn emit(&self, envelope: Envelope) {
         if let Message::Log { payload, .. } = envelope.message {
             self.0.lock().unwrap().push(format!("[{}] {}", envelope.source_type, String::from_utf8_lossy(&payload)));
+            self.1.notify_waiters();
         }
     }
 }
@@ -112,6 +129,17 @@ impl LogSink for Lines {
 impl Lines {
     pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
+    }
+
+    /// Waits until the lines are as `judge` wants them.
+    pub async fn until(&self, judge: impl Fn(&[String]) -> bool) {
+        loop {
+            let changed = self.1.notified();
+            if judge(&self.all()) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     pub fn contain(&self, text: &str) -> bool {
@@ -153,8 +181,14 @@ pub fn manifest(guest: GuestKind, component: Option<&[u8]>) -> DropletManifest {
 
 impl World {
     pub fn new(limits: CellLimits) -> Self {
+        Self::worker(limits, 0, None)
+    }
+
+    /// A worker of this number; `neighbour` is one of the same box.
+    pub fn worker(limits: CellLimits, worker: WorkerIndex, neighbour: Option<&Self>) -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let control = Arc::new(Control::default());
+        let control = neighbour.map_or_else(Arc::default, |neighbour| neighbour.control.clone());
+        let guest_sockets = neighbour.map_or(cache.path(), |neighbour| neighbour.cache.path()).join("guests");
         let lines = Arc::new(Lines::default());
         let config = WorkerConfig {
             code_key: KEY,
@@ -164,10 +198,13 @@ impl World {
             api_socket: "none".into(),
             denied_addresses: vec![],
             workers: 1,
+            guest_sockets,
+            tcp_listen: None,
+            trusted_proxies: vec![],
             cell_limits: limits,
             router_limits: RouterLimits::default(),
         };
-        let host = CellHost::new(&config, 0, control.clone(), lines.clone()).unwrap();
+        let host = CellHost::new(&config, worker, control.clone(), lines.clone()).unwrap();
         let snapshot = CellSnapshot { store_id: "store".into(), ..CellSnapshot::default() };
         Self { host, control, lines, cache, snapshot: Mutex::new(snapshot) }
     }
@@ -223,6 +260,55 @@ impl World {
         let endpoint = Endpoint { process: process.process, instance, index: 0 };
         self.change(|snapshot| snapshot.processes.push(Arc::new(process)));
         App { endpoint }
+    }
+
+    /// Puts a component into a droplet that no instance runs.
+    pub fn stage(&self, kind: GuestKind, component: &[u8], process_types: &[(&str, &str)]) -> Sha256Digest {
+        self.control.components.lock().unwrap().insert(Sha256Digest::of(component), component.to_vec());
+        let types = process_types.iter().map(|(name, command)| ((*name).to_owned(), (*command).to_owned())).collect();
+        let manifest = DropletManifest { process_types: types, ..manifest(kind, Some(component)) };
+        let mut bytes = Vec::new();
+        let droplet = archive::write(&mut bytes, &manifest, Some(component), None).unwrap().digest;
+        self.control.droplets.lock().unwrap().insert(droplet, bytes.into());
+        droplet
+    }
+
+    /// A task for this very worker process.
+    pub fn task(&self, droplet: Sha256Digest, command: &str) -> CellTask {
+        CellTask {
+            task: TaskGuid::random(),
+            name: "job".into(),
+            sequence_id: 3,
+            worker: 0,
+            pid: std::process::id(),
+            app: AppGuid::random(),
+            app_name: "app".into(),
+            space: SpaceGuid::random(),
+            organization: OrgGuid::random(),
+            droplet,
+            command: command.into(),
+            memory_mb: 64,
+            disk_mb: 64,
+            log_rate_limit_bytes_per_second: -1,
+            environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
+            egress: vec![],
+        }
+    }
+
+    /// Waits until the cell says something new and `found` finds what it looks for.
+    pub async fn until<T>(&self, mut found: impl FnMut(&Self) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = found(self) {
+                return found;
+            }
+            self.host.changed().await;
+        }
+    }
+
+    /// Gives another worker the same snapshot.
+    pub fn copy_to(&self, other: &Self) {
+        let snapshot = self.snapshot.lock().unwrap().clone();
+        other.change(|own| *own = snapshot);
     }
 
     /// Changes the snapshot and applies it.
