@@ -1,12 +1,19 @@
 //! What a new installation starts with: a quota, an organization with a space, the shared domains, the security group that
 //! lets apps out into the public, and the administrator's roles. Running it again changes nothing that is there.
 
-use crate::{Controller, Result, roles};
+use crate::{
+    Controller, Result,
+    isolation_segments::{SHARED_NAME, shared},
+    roles,
+};
 use virga_contract::ApiError;
-use virga_model::{DomainGuid, OrgGuid, QuotaGuid, RouterGroupGuid, SecurityGroupGuid, SpaceGuid, UserGuid, egress::EgressRule, state::RoleType};
+use virga_model::{
+    DomainGuid, OrgGuid, QuotaGuid, RouterGroupGuid, SecurityGroupGuid, SpaceGuid, UserGuid, egress::EgressRule, state::RoleType,
+};
 use virga_store::{
     Connection,
     domains::{self, DomainRow},
+    isolation_segments::{self, IsolationSegmentRow},
     metadata::Metadata,
     organization_quotas::{self, OrganizationQuotaRow},
     organizations::{self, OrganizationFilter, OrganizationRow},
@@ -61,6 +68,7 @@ pub async fn bootstrap(controller: &Controller, wanted: &Bootstrap) -> Result<()
     shared_domain(controller, &mut tx, &controller.config.internal_domain, true).await?;
     default_router_group(controller, &mut tx).await?;
     public_networks(controller, &mut tx).await?;
+    shared_segment(controller, &mut tx).await?;
     users::save_name(&mut tx, wanted.admin, Some(&wanted.admin_name), Some("uaa"), controller.now()).await?;
     // Where there is any organization, somebody has made of this place what they wanted.
     if organizations::list(&mut tx, &OrganizationFilter::default(), Visible::All, &Listing::default()).await?.total == 0 {
@@ -142,6 +150,16 @@ async fn default_router_group(controller: &Controller, db: &mut Connection) -> R
         reservable_ports: "1024-1123".to_owned(),
     };
     Ok(router_groups::insert(db, &group).await?)
+}
+
+async fn shared_segment(controller: &Controller, db: &mut Connection) -> Result<()> {
+    let guid = shared();
+    if isolation_segments::find(db, guid).await?.is_some() {
+        return Ok(());
+    }
+    let (now, name, metadata) = (controller.now(), SHARED_NAME.to_owned(), Metadata::default());
+    let row = IsolationSegmentRow { guid, created_at: now, updated_at: now, name, metadata };
+    Ok(isolation_segments::insert(db, &row).await?)
 }
 
 async fn public_networks(controller: &Controller, db: &mut Connection) -> Result<()> {
