@@ -14,6 +14,10 @@ mod push;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod revisions;
+#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tasks;
