@@ -29,8 +29,14 @@ pub trait Scheduler: Send + Sync + 'static {
     /// "Look now": rows changed. Carries no data; forgetting it only delays.
     fn nudge(&self);
 
-    /// One entry per desired index, sorted by index.
-    async fn stats(&self, process: ProcessGuid) -> Result<Vec<InstanceStats>, crate::ApiError>;
+    /// What is known of the instances of each of these processes, one entry per desired index, sorted by index. Each comes with
+    /// how many instances it should have: of a process that is not to run now, all are DOWN.
+    async fn stats_of(&self, processes: &[(ProcessGuid, u32)]) -> Result<Vec<Vec<InstanceStats>>, crate::ApiError>;
+
+    /// The same of one.
+    async fn stats(&self, process: ProcessGuid, instances: u32) -> Result<Vec<InstanceStats>, crate::ApiError> {
+        Ok(self.stats_of(&[(process, instances)]).await?.pop().unwrap_or_default())
+    }
 
     /// Stops one instance and starts it anew under the same index; false when there is none.
     async fn restart_instance(&self, process: ProcessGuid, index: u32) -> Result<bool, crate::ApiError>;

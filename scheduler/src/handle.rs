@@ -17,7 +17,7 @@ use virga_contract::{
 };
 use virga_model::{ProcessGuid, state::InstanceState};
 use virga_serve::{Tasks, clock::Clock};
-use virga_store::{Store, StoreError, processes};
+use virga_store::{Store, StoreError};
 
 /// Reports and questions that wait for the brain; more are refused as busy.
 const COMMANDS: usize = 1_024;
@@ -37,15 +37,14 @@ pub async fn start(
     let (publish, snapshots) = watch::channel(None);
     let nudge = Arc::new(Notify::new());
     let gauges = Arc::new(Mutex::new(Gauges::default()));
-    let brain = Brain::load(store.clone(), config, clock.clone(), sink, publish, gauges.clone()).await?;
+    let brain = Brain::load(store, config, clock.clone(), sink, publish, gauges.clone()).await?;
     tasks.spawn("scheduler", brain.run(received, nudge.clone(), tasks.draining()));
-    Ok(SchedulerHandle { store, clock, commands, snapshots, nudge, gauges })
+    Ok(SchedulerHandle { clock, commands, snapshots, nudge, gauges })
 }
 
 /// The running scheduler. Cheap to clone.
 #[derive(Clone)]
 pub struct SchedulerHandle {
-    store: Store,
     clock: Arc<dyn Clock>,
     commands: mpsc::Sender<Command>,
     snapshots: watch::Receiver<Option<Arc<CellSnapshot>>>,
@@ -86,14 +85,9 @@ impl Scheduler for SchedulerHandle {
         self.nudge.notify_one();
     }
 
-    async fn stats(&self, process: ProcessGuid) -> Result<Vec<InstanceStats>, ApiError> {
-        if let Some(stats) = self.ask(|reply| Command::Stats(process, reply)).await? {
-            return Ok(stats);
-        }
-        // Not wanted now: its app is stopped, or it is not there at all.
-        let failed = |error: StoreError| ApiError::internal(format!("reading a process: {error}"));
-        let mut db = self.store.read().await.map_err(failed)?;
-        let row = processes::find(&mut db, process).await.map_err(failed)?;
+    async fn stats_of(&self, processes: &[(ProcessGuid, u32)]) -> Result<Vec<Vec<InstanceStats>>, ApiError> {
+        let guids = processes.iter().map(|(process, _)| *process).collect();
+        let known = self.ask(|reply| Command::Stats(guids, reply)).await?;
         let now = self.clock.now();
         let down = |index| InstanceStats {
             index,
@@ -104,7 +98,9 @@ impl Scheduler for SchedulerHandle {
             since: now,
             usage: None,
         };
-        Ok((0..row.map_or(0, |row| row.instances)).map(down).collect())
+        // Not wanted now: its app is stopped, or was started a moment ago.
+        let known = known.into_iter().zip(processes);
+        Ok(known.map(|(stats, (_, instances))| stats.unwrap_or_else(|| (0..*instances).map(down).collect())).collect())
     }
 
     async fn restart_instance(&self, process: ProcessGuid, index: u32) -> Result<bool, ApiError> {

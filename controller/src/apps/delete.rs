@@ -9,7 +9,8 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, revisions, route_destinations, tasks,
+    Connection, app_usage_events, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, revisions, route_destinations,
+    tasks,
 };
 
 /// Stops the app at once and starts the job that deletes it.
@@ -21,6 +22,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
     let (mut app, organization) = lookup::app(&mut tx, &access, SpaceRight::Write, guid).await?;
     app.state = AppState::Stopped;
     apps::update(&mut tx, &mut app, controller.now()).await?;
+    app_usage_events::note(&mut tx, guid, controller.now()).await?;
     let job = jobs::start(&mut tx, controller.now(), "app.delete", guid, json!({ "app": guid })).await?;
     record(&controller, &mut tx, &access, lookup::event("audit.app.delete-request", &app, organization, json!({}))).await?;
     tx.commit().await?;
@@ -50,6 +52,7 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
 /// Those of the database.
 pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<()> {
     let mut freed = vec![blobs::Freed::App(app)];
+    app_usage_events::end(db, app, controller.now()).await?;
     route_destinations::delete_of_app(db, app).await?;
     for deployment in deployments::list_of_app(db, app).await? {
         deployments::delete(db, deployment.guid).await?;

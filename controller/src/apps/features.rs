@@ -6,7 +6,7 @@ use crate::{
     audit_events::record,
     list::{ListRequest, ListSpec},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
 use virga_model::AppGuid;
 use virga_serve::{
@@ -42,6 +42,11 @@ fn find(name: &str) -> Result<&'static Feature> {
 pub(crate) fn has(app: &AppRow, name: &str) -> bool {
     let default = FEATURES.iter().any(|feature| feature.name == name && feature.is_default);
     app.features.get(name).copied().unwrap_or(default)
+}
+
+/// Every feature with whether the app has it, as manifests write them.
+pub(crate) fn features_of(app: &AppRow) -> Value {
+    FEATURES.iter().map(|feature| (feature.name.to_owned(), Value::Bool(has(app, feature.name)))).collect::<Map<_, _>>().into()
 }
 
 /// Switches a feature of the app on or off.

@@ -11,7 +11,9 @@ use virga_serve::axum::{extract::State, response::Response};
 use virga_store::{
     Connection,
     apps::{self, AppFilter, AppRow},
-    organizations, spaces,
+    organizations::{self, OrganizationFilter},
+    select::{Listing, Visible},
+    spaces,
 };
 
 /// What apps can be listed with.
@@ -52,23 +54,15 @@ pub(super) async fn add_included(db: &mut Connection, query: &ListQuery, apps: &
     if !organizations_too && !query.includes("space") {
         return Ok(());
     }
-    let mut shown_spaces = Vec::new();
-    let mut owners = BTreeSet::new();
-    for guid in apps.iter().map(|app| app.space).collect::<BTreeSet<_>>() {
-        if let Some(space) = spaces::find(db, guid).await? {
-            owners.insert(space.organization);
-            shown_spaces.push(crate::spaces::view(&query.base, &space));
-        }
-    }
-    include(body, "spaces", shown_spaces);
+    // Who sees an app sees its space and organization.
+    let listing = |guids: BTreeSet<String>| Listing { guids: Some(guids.into_iter().collect()), ..Listing::everything() };
+    let places = listing(apps.iter().map(|app| app.space.to_string()).collect());
+    let spaces = spaces::list(db, None, None, Visible::All, &places).await?.rows;
+    include(body, "spaces", spaces.iter().map(|space| crate::spaces::view(&query.base, space)).collect());
     if organizations_too {
-        let mut shown = Vec::new();
-        for guid in owners {
-            if let Some(organization) = organizations::find(db, guid).await? {
-                shown.push(crate::organizations::view(&query.base, &organization));
-            }
-        }
-        include(body, "organizations", shown);
+        let owners = listing(spaces.iter().map(|space| space.organization.to_string()).collect());
+        let owners = organizations::list(db, &OrganizationFilter::default(), Visible::All, &owners).await?.rows;
+        include(body, "organizations", owners.iter().map(|owner| crate::organizations::view(&query.base, owner)).collect());
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection,
+    Connection, app_usage_events,
     apps::{self, AppRow},
     deployments, processes,
 };
@@ -75,6 +75,7 @@ async fn run(what: Run, State(controller): State<Controller>, access: Access, ba
     if app.state == AppState::Started {
         quotas::check_app(&mut tx, guid, app.space).await?;
     }
+    app_usage_events::note(&mut tx, guid, now).await?;
     let (kind, line) = match what {
         Run::Start => ("audit.app.start", "Starting"),
         Run::Stop => ("audit.app.stop", "Stopping"),

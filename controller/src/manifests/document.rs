@@ -335,6 +335,9 @@ fn read_process(fields: &mut Fields<'_>, process_type: String) -> ManifestProces
             None
         }
     };
+    if fields.text("user").is_some_and(|user| user != "vcap") {
+        fields.problem("User must be one of: 'vcap'");
+    }
     let disk = fields.megabytes("disk_quota", "Disk quota").or_else(|| fields.megabytes("disk-quota", "Disk quota"));
     ManifestProcess {
         process_type,

@@ -36,6 +36,7 @@ pub(super) async fn app(db: &mut Connection, app: &AppRow) -> Result<Map<String,
     if !metadata.is_empty() {
         put("metadata", Value::Object(metadata));
     }
+    put("features", crate::apps::features_of(app));
     let mut shown = Vec::new();
     for destination in route_destinations::list_of_app(db, app.guid).await? {
         if let Some(route) = routes::find(db, destination.route).await? {

@@ -65,6 +65,17 @@ pub(crate) fn command(process: &mut ProcessRow, command: Option<String>) -> Resu
     Ok(())
 }
 
+/// Passes for the one user there is.
+///
+/// # Errors
+/// 422 for any other.
+pub(crate) fn check_user(user: Option<&str>) -> Result<()> {
+    match user {
+        None | Some("vcap") => Ok(()),
+        Some(other) => Err(ApiError::unprocessable(format!("User must be one of: 'vcap' ('{other}' is not)")).into()),
+    }
+}
+
 /// Puts a change into a health check. Another type begins with that type's defaults, as in the Cloud Controller.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub async fn stats_of_app(
 
 async fn show_stats(controller: &Controller, access: &Access, named: &Named) -> Result<Response> {
     let process = lookup::find(&mut *controller.store.read().await?, access, SpaceRight::See, named).await?.process;
-    let stats = controller.scheduler.stats(process.guid).await?;
+    let stats = controller.scheduler.stats(process.guid, process.instances).await?;
     Ok(answer::ok(view::stats(&process, &stats, controller.now())))
 }
 
@@ -67,7 +67,7 @@ pub async fn process_instances_of_app(
 
 async fn show_instances(controller: &Controller, access: &Access, base: &Base, named: &Named) -> Result<Response> {
     let process = lookup::find(&mut *controller.store.read().await?, access, SpaceRight::See, named).await?.process;
-    let stats = controller.scheduler.stats(process.guid).await?;
+    let stats = controller.scheduler.stats(process.guid, process.instances).await?;
     let own = format!("/v3/processes/{}", process.guid);
     Ok(answer::ok(json!({
         "resources": view::instances(&stats, controller.now()),

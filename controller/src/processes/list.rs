@@ -51,14 +51,15 @@ fn filter(query: &ListQuery) -> ProcessFilter {
 
 async fn answer(controller: &Controller, access: &Access, query: &ListQuery, filter: &ProcessFilter) -> Result<Response> {
     let page = processes::list(&mut *controller.store.read().await?, filter, access.visible(), &query.listing).await?;
-    let mut shown = Vec::with_capacity(page.rows.len());
-    for process in &page.rows {
-        let mut body = view::process(&query.base, process, CommandView::HiddenInLists);
-        if let (true, Some(members)) = (query.embeds("process_instances"), body.as_object_mut()) {
-            let stats = controller.scheduler.stats(process.guid).await?;
-            members.insert("process_instances".to_owned(), view::instances(&stats, controller.now()));
+    let mut shown: Vec<_> = page.rows.iter().map(|process| view::process(&query.base, process, CommandView::HiddenInLists)).collect();
+    if query.embeds("process_instances") {
+        let asked: Vec<_> = page.rows.iter().map(|process| (process.guid, process.instances)).collect();
+        let stats = controller.scheduler.stats_of(&asked).await?;
+        for (body, stats) in shown.iter_mut().zip(stats) {
+            if let Some(members) = body.as_object_mut() {
+                members.insert("process_instances".to_owned(), view::instances(&stats, controller.now()));
+            }
         }
-        shown.push(body);
     }
     Ok(answer::ok(query.paginated(page.total, shown)))
 }

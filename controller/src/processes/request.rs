@@ -18,6 +18,9 @@ pub struct UpdateProcess {
     /// The command; null goes back to the droplet's.
     #[serde(default, deserialize_with = "present")]
     pub command: Option<Option<String>>,
+    /// Whose rights it has; there is one user, `vcap`.
+    #[serde(default)]
+    pub user: Option<String>,
     /// Liveness.
     #[serde(default)]
     pub health_check: Option<HealthCheckPatch>,

@@ -19,7 +19,7 @@ use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::{deployments, processes};
+use virga_store::{app_usage_events, deployments, processes};
 
 /// Scales a process.
 ///
@@ -62,6 +62,7 @@ async fn perform(controller: &Controller, access: &Access, base: &Base, named: &
     if found.app.state == AppState::Started {
         quotas::check_app(&mut tx, found.app.guid, found.app.space).await?;
     }
+    app_usage_events::note(&mut tx, found.app.guid, controller.now()).await?;
     let process = &found.process;
     let data = json!({
         "process_guid": process.guid,

@@ -49,7 +49,7 @@ async fn answer(controller: &Controller, access: &Access, request: ListRequest, 
     let mut body = lookup::view(&mut db, access, &query.base, &found).await?;
     drop(db);
     if let (true, Some(members)) = (query.embeds("process_instances"), body.as_object_mut()) {
-        let stats = controller.scheduler.stats(found.process.guid).await?;
+        let stats = controller.scheduler.stats(found.process.guid, found.process.instances).await?;
         members.insert("process_instances".to_owned(), view::instances(&stats, controller.now()));
     }
     Ok(answer::ok(body))

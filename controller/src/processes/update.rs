@@ -37,6 +37,7 @@ pub async fn update(
         let detail = "Cannot update this process while a deployment is in flight.";
         return Err(ApiError::new(ErrorCode::ProcessUpdateDisabledDuringDeployment, detail).into());
     }
+    change::check_user(request.user.as_deref())?;
     let process = &mut found.process;
     if let Some(command) = request.command {
         change::command(process, command)?;

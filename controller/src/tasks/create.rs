@@ -43,6 +43,7 @@ pub async fn create(
     let mut tx = controller.store.begin().await?;
     let (app, organization) = apps::lookup::app(&mut tx, &access, SpaceRight::Write, guid).await?;
     require_feature(&mut tx, &access, "task_creation").await?;
+    change::check_user(request.user.as_deref())?;
     let droplet = droplet_of(&mut tx, &app, &request).await?;
     let task = build(&controller, &mut tx, &app, organization, &droplet, request).await?;
     tasks::delete_ended_below(&mut tx, guid, task.sequence_id.saturating_sub(KEEP_TASKS)).await?;

@@ -11,6 +11,8 @@ pub struct CreateTask {
     pub name: Option<String>,
     /// What is run: a process type of the droplet, or arguments for its program.
     pub command: Option<String>,
+    /// Whose rights it has; there is one user, `vcap`.
+    pub user: Option<String>,
     /// A process whose command and sizes are taken where the request has none.
     pub template: Option<Template>,
     /// Megabytes.

@@ -34,8 +34,8 @@ impl Scheduler for FakeScheduler {
         self.nudges.fetch_add(1, Ordering::SeqCst);
     }
 
-    async fn stats(&self, _: ProcessGuid) -> Result<Vec<InstanceStats>, ApiError> {
-        Ok(Vec::new())
+    async fn stats_of(&self, processes: &[(ProcessGuid, u32)]) -> Result<Vec<Vec<InstanceStats>>, ApiError> {
+        Ok(vec![Vec::new(); processes.len()])
     }
 
     async fn restart_instance(&self, _: ProcessGuid, _: u32) -> Result<bool, ApiError> {

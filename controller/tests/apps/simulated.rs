@@ -103,13 +103,8 @@ pub struct SimulatedScheduler {
     pub nudges: AtomicUsize,
 }
 
-#[async_trait::async_trait]
-impl Scheduler for SimulatedScheduler {
-    fn nudge(&self) {
-        self.nudges.fetch_add(1, Ordering::SeqCst);
-    }
-
-    async fn stats(&self, process: ProcessGuid) -> Result<Vec<InstanceStats>, ApiError> {
+impl SimulatedScheduler {
+    async fn instances(&self, process: ProcessGuid, instances: u32) -> Vec<InstanceStats> {
         let mut db = self.store.read().await.unwrap();
         let process = processes::find(&mut db, process).await.unwrap().unwrap();
         let runs = apps::find(&mut db, process.app).await.unwrap().unwrap().state == AppState::Started;
@@ -122,7 +117,22 @@ impl Scheduler for SimulatedScheduler {
             since: Timestamp::from_second(1_799_999_900).unwrap(),
             usage: runs.then(|| InstanceUsage { cpu_ns: 10_000_000_000, memory_bytes: 1 << 20, ..InstanceUsage::default() }),
         };
-        Ok((0..process.instances).map(instance).collect())
+        (0..instances).map(instance).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Scheduler for SimulatedScheduler {
+    fn nudge(&self) {
+        self.nudges.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn stats_of(&self, processes: &[(ProcessGuid, u32)]) -> Result<Vec<Vec<InstanceStats>>, ApiError> {
+        let mut stats = Vec::new();
+        for (process, instances) in processes {
+            stats.push(self.instances(*process, *instances).await);
+        }
+        Ok(stats)
     }
 
     async fn restart_instance(&self, _: ProcessGuid, index: u32) -> Result<bool, ApiError> {

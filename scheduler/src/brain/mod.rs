@@ -54,8 +54,8 @@ pub(crate) enum Command {
     Seen(WorkerIndex),
     /// A worker's report.
     Report(CellReport),
-    /// The instances of a process; `None` for one that is not wanted now.
-    Stats(ProcessGuid, oneshot::Sender<Option<Vec<InstanceStats>>>),
+    /// The instances of each of these processes; `None` for one that is not wanted now.
+    Stats(Vec<ProcessGuid>, oneshot::Sender<Vec<Option<Vec<InstanceStats>>>>),
     /// Stop one instance and start it anew.
     Restart(ProcessGuid, u32, oneshot::Sender<bool>),
 }
@@ -113,7 +113,7 @@ pub(crate) struct Brain {
     unwritten: persist::Unwritten,
     events: Vec<EventRow>,
     /// Answered at the end of the round, so that nobody sees a state half-way between two.
-    questions: Vec<(ProcessGuid, oneshot::Sender<Option<Vec<InstanceStats>>>)>,
+    questions: Vec<(Vec<ProcessGuid>, oneshot::Sender<Vec<Option<Vec<InstanceStats>>>>)>,
     /// Not before this is the desired state read again.
     next_look: Instant,
     /// When everything was read last, and not only what changed.
@@ -211,7 +211,7 @@ impl Brain {
         match command {
             Command::Seen(worker) => self.workers.seen(worker, now),
             Command::Report(report) => self.report(report, now),
-            Command::Stats(process, reply) => self.questions.push((process, reply)),
+            Command::Stats(processes, reply) => self.questions.push((processes, reply)),
             // A caller that has gone away needs no answer.
             Command::Restart(process, index, reply) => drop(reply.send(self.restart(process, index, now))),
         }
@@ -244,9 +244,9 @@ impl Brain {
             self.converge(now);
             self.publish();
         }
-        for (process, reply) in std::mem::take(&mut self.questions) {
+        for (processes, reply) in std::mem::take(&mut self.questions) {
             // A caller that has gone away needs no answer.
-            drop(reply.send(self.stats(process)));
+            drop(reply.send(processes.into_iter().map(|process| self.stats(process)).collect()));
         }
         if self.is_loaded {
             self.persist().await;

@@ -93,7 +93,7 @@ async fn a_stopped_app_loses_its_routes_then_its_instances() {
     assert!(worker.instances(process).iter().all(|instance| !instance.routable));
     worker.report();
     worker.apply(|snapshot| snapshot.processes.is_empty()).await;
-    let stats = world.handle.stats(process).await.unwrap();
+    let stats = world.stats(process).await;
     assert_eq!(states(&stats), [InstanceState::Down; 2], "one filler for each desired index");
     world.rows(process, <[_]>::is_empty).await;
     world.end().await;
@@ -127,7 +127,7 @@ async fn crashes_are_told_and_back_off() {
     world.handle.nudge();
     let (_, other) = world.app("other", 1).await;
     work(&world, &mut workers, other, all_running(1)).await;
-    assert_eq!(world.handle.stats(process).await.unwrap()[0].instance, third, "not before its time");
+    assert_eq!(world.stats(process).await[0].instance, third, "not before its time");
     world.clock.advance(Duration::from_secs(2));
     world.handle.nudge();
     let stats = work(&world, &mut workers, process, all_running(1)).await;

@@ -180,11 +180,17 @@ impl World {
         Worker { index, pid: 100 + index, plane: self.handle.plane(), snapshot, sick, tasks: vec![] }
     }
 
+    /// The process's instances as the controller would see them.
+    pub(super) async fn stats(&self, process: ProcessGuid) -> Vec<InstanceStats> {
+        let row = processes::find(&mut self.test.store.read().await.unwrap(), process).await.unwrap();
+        self.handle.stats(process, row.map_or(0, |row| row.instances)).await.unwrap()
+    }
+
     /// The process's instances, once `is` holds of them.
     pub(super) async fn until(&self, process: ProcessGuid, is: impl Fn(&[InstanceStats]) -> bool) -> Vec<InstanceStats> {
         let wait = async {
             loop {
-                let stats = self.handle.stats(process).await.unwrap();
+                let stats = self.stats(process).await;
                 if is(&stats) {
                     return stats;
                 }
@@ -193,7 +199,7 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(stats) => stats,
-            Err(_) => panic!("never so; last {:?}", self.handle.stats(process).await),
+            Err(_) => panic!("never so; last {:?}", self.stats(process).await),
         }
     }
 
@@ -347,7 +353,7 @@ pub(super) async fn work(
                 worker.catch_up().await;
                 worker.report();
             }
-            let stats = world.handle.stats(process).await.unwrap();
+            let stats = world.stats(process).await;
             if is(&stats) {
                 return stats;
             }
@@ -356,7 +362,7 @@ pub(super) async fn work(
     };
     match tokio::time::timeout(PATIENCE, wait).await {
         Ok(stats) => stats,
-        Err(_) => panic!("never so; last {:?}", world.handle.stats(process).await),
+        Err(_) => panic!("never so; last {:?}", world.stats(process).await),
     }
 }
 
