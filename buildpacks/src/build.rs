@@ -49,7 +49,9 @@ pub(crate) fn package(
     files: &Path,
     out: &Path,
 ) -> Result<DropletManifest, StagingError> {
-    process_types.entry("web".into()).or_insert_with(|| default_command(built.guest).into());
+    if built.guest != GuestKind::Command {
+        process_types.entry("web".into()).or_insert_with(|| default_command(built.guest).into());
+    }
     let manifest = DropletManifest {
         format: 1,
         guest: built.guest,

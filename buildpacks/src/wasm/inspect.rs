@@ -1,22 +1,28 @@
 //! What a component imports and exports, read from its binary.
 
 use virga_model::droplet::GuestKind;
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures, component_types::ComponentEntityType};
 
 /// Packages of WASI that the cell offers, in any 0.2 or 0.3 version.
 const OFFERED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+
+/// Functions of wasi:sockets 0.2 and 0.3 that only a program calls which accepts connections. Toolchains import what is called, and
+/// no more.
+const LISTENS: [&str; 2] = ["[method]tcp-socket.start-listen", "[method]tcp-socket.listen"];
 
 /// Imports and exports of a component, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    /// It imports what it takes to accept connections.
+    pub(crate) listens: bool,
 }
 
 /// Validates a component and reads its shape; the error says where it is broken.
 pub(crate) fn inspect(binary: &[u8]) -> Result<Shape, String> {
     let features = WasmFeatures::default() | WasmFeatures::CM_ASYNC;
-    Validator::new_with_features(features).validate_all(binary).map_err(|error| error.to_string())?;
+    let types = Validator::new_with_features(features).validate_all(binary).map_err(|error| error.to_string())?;
     let mut shape = Shape::default();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(binary) {
@@ -37,6 +43,13 @@ pub(crate) fn inspect(binary: &[u8]) -> Result<Shape, String> {
             _ => {}
         }
     }
+    let types = types.as_ref();
+    shape.listens = shape.imports.iter().any(|import| {
+        let Some(ComponentEntityType::Instance(instance)) = types.component_item_for_import(import).map(|item| item.ty) else {
+            return false;
+        };
+        import.starts_with("wasi:sockets/") && LISTENS.iter().any(|function| types[instance].exports.contains_key(*function))
+    });
     Ok(shape)
 }
 
@@ -52,8 +65,8 @@ impl Shape {
             Some(GuestKind::HttpP3)
         } else if exports("wasi:http/incoming-handler", "0.2.") {
             Some(GuestKind::HttpP2)
-        } else if exports("wasi:cli/run", "0.2.") || exports("wasi:cli/run", "0.3.") {
-            Some(GuestKind::Cgi)
+        } else if exports("wasi:cli/run", "0.2.") {
+            Some(if self.listens { GuestKind::Server } else { GuestKind::Cgi })
         } else {
             None
         }

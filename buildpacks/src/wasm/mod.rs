@@ -7,13 +7,16 @@ mod wrap;
 pub(crate) use inspect::inspect;
 pub(crate) use wrap::engine_component;
 
-use crate::{build::Built, failure};
+use crate::{build::Built, failure, procfile};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 use virga_contract::staging::StagingError;
 use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+/// What a command is unless the app says that it has no `web` process.
+const CGI: &str = "command, run once per request with CGI over stdin and stdout";
 
 /// The program of an app: `app.wasm`, `app.wat`, or the only file of either kind at the top.
 pub(crate) fn find(app: &Path) -> Option<PathBuf> {
@@ -40,6 +43,11 @@ pub(crate) fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
     let binary =
         wat::parse_bytes(&bytes).map_err(|error| failure::compile(format!("{name} is neither WebAssembly nor its text: {error}")))?;
     let mut built = component(&binary, &name)?;
+    let types = procfile::read(app);
+    if built.guest == GuestKind::Cgi && !types.is_empty() && !types.contains_key("web") {
+        built.guest = GuestKind::Command;
+        built.detect_output = built.detect_output.replace(CGI, "command for workers and tasks");
+    }
     let others = crate::files::copy_tree(app, files, &|path| {
         app.join(path) == program || matches!(path.to_str(), Some("manifest.yml" | "Procfile" | ".cfignore"))
     })
@@ -74,10 +82,11 @@ fn ready(binary: Vec<u8>, name: &str) -> Result<Built, StagingError> {
     let (guest, reuse, output) = match shape.guest() {
         Some(GuestKind::HttpP3) => (GuestKind::HttpP3, ReusePolicy::Concurrent, "HTTP component (wasi:http/handler 0.3)"),
         Some(GuestKind::HttpP2) => (GuestKind::HttpP2, ReusePolicy::Request, "HTTP component (wasi:http/incoming-handler 0.2)"),
-        Some(guest) => (guest, ReusePolicy::Request, "command, run once per request with CGI over stdin and stdout"),
+        Some(GuestKind::Server) => (GuestKind::Server, ReusePolicy::Request, "server (a command that listens on $PORT)"),
+        Some(guest) => (guest, ReusePolicy::Request, CGI),
         None => {
             return Err(failure::compile(format!(
-                "{name} exports {}; a component must export wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, or wasi:cli/run (a command that speaks CGI)",
+                "{name} exports {}; a component must export wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, or wasi:cli/run@0.2 (a command that speaks CGI, or listens on $PORT)",
                 if shape.exports.is_empty() { "nothing".to_owned() } else { shape.exports.join(", ") }
             )));
         }

@@ -37,6 +37,37 @@ fn exports_decide_the_kind() {
 }
 
 #[test]
+fn a_command_that_listens_is_a_server() {
+    let command = |function: &str| {
+        from_text(&format!(
+            r#"(component
+            (import "wasi:sockets/tcp@0.2.6" (instance (export "tcp-socket" (type $socket (sub resource)))
+                (export "[method]tcp-socket.{function}" (func (param "self" (borrow $socket)) (result bool)))))
+            (component $c (core module $m (func (export "f") (result i32) i32.const 0)) (core instance $i (instantiate $m))
+                (func (export "run") (result (result)) (canon lift (core func $i "f"))))
+            (instance $i (instantiate $c)) (export "wasi:cli/run@0.2.6" (instance $i)))"#
+        ))
+    };
+    let server = command("start-listen").unwrap();
+    assert_eq!((server.guest, server.reuse), (GuestKind::Server, ReusePolicy::Request));
+    assert!(server.detect_output.contains("$PORT"));
+    assert_eq!(command("start-connect").unwrap().guest, GuestKind::Cgi);
+}
+
+#[test]
+fn a_command_without_a_web_process_serves_nobody() {
+    let app = tempfile::tempdir().unwrap();
+    fs::write(app.path().join("app.wat"), COMMAND).unwrap();
+    let built = |procfile: &str| {
+        fs::write(app.path().join("Procfile"), procfile).unwrap();
+        build(app.path(), &app.path().join("files")).unwrap()
+    };
+    assert_eq!(built("worker: app work\n").guest, GuestKind::Command);
+    assert_eq!(built("web: app\nworker: app work\n").guest, GuestKind::Cgi);
+    assert_eq!(built("").guest, GuestKind::Cgi);
+}
+
+#[test]
 fn what_cannot_be_given_is_named() {
     let strange = from_text(r#"(component (import "example:host/secret@1.0.0" (instance)) )"#).unwrap_err();
     assert!(strange.message.contains("imports example:host/secret@1.0.0, which this platform does not offer"), "{strange}");
