@@ -297,6 +297,16 @@ impl ListQuery {
     }
 }
 
+/// What the `include` of a single resource asks for.
+///
+/// # Errors
+/// 400 for what cannot be included.
+pub(crate) fn asked_for<'a>(include: Option<&'a str>, valid: &[&str]) -> Result<Vec<&'a str>> {
+    let asked: Vec<&str> = include.iter().flat_map(|include| include.split(',')).collect();
+    known(asked.iter().map(|item| (*item).to_owned()).collect(), valid, "included")?;
+    Ok(asked)
+}
+
 /// Adds `included.<kind>` to a page or a single resource.
 pub fn include(body: &mut Value, kind: &str, resources: Vec<Value>) {
     if let Value::Object(body) = body {

@@ -96,14 +96,22 @@ pub async fn is_enabled(db: &mut Connection, flag: &str) -> Result<bool> {
     Ok(feature_flags::find(db, flag).await?.map_or(default, |set| set.enabled))
 }
 
+/// Passes where a feature is on; administrators are no exception.
+///
+/// # Errors
+/// 403 `FeatureDisabled` with the operator's own message or the flag's name.
+pub async fn require_flag(db: &mut Connection, flag: &str) -> Result<()> {
+    if is_enabled(db, flag).await? {
+        return Ok(());
+    }
+    let message = feature_flags::find(db, flag).await?.and_then(|set| set.custom_error_message).unwrap_or_else(|| flag.to_owned());
+    Err(ApiError::new(ErrorCode::FeatureDisabled, format!("Feature Disabled: {message}")).into())
+}
+
 /// Passes where a feature is on, and for administrators always.
 ///
 /// # Errors
 /// 403 `FeatureDisabled` with the operator's own message or the flag's name.
 pub async fn require_feature(db: &mut Connection, access: &Access, flag: &str) -> Result<()> {
-    if access.is_admin() || is_enabled(db, flag).await? {
-        return Ok(());
-    }
-    let message = feature_flags::find(db, flag).await?.and_then(|set| set.custom_error_message).unwrap_or_else(|| flag.to_owned());
-    Err(ApiError::new(ErrorCode::FeatureDisabled, format!("Feature Disabled: {message}")).into())
+    if access.is_admin() { Ok(()) } else { require_flag(db, flag).await }
 }

@@ -126,7 +126,12 @@ pub struct UserFilter {
 /// Those of the database.
 pub async fn list(db: &mut Connection, filter: &UserFilter, visible: Visible, listing: &Listing) -> Result<Page<UserRow>> {
     let mut select = Select::new("t.*", "users t");
-    select.and_in_if("t.username", filter.usernames.as_deref()).and_in_if("t.origin", filter.origins.as_deref()).and_listing(listing);
+    select.and_in_if("t.origin", filter.origins.as_deref()).and_listing(listing);
+    if let Some(names) = &filter.usernames {
+        // The UAA tells names apart by more than case.
+        let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        select.and_in("LOWER(t.username)", &names, "");
+    }
     if let Some(scope) = filter.member_of {
         select.and("t.guid IN (SELECT user_guid FROM roles WHERE scope_guid = ?)", [scope.to_string().into()]);
     }

@@ -3,13 +3,13 @@
 use super::view;
 use crate::{
     Access, Controller, Result, SpaceRight, answer, domains,
-    list::{ListQuery, ListRequest, ListSpec, include},
+    list::{ListQuery, ListRequest, ListSpec, asked_for, include},
     spaces,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use virga_contract::{ApiError, ErrorCode};
+use virga_contract::ApiError;
 use virga_model::{AppGuid, OrgGuid, RouteGuid};
 use virga_serve::{
     Base, Path, Query,
@@ -135,14 +135,7 @@ pub async fn show(
     Path(guid): Path<RouteGuid>,
     Query(query): Query<ShowQuery>,
 ) -> Result<Response> {
-    let asked: Vec<&str> = query.include.iter().flat_map(|include| include.split(',')).collect();
-    if let Some(unknown) = asked.iter().find(|include| !INCLUDES.contains(include)) {
-        let valid: Vec<String> = INCLUDES.iter().map(|include| format!("'{include}'")).collect();
-        let valid = valid.join(", ");
-        let detail =
-            format!("The query parameter is invalid: Invalid included resource: '{unknown}'. Valid included resources are: {valid}");
-        return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
-    }
+    let asked = asked_for(query.include.as_deref(), INCLUDES)?;
     let mut db = controller.store.read().await?;
     let (route, _) = permitted(&mut db, &access, guid, SpaceRight::SeeRoutes).await?;
     let destinations = route_destinations::list_of_routes(&mut db, &[guid]).await?;

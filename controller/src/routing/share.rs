@@ -3,19 +3,19 @@
 use super::{create::record, read::permitted};
 use crate::{
     Access, Controller, Result, SpaceRight, answer, quotas,
-    request::{GuidRef, is_enabled},
+    request::{GuidRef, require_flag},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use virga_contract::{ApiError, ErrorCode};
+use virga_contract::ApiError;
 use virga_model::{RouteGuid, SpaceGuid};
 use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, domains, feature_flags, route_shares,
+    Connection, domains, route_shares,
     routes::{self, RouteRow},
     spaces,
 };
@@ -34,15 +34,7 @@ pub struct MoveRoute {
     data: GuidRef,
 }
 
-/// Even administrators share only where sharing is on.
-async fn require_sharing(db: &mut Connection) -> Result<()> {
-    const FLAG: &str = "route_sharing";
-    if is_enabled(db, FLAG).await? {
-        return Ok(());
-    }
-    let message = feature_flags::find(db, FLAG).await?.and_then(|set| set.custom_error_message).unwrap_or_else(|| FLAG.to_owned());
-    Err(ApiError::new(ErrorCode::FeatureDisabled, format!("Feature Disabled: {message}")).into())
-}
+const FLAG: &str = "route_sharing";
 
 async fn shared_spaces(db: &mut Connection, base: &Base, route: RouteGuid) -> Result<Value> {
     let mut body = answer::to_many(route_shares::list_of_route(db, route).await?);
@@ -65,7 +57,7 @@ pub async fn list_shared_spaces(
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
     permitted(&mut db, &access, guid, SpaceRight::SeeRoutes).await?;
-    require_sharing(&mut db).await?;
+    require_flag(&mut db, FLAG).await?;
     Ok(answer::ok(shared_spaces(&mut db, &base, guid).await?))
 }
 
@@ -82,7 +74,7 @@ pub async fn share(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (route, organization) = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
-    require_sharing(&mut tx).await?;
+    require_flag(&mut tx, FLAG).await?;
     let wanted = spaces_to_share_with(&mut tx, &access, &route, &body.data).await?;
     for space in &wanted {
         route_shares::insert(&mut tx, guid, *space, controller.now()).await?;
@@ -156,7 +148,7 @@ pub async fn unshare(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (route, organization) = permitted(&mut tx, &access, guid, SpaceRight::Manage).await?;
-    require_sharing(&mut tx).await?;
+    require_flag(&mut tx, FLAG).await?;
     let what = format!("Unable to unshare route '{}' from", route.url());
     let target = other_space(&mut tx, &access, &what, &space).await?;
     if target == route.space {
@@ -182,7 +174,7 @@ pub async fn move_to_space(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (mut route, organization) = permitted(&mut tx, &access, guid, SpaceRight::Write).await?;
-    require_sharing(&mut tx).await?;
+    require_flag(&mut tx, FLAG).await?;
     let what = format!("Unable to transfer owner of route '{}' to", route.url());
     let target = other_space(&mut tx, &access, &what, &body.data.guid).await?;
     let not_there = || ApiError::not_found("Route");

@@ -1,48 +1,19 @@
 //! Tests through the route table, without sockets, on a database of their own each.
 
+mod administration;
 mod authorisation;
 mod conventions;
+mod domains;
 mod expectations;
 mod fixture;
 mod lists;
+mod network_policies;
 mod openapi;
 mod organizations;
 mod quotas;
 mod requests;
+mod roles;
+mod route_sharing;
 mod routes;
-
-use crate::testing::Api;
-use serde_json::json;
-use virga_model::{AppGuid, DropletGuid, SpaceGuid, Timestamp, droplet::GuestKind, state::DropletState};
-use virga_store::droplets::{self, DropletRow};
-
-/// A started app with one instance of 256 MB.
-async fn started_app(api: &Api, name: &str, space: SpaceGuid) -> AppGuid {
-    let admin = api.admin().await;
-    let app = json!({ "name": name, "relationships": { "space": { "data": { "guid": space } } } });
-    let app: AppGuid = crate::testing::guid_of(&admin.post("/v3/apps", app).await.created());
-    let now: Timestamp = api.controller.now();
-    let droplet = DropletRow {
-        guid: DropletGuid::random(),
-        created_at: now,
-        updated_at: now,
-        app,
-        package: None,
-        state: DropletState::Staged,
-        error: None,
-        digest: Some(virga_model::Sha256Digest::of(name.as_bytes())),
-        size_bytes: Some(1),
-        guest: Some(GuestKind::Static),
-        stack: "cflinuxfs4".to_owned(),
-        process_types: std::collections::BTreeMap::from([("web".to_owned(), "x".to_owned())]),
-        buildpacks: json!([]),
-        metadata: virga_store::metadata::Metadata::default(),
-    };
-    let mut tx = api.controller.store.begin().await.unwrap();
-    droplets::insert(&mut tx, &droplet).await.unwrap();
-    tx.commit().await.unwrap();
-    let current = json!({ "data": { "guid": droplet.guid } });
-    admin.patch(&format!("/v3/apps/{app}/relationships/current_droplet"), current).await.ok();
-    admin.post(&format!("/v3/apps/{app}/actions/start"), json!({})).await.ok();
-    app
-}
+mod started;
+mod tcp_routes;

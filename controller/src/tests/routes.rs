@@ -126,7 +126,7 @@ async fn a_quota_of_routes_ends() {
         let domain = shared_domain(&admin).await;
         make(&admin, space, &domain, json!({ "host": "one" })).await.created();
         let over = make(&admin, space, &domain, json!({ "host": "two" })).await.error(422).1;
-        assert_eq!(over, "Routes quota exceeded for organization.");
+        assert_eq!(over, "Routes quota exceeded for organization 'o'.");
         admin.delete(&format!("/v3/organization_quotas/{}", quota["guid"].as_str().unwrap())).await.error(422);
     })
     .await;

@@ -1,0 +1,97 @@
+//! Roles by guid and by name, and the order in which they come and go.
+
+use crate::testing::{Api, User, on_both};
+use serde_json::{Value, json};
+use virga_model::{UserGuid, state::RoleType};
+
+fn role(kind: &str, user: Value, place: &str, guid: &impl ToString) -> Value {
+    let mut relationships = json!({ "user": { "data": user } });
+    relationships[place] = json!({ "data": { "guid": guid.to_string() } });
+    json!({ "type": kind, "relationships": relationships })
+}
+
+async fn give(user: &User<'_>, body: Value) -> crate::testing::Answer {
+    user.post("/v3/roles", body).await
+}
+
+#[tokio::test]
+async fn a_space_role_comes_after_one_in_the_organization_and_goes_before_it() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let (org, space) = api.org_and_space("o").await;
+        let manager = api.user_who_is(RoleType::OrganizationManager, org, space).await;
+        let dora = api.user("dora").await;
+        let by_name = json!({ "username": "dora" });
+        let early = give(&manager, role("space_developer", by_name.clone(), "space", &space)).await.error(422).1;
+        assert_eq!(early, "Users cannot be assigned roles in a space if they do not have a role in that space's organization.");
+        let nobody = give(&manager, role("space_developer", json!({ "username": "nobody" }), "space", &space)).await.error(422).1;
+        assert_eq!(nobody, early);
+        let nobody = give(&manager, role("organization_user", json!({ "username": "nobody" }), "organization", &org)).await.error(422).1;
+        assert_eq!(nobody, "No user exists with the username 'nobody'.");
+        let user = give(&manager, role("organization_user", by_name.clone(), "organization", &org)).await.created();
+        let twice = give(&manager, role("organization_user", json!({ "guid": dora.guid }), "organization", &org)).await.error(422).1;
+        assert_eq!(twice, "User 'dora' already has 'organization_user' role in organization 'o'.");
+        let developer = give(&manager, role("space_developer", by_name, "space", &space)).await.created();
+
+        let members = manager.get(&format!("/v3/roles?space_guids={space}&include=user,space&order_by=-created_at")).await.ok();
+        assert_eq!(members["included"]["users"][0]["username"], "dora");
+        assert_eq!(members["included"]["spaces"][0]["name"], "space");
+        let one = format!("/v3/roles/{}", developer["guid"].as_str().unwrap());
+        assert_eq!(manager.get(&format!("{one}?include=user")).await.ok()["included"]["users"][0]["presentation_name"], "dora");
+        manager.get(&format!("{one}?include=app")).await.error(400);
+        let first = format!("/v3/roles/{}", user["guid"].as_str().unwrap());
+        let early = manager.delete(&first).await.error(422).1;
+        assert_eq!(early, "Cannot delete organization_user role while user has roles in spaces in that organization.");
+        manager.delete(&one).await.job();
+        manager.delete(&first).await.job();
+        manager.get(&first).await.error(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_role_request_may_not_say_is_named() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, space) = api.org_and_space("o").await;
+        let guid = json!({ "guid": admin.guid });
+        for (body, what) in [
+            (role("space_developer", guid.clone(), "organization", &org), "Relationships organization cannot be provided with the space role type: 'space_developer'."),
+            (role("organization_user", guid.clone(), "space", &space), "Relationships space cannot be provided with the organization role type: 'organization_user'."),
+            (json!({ "type": "organization_user", "relationships": { "user": { "data": guid } } }), "Relationships must specify either a space or an organization."),
+            (role("organization_user", json!({ "guid": "x", "username": "y" }), "organization", &org), "Relationships username cannot be specified when identifying user by guid"),
+            (role("organization_user", json!({}), "organization", &org), "Relationships user must have a username or guid specified"),
+        ] {
+            assert_eq!(give(&admin, body).await.error(422).1, what);
+        }
+        let unknown = give(&admin, role("janitor", guid, "organization", &org)).await.error(422).1;
+        assert!(unknown.starts_with("Type must be one of the allowed types [\"organization_user\", "), "{unknown}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_looked_up_only_where_the_flag_lets_them() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let (org, space) = api.org_and_space("o").await;
+        let manager = api.user_who_is(RoleType::OrganizationManager, org, space).await;
+        let dora = api.user("dora").await;
+        api.admin().await.patch("/v3/feature_flags/set_roles_by_username", json!({ "enabled": false })).await.ok();
+        let by_name = role("organization_user", json!({ "username": "dora" }), "organization", &org);
+        assert_eq!(give(&manager, by_name.clone()).await.error(403).1, "Feature Disabled: set_roles_by_username");
+        give(&manager, role("organization_auditor", json!({ "guid": dora.guid }), "organization", &org)).await.created();
+        give(&api.admin().await, by_name).await.created();
+        // A user whom the UAA does not know has roles by guid alone, and shows it as a name.
+        let stranger = UserGuid::random();
+        give(&manager, role("organization_user", json!({ "guid": stranger }), "organization", &org)).await.created();
+        let shown = manager.get(&format!("/v3/users/{stranger}")).await.ok();
+        assert_eq!((&shown["username"], &shown["presentation_name"]), (&Value::Null, &json!(stranger)));
+        assert_eq!(manager.get("/v3/users?usernames=DORA").await.ok()["pagination"]["total_results"], 1);
+        let admin = api.admin().await;
+        admin.delete(&format!("/v3/users/{stranger}")).await.job();
+        assert_eq!(admin.get(&format!("/v3/roles?user_guids={stranger}")).await.ok()["pagination"]["total_results"], 0);
+    })
+    .await;
+}
