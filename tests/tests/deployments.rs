@@ -25,7 +25,12 @@ async fn ask(platform: &Platform, method: &str, path: &str, body: &Value) -> any
 }
 
 fn guid(resource: &Value) -> anyhow::Result<String> {
-    Ok(resource["guid"].as_str().with_context(|| format!("no guid in {resource}"))?.to_owned())
+    Ok(at(resource, "/guid").as_str().with_context(|| format!("no guid in {resource}"))?.to_owned())
+}
+
+/// What a JSON pointer leads to; null where that is nothing.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 /// A static site that says this.
@@ -33,7 +38,7 @@ async fn push_site(platform: &Platform, name: &str, says: &str) -> anyhow::Resul
     let site = tempfile::tempdir()?;
     std::fs::write(site.path().join("index.html"), says)?;
     platform.ok(&["push", name, "-p", &site.path().to_string_lossy()]).await?;
-    guid(&ask(platform, "GET", &format!("/v3/apps?names={name}"), &Value::Null).await?["resources"][0])
+    guid(at(&ask(platform, "GET", &format!("/v3/apps?names={name}"), &Value::Null).await?, "/resources/0"))
 }
 
 /// Another app's droplet as one of this app.
@@ -44,7 +49,8 @@ async fn take_droplet(platform: &Platform, app: &str, from: &str) -> anyhow::Res
 }
 
 async fn deploy(platform: &Platform, app: &str, mut what: Value) -> anyhow::Result<String> {
-    what["relationships"] = json!({ "app": { "data": { "guid": app } } });
+    let members = what.as_object_mut().context("no object")?;
+    members.insert("relationships".to_owned(), json!({ "app": { "data": { "guid": app } } }));
     guid(&ask(platform, "POST", "/v3/deployments", &what).await?)
 }
 
@@ -52,7 +58,7 @@ async fn deploy(platform: &Platform, app: &str, mut what: Value) -> anyhow::Resu
 async fn until_status(platform: &Platform, deployment: &str, value: &str, reason: &str) -> anyhow::Result<()> {
     until(&format!("{value} {reason}"), PATIENCE, || async {
         let shown = ask(platform, "GET", &format!("/v3/deployments/{deployment}"), &Value::Null).await?;
-        ensure!(shown["status"]["value"] == value && shown["status"]["reason"] == reason, "{shown}");
+        ensure!(*at(&shown, "/status/value") == value && *at(&shown, "/status/reason") == reason, "{shown}");
         Ok(())
     })
     .await
@@ -106,7 +112,7 @@ async fn no_request_fails_while_versions_replace_one_another() -> anyhow::Result
     ensure!(platform.get_ok("site", "/").await?.trim() == "two");
 
     let revisions = ask(&platform, "GET", &format!("/v3/apps/{app}/revisions?versions=1"), &Value::Null).await?;
-    let first = guid(&revisions["resources"][0])?;
+    let first = guid(at(&revisions, "/resources/0"))?;
     let canary = async {
         let steps = json!([{ "instance_weight": 40 }]);
         let what = json!({ "revision": { "guid": first }, "strategy": "canary", "options": { "canary": { "steps": steps } } });
@@ -133,7 +139,7 @@ async fn a_broken_version_never_takes_the_old_one_down() -> anyhow::Result<()> {
         let deployment = deploy(&platform, &app, json!({ "options": { "max_in_flight": 2 } })).await?;
         until("the reason why it stands still", PATIENCE, || async {
             let shown = ask(&platform, "GET", &format!("/v3/deployments/{deployment}"), &Value::Null).await?;
-            ensure!(shown["status"]["details"]["error"].is_string() && shown["status"]["value"] == "ACTIVE", "{shown}");
+            ensure!(at(&shown, "/status/details/error").is_string() && *at(&shown, "/status/value") == "ACTIVE", "{shown}");
             Ok(())
         })
         .await?;
@@ -144,7 +150,7 @@ async fn a_broken_version_never_takes_the_old_one_down() -> anyhow::Result<()> {
     println!("broken: {answers} answers, none failed");
     ensure!(answers > CLIENTS, "{answers} answers are no load");
     let web = ask(&platform, "GET", &format!("/v3/apps/{app}/processes/web"), &Value::Null).await?;
-    ensure!(web["guid"] == app && web["instances"] == 2, "{web}");
+    ensure!(*at(&web, "/guid") == app && *at(&web, "/instances") == 2, "{web}");
     Ok(())
 }
 
@@ -158,7 +164,7 @@ async fn a_rollback_is_routable_soon() -> anyhow::Result<()> {
     let deployment = deploy(&platform, &app, json!({ "droplet": { "guid": two } })).await?;
     until_status(&platform, &deployment, "FINALIZED", "DEPLOYED").await?;
     let revisions = ask(&platform, "GET", &format!("/v3/apps/{app}/revisions?versions=1"), &Value::Null).await?;
-    let first = guid(&revisions["resources"][0])?;
+    let first = guid(at(&revisions, "/resources/0"))?;
 
     let token = platform.ok(&["oauth-token"]).await?;
     let body = json!({ "revision": { "guid": first }, "relationships": { "app": { "data": { "guid": app } } } });

@@ -47,6 +47,9 @@ use virga_store::{
 };
 use workers::Workers;
 
+/// Takes the instances of processes.
+type StatsReply = oneshot::Sender<Vec<Option<Vec<InstanceStats>>>>;
+
 /// What the brain is told and asked.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -55,7 +58,7 @@ pub(crate) enum Command {
     /// A worker's report.
     Report(CellReport),
     /// The instances of each of these processes; `None` for one that is not wanted now.
-    Stats(Vec<ProcessGuid>, oneshot::Sender<Vec<Option<Vec<InstanceStats>>>>),
+    Stats(Vec<ProcessGuid>, StatsReply),
     /// Stop one instance and start it anew.
     Restart(ProcessGuid, u32, oneshot::Sender<bool>),
 }
@@ -113,7 +116,7 @@ pub(crate) struct Brain {
     unwritten: persist::Unwritten,
     events: Vec<EventRow>,
     /// Answered at the end of the round, so that nobody sees a state half-way between two.
-    questions: Vec<(Vec<ProcessGuid>, oneshot::Sender<Vec<Option<Vec<InstanceStats>>>>)>,
+    questions: Vec<(Vec<ProcessGuid>, StatsReply)>,
     /// Not before this is the desired state read again.
     next_look: Instant,
     /// When everything was read last, and not only what changed.

@@ -27,7 +27,6 @@ impl Brain {
             internal_routes: self.routing.internal.clone(),
             policies: self.routing.policies.clone(),
             tasks: self.tasks.for_cell(),
-            ..CellSnapshot::default()
         };
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
