@@ -147,7 +147,7 @@ impl Access {
     /// What it gives is the caller's standing there, with the space's organization.
     ///
     /// # Errors
-    /// 404 `<resource> not found`, 403 `NotAuthorized`, 403 `OrgSuspended`.
+    /// 404 `<resource> not found`, 403 `NotAuthorized`, 403 `OrgSuspended`, 403 `SpaceSuspended`.
     pub async fn in_space(&self, db: &mut Connection, right: SpaceRight, space: SpaceGuid, resource: &str) -> Result<Standing> {
         let standing = roles::in_space(db, self.user(), space).await?.ok_or_else(|| ApiError::not_found(resource))?;
         // A route is seen by more than its space is.
@@ -159,6 +159,10 @@ impl Access {
             return Err(ApiError::not_authorized().into());
         }
         self.refuse_suspended(!right.reads(), &standing)?;
+        // Managers of the organization still may, so that they can lift it.
+        if !right.reads() && standing.is_space_suspended && !self.is_admin() && !standing.roles.contains(&RoleType::OrganizationManager) {
+            return Err(ApiError::new(ErrorCode::SpaceSuspended, "The space is suspended").into());
+        }
         Ok(standing)
     }
 

@@ -67,7 +67,9 @@ mod sidecars;
 mod space_quotas;
 pub mod spaces;
 pub mod stacks;
+mod sweep;
 mod tasks;
+mod usage_events;
 pub mod users;
 
 pub use access::{Access, OrgRight, SpaceRight};

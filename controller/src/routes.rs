@@ -10,7 +10,7 @@ use crate::{
     endpoint::{self, delete, get, patch, post, put},
     environment_variable_groups as variable_groups, feature_flags, isolation_segments, jobs, log_cache, manifests, network_policies,
     openapi, organization_quotas, organizations, packages, processes, quotas, resource_matches, revisions, roles, root, router_groups,
-    routing, security_groups, sidecars, space_quotas, spaces, stacks, tasks, users,
+    routing, security_groups, sidecars, space_quotas, spaces, stacks, tasks, usage_events, users,
 };
 use virga_serve::axum::{Router, middleware::from_fn};
 
@@ -209,6 +209,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/jobs/{guid}", LoggedIn, jobs::show),
         get("/v3/audit_events", LoggedIn, audit_events::list),
         get("/v3/audit_events/{guid}", LoggedIn, audit_events::show),
+        get("/v3/app_usage_events", LoggedIn, usage_events::list),
+        get("/v3/app_usage_events/{guid}", LoggedIn, usage_events::show),
+        post("/v3/app_usage_events/actions/destructively_purge_all_and_reseed", Admin, usage_events::purge_and_reseed),
+        get("/v3/service_usage_events", LoggedIn, usage_events::list_of_services),
+        get("/v3/service_usage_events/{guid}", LoggedIn, usage_events::show_of_service),
+        post("/v3/service_usage_events/actions/destructively_purge_all_and_reseed", Admin, usage_events::purge_and_reseed_services),
         get("/v3/organization_quotas", LoggedIn, organization_quotas::list),
         post("/v3/organization_quotas", Admin, organization_quotas::create),
         get("/v3/organization_quotas/{guid}", LoggedIn, organization_quotas::show),

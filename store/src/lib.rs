@@ -26,6 +26,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub mod app_usage_events;
 pub mod apps;
 pub mod audit_events;
 pub mod builds;
@@ -52,6 +53,7 @@ pub mod router_groups;
 pub mod routes;
 pub mod scheduling;
 pub mod security_groups;
+pub mod service_usage_events;
 pub mod space_quotas;
 pub mod spaces;
 pub mod tasks;

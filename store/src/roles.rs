@@ -140,6 +140,8 @@ pub struct Standing {
     pub organization: OrgGuid,
     /// Whether it is suspended.
     pub suspended: bool,
+    /// Whether the space is.
+    pub is_space_suspended: bool,
     /// The roles there.
     pub roles: Vec<RoleType>,
 }
@@ -148,7 +150,12 @@ impl Standing {
     fn from_rows(rows: &[AnyRow]) -> Result<Option<Self>> {
         let Some(first) = rows.first() else { return Ok(None) };
         let roles = rows.iter().filter_map(|row| row.opt_parsed("type").transpose()).collect::<Result<_>>()?;
-        Ok(Some(Self { organization: first.parsed("organization_guid")?, suspended: first.flag("suspended")?, roles }))
+        Ok(Some(Self {
+            organization: first.parsed("organization_guid")?,
+            suspended: first.flag("suspended")?,
+            is_space_suspended: first.flag("is_space_suspended")?,
+            roles,
+        }))
     }
 }
 
@@ -158,7 +165,8 @@ impl Standing {
 /// Those of the database.
 pub async fn in_space(db: &mut Connection, user: Option<UserGuid>, space: SpaceGuid) -> Result<Option<Standing>> {
     let query = sqlx::query(
-        "SELECT s.organization_guid, o.suspended, r.type FROM spaces s JOIN organizations o ON o.guid = s.organization_guid \
+        "SELECT s.organization_guid, o.suspended, s.suspended AS is_space_suspended, r.type FROM spaces s \
+         JOIN organizations o ON o.guid = s.organization_guid \
          LEFT JOIN roles r ON r.user_guid = $1 AND r.scope_guid IN (s.guid, s.organization_guid) WHERE s.guid = $2",
     );
     let rows = query.bind(user.map(|guid| guid.to_string()).unwrap_or_default()).bind(space.to_string()).fetch_all(db).await?;
@@ -171,8 +179,8 @@ pub async fn in_space(db: &mut Connection, user: Option<UserGuid>, space: SpaceG
 /// Those of the database.
 pub async fn in_organization(db: &mut Connection, user: Option<UserGuid>, organization: OrgGuid) -> Result<Option<Standing>> {
     let query = sqlx::query(
-        "SELECT o.guid AS organization_guid, o.suspended, r.type FROM organizations o LEFT JOIN roles r ON r.user_guid = $1 \
-         AND (r.organization_guid = o.guid OR r.space_guid IN (SELECT s.guid FROM spaces s WHERE s.organization_guid = $2)) \
+        "SELECT o.guid AS organization_guid, o.suspended, CAST(0 AS BIGINT) AS is_space_suspended, r.type FROM organizations o \
+         LEFT JOIN roles r ON r.user_guid = $1 AND (r.organization_guid = o.guid OR r.space_guid IN (SELECT s.guid FROM spaces s WHERE s.organization_guid = $2)) \
          WHERE o.guid = $2",
     );
     let user = user.map(|guid| guid.to_string()).unwrap_or_default();

@@ -256,6 +256,12 @@ impl Select {
         self.and_visible(&condition, visible, 2)
     }
 
+    /// Only rows that come after this one in the order of creation.
+    pub fn and_after(&mut self, created_at: Timestamp, guid: &str) -> &mut Self {
+        let binds = [created_at.into(), created_at.into(), guid.into()];
+        self.and("t.created_at > ? OR (t.created_at = ? AND t.guid > ?)", binds)
+    }
+
     /// A condition of the caller's roles, with the user's guid `times` times.
     pub fn and_visible(&mut self, condition: &str, visible: Visible, times: usize) -> &mut Self {
         match visible {

@@ -21,7 +21,10 @@ use virga_serve::{
     Base, Json,
     axum::{extract::State, response::Response},
 };
-use virga_store::builds::{self, BuildRow};
+use virga_store::{
+    app_usage_events,
+    builds::{self, BuildRow},
+};
 
 /// Starts to stage a package.
 ///
@@ -73,6 +76,8 @@ pub async fn create(
         metadata: MetadataPatch::create(request.metadata)?,
     };
     builds::insert(&mut tx, &build).await?;
+    let asked = build.buildpacks.first().map(String::as_str);
+    app_usage_events::note_staging(&mut tx, app.guid, "STAGING_STARTED", build.staging_memory_in_mb, asked, now).await?;
     let data = json!({ "build_guid": build.guid, "package_guid": package.guid });
     record(&controller, &mut tx, &access, event("audit.app.build.create", &app, organization, data)).await?;
     tx.commit().await?;

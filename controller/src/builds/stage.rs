@@ -20,7 +20,7 @@ use virga_model::{
     state::{BuildState, DropletState},
 };
 use virga_store::{
-    apps as app_rows,
+    app_usage_events, apps as app_rows,
     audit_events::EventParty,
     builds::{self, BuildRow},
     droplets::{self, DropletRow},
@@ -159,5 +159,20 @@ async fn record_end(controller: &Controller, db: &mut virga_store::Connection, b
         let data = json!({ "build_guid": build.guid, "package_guid": build.package, "droplet_guid": build.droplet, "error": build.error });
         record_by(controller, db, actor.clone(), event(kind, &app, placement.organization, data)).await?;
     }
+    note_usage(controller, db, build).await
+}
+
+async fn note_usage(controller: &Controller, db: &mut virga_store::Connection, build: &BuildRow) -> Result<()> {
+    let droplet = match build.droplet {
+        Some(droplet) => droplets::find(db, droplet).await?,
+        None => None,
+    };
+    let built = droplet.as_ref().and_then(|droplet| droplet.buildpacks.pointer("/0/name")).and_then(|name| name.as_str());
+    let buildpack = built.or(build.buildpacks.first().map(String::as_str));
+    let (memory, now) = (build.staging_memory_in_mb, controller.now());
+    if droplet.is_some() {
+        app_usage_events::note_staging(db, build.app, "BUILDPACK_SET", memory, buildpack, now).await?;
+    }
+    app_usage_events::note_staging(db, build.app, "STAGING_STOPPED", memory, buildpack, now).await?;
     Ok(())
 }

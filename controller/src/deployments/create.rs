@@ -25,7 +25,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection,
+    Connection, app_usage_events,
     apps::{self as app_rows, AppRow},
     deployments::{self, DeploymentRow},
     droplets::DropletRow,
@@ -57,6 +57,7 @@ pub async fn create(
     let deployment = deployer.deploy(&mut tx, &droplet, revision.as_ref(), MetadataPatch::create(request.metadata)?).await?;
     let Deployer { app, options, .. } = deployer;
     quotas::check_app(&mut tx, app.guid, app.space).await?;
+    app_usage_events::note(&mut tx, app.guid, controller.now()).await?;
     let data = json!({
         "deployment_guid": deployment.guid,
         "droplet_guid": droplet.guid,

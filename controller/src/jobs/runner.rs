@@ -20,7 +20,8 @@ pub async fn run(controller: Controller, draining: CancellationToken) {
     if let Err(error) = crate::packages::fail_interrupted(&controller).await {
         tracing::error!(%error, context = error.api().context, "interrupted uploads could not be marked");
     }
-    futures::join!(run_jobs(&controller, draining.clone()), crate::builds::run(&controller, draining));
+    let sweep = crate::sweep::run(&controller, draining.clone());
+    futures::join!(run_jobs(&controller, draining.clone()), crate::builds::run(&controller, draining), sweep);
     controller.background_done().await;
 }
 

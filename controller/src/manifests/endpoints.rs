@@ -20,7 +20,7 @@ use virga_serve::{
     },
     extract::body_failure,
 };
-use virga_store::apps;
+use virga_store::{app_usage_events, apps};
 
 /// Makes the apps of a space what the manifest says, all of them or none. Apps that are not there are made, stopped.
 ///
@@ -48,6 +48,9 @@ pub async fn apply_manifest(
     }
     for app in touched.iter().filter(|app| app.state == AppState::Started) {
         quotas::check_app(&mut tx, app.guid, space).await.map_err(|error| named(&error.into(), &app.name))?;
+    }
+    for app in &touched {
+        app_usage_events::note(&mut tx, app.guid, controller.now()).await?;
     }
     let job = jobs::done(&mut tx, controller.now(), "space.apply_manifest", space).await?;
     tx.commit().await?;

@@ -80,7 +80,7 @@ async fn started_apps_fit_into_both_quotas() {
         let api = Api::start(store).await;
         let admin = api.admin().await;
         let (org, space) = api.org_and_space("o").await;
-        let app = super::started_app(&api, "a", space).await;
+        let app = super::started::started_app(&api, "a", space).await;
         let scale = format!("/v3/apps/{app}/processes/web/actions/scale");
         let limits = json!({ "apps": { "total_memory_in_mb": 512, "total_instances": 3, "per_process_memory_in_mb": 400 } });
         space_quota(&admin, org, space, limits).await;
@@ -118,7 +118,7 @@ async fn logs_tasks_and_routes_fit_too() {
         let api = Api::start(store).await;
         let admin = api.admin().await;
         let (org, space) = api.org_and_space("o").await;
-        let app = super::started_app(&api, "a", space).await;
+        let app = super::started::started_app(&api, "a", space).await;
         let refused = json!({ "name": "logs", "apps": { "log_rate_limit_in_bytes_per_second": 1000 }, "relationships": {
             "organizations": { "data": [{ "guid": org }] } } });
         let refused = admin.post("/v3/organization_quotas", refused).await.error(422).1;

@@ -13,7 +13,7 @@ use virga_model::{
     state::{AppState, DeploymentState},
 };
 use virga_store::{
-    Connection, Result, StoreError, apps,
+    Connection, Result, StoreError, app_usage_events, apps,
     deployments::{self, CanaryStep, DeploymentRow},
     processes::{self, ProcessRow},
     revisions,
@@ -28,8 +28,12 @@ impl Brain {
         self.deploying = active.iter().flat_map(|row| [row.old_web_process, row.new_web_process]).collect::<HashSet<_>>();
         for deployment in active {
             let mut transaction = self.store.begin().await?;
+            let app = deployment.app;
             match self.step(&mut transaction, deployment).await {
-                Ok(()) => transaction.commit().await?,
+                Ok(()) => {
+                    app_usage_events::note(&mut transaction, app, self.clock.now()).await?;
+                    transaction.commit().await?;
+                }
                 // Somebody else changed a row meanwhile: the next look sees how it is now.
                 Err(StoreError::Conflict) => self.is_stale = true,
                 Err(error) => return Err(error),

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use virga_contract::cell::{CellReport, CellTask, WorkerIndex};
 use virga_model::{TaskGuid, environment, environment::AppDescription, state::TaskState};
 use virga_store::{
-    Result, StoreError,
+    Result, StoreError, app_usage_events,
     scheduling::{self, TaskSpecRow},
     tasks::{self, GivenTask, TaskRow},
 };
@@ -128,7 +128,10 @@ impl Brain {
         row.given = Some(GivenTask { worker, pid, spec });
         let mut transaction = self.store.begin().await?;
         match tasks::update(&mut transaction, &mut row, now).await {
-            Ok(()) => transaction.commit().await?,
+            Ok(()) => {
+                app_usage_events::note(&mut transaction, row.app, now).await?;
+                transaction.commit().await?;
+            }
             // Cancelled or deleted meanwhile: the next look sees how it is now.
             Err(StoreError::Conflict) => {
                 self.is_stale = true;
@@ -226,7 +229,9 @@ impl Brain {
             return Ok(());
         }
         row.end(state, reason);
-        tasks::update(&mut transaction, &mut row, self.clock.now()).await?;
+        let now = self.clock.now();
+        tasks::update(&mut transaction, &mut row, now).await?;
+        app_usage_events::note(&mut transaction, row.app, now).await?;
         transaction.commit().await
     }
 }
