@@ -56,7 +56,7 @@ pub async fn create(
     let (droplet, revision) = deployer.prepare(&mut tx, &request).await?;
     let deployment = deployer.deploy(&mut tx, &droplet, revision.as_ref(), MetadataPatch::create(request.metadata)?).await?;
     let Deployer { app, options, .. } = deployer;
-    quotas::check_app(&mut tx, app.guid, app.space).await?;
+    quotas::check_app(&mut tx, app.guid, app.space).await.map_err(|error| over_quota(error.into()))?;
     app_usage_events::note(&mut tx, app.guid, controller.now()).await?;
     let data = json!({
         "deployment_guid": deployment.guid,
@@ -70,6 +70,18 @@ pub async fn create(
     controller.scheduler.nudge();
     say(&controller, app.guid, format!("Deploying app with guid {}", app.guid));
     Ok(answer::created(view::deployment(&base, &deployment)))
+}
+
+/// Both versions count while they run side by side.
+fn over_quota(mut error: ApiError) -> ApiError {
+    for (_, detail) in &mut error.problems {
+        if detail.ends_with("quota_exceeded") || detail.ends_with("instance_limit_exceeded") {
+            let owner = if detail.contains("space_") { "space" } else { "organization" };
+            let hint = "quota may not be large enough to support rolling deployments or your configured max-in-flight.";
+            *detail = format!("{detail}. This {owner}'s {hint}");
+        }
+    }
+    error
 }
 
 struct Deployer<'a> {
