@@ -13,6 +13,8 @@ pub(crate) struct Gauges {
     processes: u64,
     routes: u64,
     workers: u64,
+    tasks: u64,
+    waiting_tasks: u64,
     failures: u64,
 }
 
@@ -27,6 +29,8 @@ impl Gauges {
             ("virga_processes", "Processes that should run", self.processes as f64),
             ("virga_routes", "Routes to them", self.routes as f64),
             ("virga_live_workers", "Cell workers that report", self.workers as f64),
+            ("virga_running_tasks", "Tasks that workers were given", self.tasks as f64),
+            ("virga_waiting_tasks", "Tasks that wait for a worker", self.waiting_tasks as f64),
             ("virga_scheduler_failures", "Rounds that could not read or write the database", self.failures as f64),
         ]
     }
@@ -50,6 +54,7 @@ impl Brain {
         }
         gauges.routes = u64::try_from(self.routing.count()).unwrap_or(u64::MAX);
         gauges.workers = u64::try_from(self.workers.live(self.clock.now())).unwrap_or(u64::MAX);
+        (gauges.tasks, gauges.waiting_tasks) = self.tasks.counts();
         let mut shared = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         *shared = Gauges { failures: shared.failures, ..gauges };
     }

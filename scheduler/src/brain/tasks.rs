@@ -28,8 +28,8 @@ pub(super) struct Tasks {
     cancelled: BTreeMap<TaskGuid, Cancelled>,
     /// How tasks ended whose rows do not say so yet.
     ended: BTreeMap<TaskGuid, (TaskState, Option<String>)>,
-    /// Whether a task waits for a worker.
-    is_waiting: bool,
+    /// Tasks that wait for a worker.
+    waiting: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,11 @@ impl Tasks {
     /// For the snapshot.
     pub(super) fn for_cell(&self) -> Vec<Arc<CellTask>> {
         self.given.values().cloned().collect()
+    }
+
+    /// How many were given, and how many wait.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (u64::try_from(self.given.len()).unwrap_or(u64::MAX), self.waiting)
     }
 
     fn given_to(&self, worker: WorkerIndex) -> usize {
@@ -61,7 +66,7 @@ impl Brain {
         self.tasks.given.retain(|guid, _| active.iter().any(|row| row.guid == *guid));
         self.changed |= self.tasks.given.len() != before;
         self.tasks.cancelled.retain(|guid, _| active.iter().any(|row| row.guid == *guid));
-        self.tasks.is_waiting = false;
+        self.tasks.waiting = 0;
         for row in active {
             match (row.state, &row.given) {
                 (TaskState::Canceling, _) => self.cancel_task(&row),
@@ -112,7 +117,7 @@ impl Brain {
     async fn give_task(&mut self, mut row: TaskRow) -> Result<()> {
         let now = self.clock.now();
         let Some((worker, pid)) = self.workers.identified(now).min_by_key(|(worker, _)| self.tasks.given_to(*worker)) else {
-            self.tasks.is_waiting = true;
+            self.tasks.waiting += 1;
             return Ok(());
         };
         let mut db = self.store.read().await?;
@@ -193,7 +198,7 @@ impl Brain {
                 self.is_stale = true;
             }
         }
-        self.is_stale |= self.tasks.is_waiting;
+        self.is_stale |= self.tasks.waiting > 0;
         self.watch_tasks();
     }
 
