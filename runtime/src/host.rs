@@ -1,7 +1,7 @@
 //! The cell of one worker: which app instances it has, and the way in for the router.
 
 use crate::{
-    instance::AppInstance, leftovers, loader::Loader, neighbours, outbound::tls_connector, tasks::Tasks, ticker::Ticker, turns::Turns,
+    instance::AppInstance, internal::Internal, leftovers, loader::Loader, neighbours, outbound::tls_connector, tasks::Tasks, ticker::Ticker, turns::Turns,
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -89,6 +89,8 @@ pub struct CellCore {
     pub(crate) turns: Arc<Semaphore>,
     /// Folder of the sockets over which the workers of the box reach one another's guests.
     pub(crate) guest_sockets: PathBuf,
+    /// Which apps the guests reach without a router.
+    pub(crate) internal: Arc<ArcSwap<Internal>>,
     /// A state changed and should be reported now.
     pub(crate) changed: Notify,
     /// An instance came and should be probed now.
@@ -134,6 +136,7 @@ impl CellHost {
             stopping: CancellationToken::new(),
             turns: Turns::queue(),
             guest_sockets: config.guest_sockets.clone(),
+            internal: Arc::default(),
             changed: Notify::new(),
             arrived: Notify::new(),
             limits,
@@ -166,6 +169,7 @@ impl CellHost {
         }
         let after = Arc::new(after);
         self.instances.store(after.clone());
+        self.core.internal.store(Arc::new(Internal::new(snapshot, &after)));
         for (guid, instance) in &*before {
             if !after.get(guid).is_some_and(|kept| Arc::ptr_eq(kept, instance)) {
                 instance.leave();

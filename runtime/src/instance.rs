@@ -165,6 +165,8 @@ impl AppInstance {
             connections: Arc::new(Semaphore::new(limits.outbound_connections as usize)),
             log: log.clone(),
             tls: cell.tls.clone(),
+            app: process.app,
+            internal: cell.internal.clone(),
         };
         let memory = usize::try_from(process.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
         let health = Health::default();

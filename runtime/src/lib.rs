@@ -9,6 +9,7 @@ mod environment;
 mod guest;
 mod host;
 mod instance;
+mod internal;
 mod leftovers;
 mod limits;
 mod loader;

@@ -4,8 +4,10 @@
 
 use crate::{
     egress::{EgressPolicy, Transport},
+    internal::{Internal, Waits},
     output::InstanceLog,
 };
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{Uri, uri::Scheme};
@@ -24,6 +26,7 @@ use tokio::{
     time::{Instant, Sleep, timeout},
 };
 use tokio_rustls::{TlsConnector, rustls};
+use virga_model::AppGuid;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, io::TokioIo};
 
 /// What a guest may wait at most, whatever it asks for.
@@ -37,6 +40,10 @@ pub struct Outbound {
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) log: Arc<InstanceLog>,
     pub(crate) tls: TlsConnector,
+    /// The instance's app.
+    pub(crate) app: AppGuid,
+    /// Which apps are reached without a router.
+    pub(crate) internal: Arc<ArcSwap<Internal>>,
 }
 
 /// Verifies servers against Mozilla's roots.
@@ -113,6 +120,12 @@ impl Outbound {
         let is_tls = request.uri().scheme() == Some(&Scheme::HTTPS);
         let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let internal = self.internal.load_full();
+        if let Some(service) = internal.find(authority.host()) {
+            let longest = |wait: Option<Duration>| wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+            let waits = Waits { first_byte: longest(options.first_byte_timeout), between_bytes: longest(options.between_bytes_timeout) };
+            return self.send_internally(&internal, &service, request, waits, permit).await;
+        }
         let wait = options.connect_timeout.unwrap_or(CONNECT_WAIT).min(LONGEST_WAIT);
         let connecting = async {
             let stream = self.connect(authority.host(), port).await?;
@@ -146,7 +159,7 @@ impl Outbound {
         .await
         .map_err(|_| Error::ConnectionReadTimeout)??;
         let wait = options.between_bytes_timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        let answer = answer.map(|incoming| TimedBody { incoming, wait, timer: None }.boxed_unsync());
+        let answer = answer.map(|incoming| TimedBody::new(incoming.map_err(Error::from), wait, None).boxed_unsync());
         let rest = async move {
             let _permit = permit;
             match ended {
@@ -158,19 +171,27 @@ impl Outbound {
     }
 }
 
-type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+pub(crate) type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A body that fails when nothing came for too long.
-struct TimedBody {
-    incoming: hyper::body::Incoming,
+pub(crate) struct TimedBody<B> {
+    incoming: B,
     wait: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Its place among the app instance's connections, until the body is done.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl http_body::Body for TimedBody {
+impl<B> TimedBody<B> {
+    pub(crate) fn new(incoming: B, wait: Duration, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { incoming, wait, timer: None, _permit: permit }
+    }
+}
+
+impl<B: http_body::Body<Data = Bytes, Error = Error> + Unpin> http_body::Body for TimedBody<B> {
     type Data = Bytes;
     type Error = Error;
 
@@ -178,7 +199,7 @@ impl http_body::Body for TimedBody {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.timer = None;
-                Poll::Ready(frame.map(|frame| frame.map_err(Error::from)))
+                Poll::Ready(frame)
             }
             Poll::Pending => {
                 let wait = self.wait;
@@ -252,7 +273,7 @@ mod tests {
     use super::*;
     use std::{collections::BTreeMap, sync::Mutex};
     use virga_contract::logs::{Envelope, LogSink, Message};
-    use virga_model::{AppGuid, egress::EgressRule};
+    use virga_model::egress::EgressRule;
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<String>>);
@@ -273,6 +294,8 @@ mod tests {
             connections: Arc::new(Semaphore::new(connections)),
             log: Arc::new(log),
             tls: tls_connector().unwrap(),
+            app: AppGuid::from_u128(1),
+            internal: Arc::default(),
         };
         (Arc::new(outbound), kept)
     }
