@@ -52,11 +52,8 @@ pub(crate) async fn cross_origin(State(origins): State<Origins>, request: Reques
     };
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).and_then(|method| method.to_str().ok());
     let is_question = asked.is_some_and(|asked| METHODS.split(',').any(|method| method.eq_ignore_ascii_case(asked)));
-    let mut response = if request.method() == Method::OPTIONS && is_question {
-        may_come(request.headers())
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if request.method() == Method::OPTIONS && is_question { may_come(request.headers()) } else { next.run(request).await };
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -11,6 +11,7 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
     let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
     match *method {
         Method::GET if ends(&["/download"]) => &[200, 302],
+        Method::PUT if ends(&["/cancel"]) => &[202],
         Method::PATCH | Method::GET | Method::PUT => &[200],
         Method::DELETE if path.contains("/relationships/") || path.contains("/instances/") || ends(NO_CONTENT) => &[204],
         Method::DELETE => &[202],

@@ -31,7 +31,10 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("DELETE", "/v3/droplets/{guid}", 422),
     ("POST", "/v3/droplets/{guid}/upload", 422),
     ("POST", "/v3/deployments/{guid}/actions/continue", 422),
-    ("GET", "/v3/revisions/{guid}", 404),
+    ("POST", "/v3/domains/{guid}/relationships/shared_organizations", 422),
+    ("DELETE", "/v3/domains/{guid}/relationships/shared_organizations/{organization}", 422),
+    ("DELETE", "/v3/routes/{guid}/relationships/shared_spaces/{space}", 422),
+    ("DELETE", "/v3/space_quotas/{guid}", 422),
 ];
 
 const ROLES: &[RoleType] = &[
@@ -120,7 +123,7 @@ fn due_by_role(rule: Rule, role: RoleType, is_here: bool) -> Due {
     match rule {
         Rule::Anyone | Rule::Everybody => Due::Served,
         Rule::Admin => Due::Refused,
-        Rule::Global => Due::Hidden,
+        Rule::Global | Rule::Absent => Due::Hidden,
         Rule::Scoped => Due::Whatever,
         Rule::Roles { .. } if !is_here => Due::Hidden,
         Rule::Roles { open, .. } if open.contains(&role) => Due::Whatever,
@@ -135,6 +138,7 @@ fn due_to_readers(rule: Rule, method: &Method, reads_secrets: bool) -> Due {
     match rule {
         Rule::Anyone => Due::Served,
         Rule::Scoped => Due::Whatever,
+        Rule::Absent if method.is_safe() => Due::Hidden,
         _ if !method.is_safe() => Due::Forbidden,
         Rule::Roles { secret: true, .. } if !reads_secrets => Due::Forbidden,
         _ => Due::Served,
@@ -191,7 +195,12 @@ impl Walk<'_> {
 }
 
 /// What is wrong with the answers of an endpoint to everybody.
-async fn ask_as_everybody(api: &Api, callers: &Callers<'_>, endpoint: &Endpoint, shared: Option<Fixture>) -> (Vec<String>, Option<Fixture>) {
+async fn ask_as_everybody(
+    api: &Api,
+    callers: &Callers<'_>,
+    endpoint: &Endpoint,
+    shared: Option<Fixture>,
+) -> (Vec<String>, Option<Fixture>) {
     let mut walk = Walk { api, callers, endpoint, fixture: shared, served: 0, wrong: Vec::new() };
     let Some(rule) = rule(endpoint.method.as_str(), endpoint.path) else {
         walk.wrong.push(format!("{} {}: `expectations` does not say who may", endpoint.method, endpoint.path));
@@ -200,7 +209,12 @@ async fn ask_as_everybody(api: &Api, callers: &Callers<'_>, endpoint: &Endpoint,
     let anonymous = if matches!(rule, Rule::Anyone) { Due::Served } else { Due::Unknown };
     walk.call("nobody", &api.anonymous(), anonymous).await;
     let scopeless = api.user_with(UserGuid::random(), "scopeless", &["openid"]);
-    walk.call("scopeless", &scopeless, if anonymous == Due::Served { Due::Served } else { Due::Forbidden }).await;
+    let without_scope = match rule {
+        Rule::Anyone => Due::Served,
+        Rule::Scoped => Due::Whatever,
+        _ => Due::Forbidden,
+    };
+    walk.call("scopeless", &scopeless, without_scope).await;
     walk.call("global auditor", &callers.auditor, due_to_readers(rule, &endpoint.method, false)).await;
     walk.call("admin read-only", &callers.reader, due_to_readers(rule, &endpoint.method, true)).await;
     for (role, user) in &callers.elsewhere {
@@ -211,7 +225,12 @@ async fn ask_as_everybody(api: &Api, callers: &Callers<'_>, endpoint: &Endpoint,
     for (role, user) in refused.into_iter().chain(served) {
         walk.call(role.as_str(), user, due_by_role(rule, *role, true)).await;
     }
-    walk.call("admin", &callers.admin, if matches!(rule, Rule::Scoped) { Due::Whatever } else { Due::Served }).await;
+    let admins = match rule {
+        Rule::Scoped => Due::Whatever,
+        Rule::Absent => Due::Hidden,
+        _ => Due::Served,
+    };
+    walk.call("admin", &callers.admin, admins).await;
     (walk.wrong, walk.fixture)
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Fixture {
     job: String,
     event: String,
     quota: String,
+    space_quota: String,
+    isolation_segment: String,
     security_group: String,
     stack: String,
     buildpack: String,
@@ -45,6 +47,16 @@ fn first(list: &Value) -> String {
 
 fn to(kind: &str, guid: &impl ToString) -> Value {
     json!({ kind: { "data": { "guid": guid.to_string() } } })
+}
+
+fn space_quota(org: &OrgGuid) -> Value {
+    json!({ "name": uuid(), "relationships": to("organization", org) })
+}
+
+async fn applied_quota(admin: &User<'_>, org: &OrgGuid, space: &SpaceGuid) -> String {
+    let mut body = space_quota(org);
+    body["relationships"]["spaces"] = json!({ "data": [{ "guid": space }] });
+    text(&admin.post("/v3/space_quotas", body).await.created())
 }
 
 impl Fixture {
@@ -103,6 +115,8 @@ impl Fixture {
                 .unwrap()
                 .to_owned(),
             event: first(&admin.get(&format!("/v3/audit_events?target_guids={app}")).await.ok()),
+            space_quota: applied_quota(&admin, &org, &space).await,
+            isolation_segment: text(&admin.post("/v3/isolation_segments", json!({ "name": name })).await.created()),
             quota: text(&admin.post("/v3/organization_quotas", json!({ "name": name })).await.created()),
             security_group: text(&admin.post("/v3/security_groups", json!({ "name": name })).await.created()),
             stack: first(&admin.get("/v3/stacks").await.ok()),
@@ -132,6 +146,8 @@ impl Fixture {
             "jobs" => self.job.clone(),
             "audit_events" => self.event.clone(),
             "organization_quotas" => self.quota.clone(),
+            "space_quotas" => self.space_quota.clone(),
+            "isolation_segments" => self.isolation_segment.clone(),
             "security_groups" => self.security_group.clone(),
             "stacks" => self.stack.clone(),
             "buildpacks" => self.buildpack.clone(),
@@ -144,6 +160,7 @@ impl Fixture {
         };
         let path = template.replace("{guid}", &guid).replace("{name}", name).replace("{type}", "web").replace("{index}", "0");
         let path = path.replace("{destination}", &self.destination).replace("{source}", &self.app).replace("{task}", &self.task);
+        let path = path.replace("{organization}", &self.org.to_string()).replace("{space}", &self.space.to_string());
         if template == "/v3/spaces/{guid}/routes" { format!("{path}?unmapped=true") } else { path }
     }
 
@@ -153,8 +170,19 @@ impl Fixture {
             return ("application/x-yaml", b"applications:\n- name: app\n  memory: 64M\n".to_vec());
         }
         let body = match (method.as_str(), template) {
-            ("POST", "/v3/organizations" | "/v3/organization_quotas" | "/v3/security_groups") => json!({ "name": uuid() }),
+            ("POST", "/v3/organizations" | "/v3/organization_quotas" | "/v3/security_groups" | "/v3/isolation_segments") => {
+                json!({ "name": uuid() })
+            }
             ("POST", "/v3/spaces") => json!({ "name": uuid(), "relationships": to("organization", &self.org) }),
+            ("POST", "/v3/space_quotas") => space_quota(&self.org),
+            (
+                "POST",
+                "/v3/domains/{guid}/relationships/shared_organizations" | "/v3/isolation_segments/{guid}/relationships/organizations",
+            ) => {
+                json!({ "data": [{ "guid": self.org }] })
+            }
+            ("POST", "/v3/routes/{guid}/relationships/shared_spaces") => json!({ "data": [{ "guid": self.spare }] }),
+            ("POST", "/v3/space_quotas/{guid}/relationships/spaces") => json!({ "data": [{ "guid": self.space }] }),
             ("POST", "/v3/apps") => json!({ "name": uuid(), "relationships": to("space", &self.space) }),
             ("POST", "/v3/domains") => json!({ "name": format!("{}.example", uuid()), "relationships": to("organization", &self.org) }),
             ("POST", "/v3/routes") => json!({ "host": uuid(), "relationships": {
