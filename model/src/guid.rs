@@ -107,6 +107,8 @@ guids! {
     IsolationSegmentGuid,
     /// A group of ports for TCP routes.
     RouterGroupGuid,
+    /// A group of users in the UAA.
+    UaaGroupGuid,
 }
 
 impl From<AppGuid> for ProcessGuid {

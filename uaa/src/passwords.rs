@@ -31,6 +31,19 @@ impl Passwords {
         Self { running: Arc::new(Semaphore::new(running)), waiting: Arc::new(Semaphore::new(waiting.saturating_add(running))) }
     }
 
+    /// Whether `password` is the one of `hash`, without a turn; for no hash it takes as long and is false.
+    pub(crate) async fn fits(password: &Secret<String>, hash: Option<&str>) -> Result<bool, String> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or(DECOY).to_owned();
+        let password = password.clone();
+        let verify = move || {
+            let hash = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
+            Ok::<_, String>(Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
+        };
+        let fits = tokio::task::spawn_blocking(verify).await.map_err(|error| error.to_string())??;
+        Ok(known && fits)
+    }
+
     /// Waits for a turn; 429 when too many wait already.
     pub(crate) async fn turn(&self) -> Result<Turn> {
         let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Refusal::too_busy())?;
@@ -42,15 +55,18 @@ impl Passwords {
 impl Turn {
     /// Whether `password` is the one of `hash`; for no hash it takes as long and is false.
     pub(crate) async fn verify(&self, password: &Secret<String>, hash: Option<&str>) -> Result<bool> {
-        let known = hash.is_some();
-        let hash = hash.unwrap_or(DECOY).to_owned();
-        let password = password.clone();
-        let verify = move || {
-            let hash = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
-        };
-        let fits = tokio::task::spawn_blocking(verify).await.map_err(Refusal::internal)?.map_err(Refusal::internal)?;
-        Ok(known && fits)
+        Passwords::fits(password, hash).await.map_err(Refusal::internal)
+    }
+
+    /// Whether it is the one of any of these; takes as long for none as for one.
+    pub(crate) async fn verify_any(&self, password: &Secret<String>, hashes: &[Option<&str>]) -> Result<bool> {
+        let mut good = false;
+        let (first, others) = hashes.split_first().unwrap_or((&None, &[]));
+        good |= self.verify(password, *first).await?;
+        for hash in others.iter().flatten() {
+            good |= self.verify(password, Some(hash)).await?;
+        }
+        Ok(good)
     }
 
     /// The hash of a password, to be stored.

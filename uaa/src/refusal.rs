@@ -46,6 +46,21 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
     }
 
+    /// 403 `access_denied`.
+    pub(crate) fn denied(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "access_denied", description)
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The error's name.
+    pub(crate) fn error(&self) -> &'static str {
+        self.error
+    }
+
     /// What the caller reads.
     pub(crate) fn description(&self) -> &str {
         &self.description

@@ -1,8 +1,10 @@
 //! The route table of the UAA, and the guard in front of each endpoint.
 
 use crate::{
+    approvals,
     authority::Uaa,
-    client_view, info,
+    authorize, clients, groups, info, keys, pages,
+    providers::login,
     refusal::{Refusal, Result},
     tokens, users,
 };
@@ -20,19 +22,22 @@ use virga_serve::{
     },
 };
 
-/// Who may call an endpoint. The table enforces it, before the handler sees anything.
+/// Who may call an endpoint. The table enforces it, before the handler sees anything; but for pages, whose handlers send who is
+/// not logged in to the login page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Who {
     /// Everybody.
     Anyone,
     /// A client that shows its id and secret in the request; the handler checks them.
     Client,
+    /// A browser with a session; the handler checks it.
+    Browser,
     /// Any good token.
     Token,
     /// A token with one of these scopes.
     Scope(&'static [&'static str]),
-    /// The user that the path names, with this scope; or anybody with `uaa.admin`.
-    Oneself(&'static str),
+    /// The user that the path names, with this scope; or anybody with one of those.
+    Oneself(&'static str, &'static [&'static str]),
 }
 
 /// One endpoint.
@@ -51,23 +56,77 @@ pub struct Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     const READ_USERS: Who = Who::Scope(&["scim.read", "uaa.admin"]);
     const WRITE_USERS: Who = Who::Scope(&["scim.write", "uaa.admin"]);
+    const CREATE_USERS: Who = Who::Scope(&["scim.write", "scim.create", "uaa.admin"]);
+    const CHANGE_USER: Who = Who::Oneself("openid", &["scim.write", "uaa.admin"]);
+    const WRITE_GROUPS: Who = Who::Scope(&["scim.write", "groups.update", "uaa.admin"]);
     const READ_CLIENTS: Who = Who::Scope(&["clients.read", "clients.admin", "uaa.admin"]);
+    const WRITE_CLIENTS: Who = Who::Scope(&["clients.write", "clients.admin", "uaa.admin"]);
+    const CLIENT_SECRET: Who = Who::Scope(&["clients.secret", "clients.admin", "uaa.admin"]);
+    const REVOKE: Who = Who::Scope(&["tokens.revoke", "uaa.admin"]);
+    const RESET: Who = Who::Scope(&["oauth.login", "scim.write", "uaa.admin"]);
+    const ADMIN: Who = Who::Scope(&["uaa.admin"]);
     vec![
-        get("/login", Who::Anyone, info::show),
         get("/info", Who::Anyone, info::show),
-        get("/token_keys", Who::Anyone, tokens::keys::list),
-        get("/token_key", Who::Anyone, tokens::keys::show),
+        get("/.well-known/openid-configuration", Who::Anyone, info::openid_configuration),
+        get("/oauth/token/.well-known/openid-configuration", Who::Anyone, info::openid_configuration),
+        get("/token_keys", Who::Anyone, keys::list),
+        get("/token_key", Who::Anyone, keys::show),
+        post("/token_keys", ADMIN, keys::rotate),
+        delete("/token_keys/{kid}", ADMIN, keys::delete),
+        get("/resources/uaa.css", Who::Anyone, pages::style),
+        get("/login", Who::Anyone, pages::show_login),
+        post("/login.do", Who::Browser, pages::log_in),
+        get("/logout.do", Who::Browser, pages::log_out),
+        get("/login/start/{origin}", Who::Browser, login::start),
+        get("/login/callback/{origin}", Who::Browser, login::finish),
+        get("/passcode", Who::Browser, pages::passcode),
+        get("/profile", Who::Browser, pages::profile),
+        post("/profile", Who::Browser, pages::revoke),
+        get("/change_password", Who::Browser, pages::show_change),
+        post("/change_password", Who::Browser, pages::change),
+        get("/forgot_password", Who::Anyone, pages::forgot),
+        get("/reset_password", Who::Anyone, pages::show_reset),
+        post("/reset_password", Who::Browser, pages::reset),
+        get("/oauth/authorize", Who::Browser, authorize::show),
+        post("/oauth/authorize", Who::Browser, authorize::answer),
         post("/oauth/token", Who::Client, tokens::create),
         post("/check_token", Who::Client, tokens::inspect::check),
         post("/introspect", Who::Client, tokens::inspect::introspect),
         get("/userinfo", Who::Scope(&["openid"]), tokens::inspect::user_info),
+        post("/userinfo", Who::Scope(&["openid"]), tokens::inspect::user_info),
         delete("/oauth/token/revoke/{jti}", Who::Token, tokens::revoke::revoke),
-        get("/oauth/clients/{id}", READ_CLIENTS, client_view::show),
+        get("/oauth/token/revoke/user/{id}", Who::Token, tokens::revoke::of_user),
+        get("/oauth/token/revoke/client/{id}", REVOKE, tokens::revoke::of_client),
+        get("/oauth/token/revoke/user/{id}/client/{client}", Who::Token, tokens::revoke::of_user_and_client),
+        get("/approvals", Who::Scope(&["oauth.approvals"]), approvals::list),
+        delete("/approvals", Who::Scope(&["oauth.approvals"]), approvals::delete),
+        get("/oauth/clients", READ_CLIENTS, clients::find::list),
+        post("/oauth/clients", WRITE_CLIENTS, clients::create::create),
+        get("/oauth/clients/{id}", READ_CLIENTS, clients::find::find),
+        put("/oauth/clients/{id}", WRITE_CLIENTS, clients::change::update),
+        delete("/oauth/clients/{id}", WRITE_CLIENTS, clients::change::delete),
+        put("/oauth/clients/{id}/secret", CLIENT_SECRET, clients::secret::update),
+        get("/ids/Users", Who::Scope(&["scim.userids"]), users::list::ids),
         get("/Users", READ_USERS, users::list::list),
-        post("/Users", WRITE_USERS, users::create::create),
+        post("/Users", CREATE_USERS, users::create::create),
         get("/Users/{id}", READ_USERS, users::find::find),
+        put("/Users/{id}", CHANGE_USER, users::change::update),
+        patch("/Users/{id}", CHANGE_USER, users::change::update),
         delete("/Users/{id}", WRITE_USERS, users::delete::delete),
-        put("/Users/{id}/password", Who::Oneself("password.write"), users::password::update),
+        put("/Users/{id}/password", Who::Oneself("password.write", &["uaa.admin"]), users::password::update),
+        patch("/Users/{id}/status", WRITE_USERS, users::status::update),
+        get("/Users/{id}/verify", WRITE_USERS, users::status::verify),
+        post("/password_resets", RESET, pages::reset_code),
+        get("/Groups", READ_USERS, groups::find::list),
+        post("/Groups", WRITE_USERS, groups::create::create),
+        get("/Groups/{id}", READ_USERS, groups::find::find),
+        put("/Groups/{id}", WRITE_GROUPS, groups::change::update),
+        patch("/Groups/{id}", WRITE_GROUPS, groups::change::update),
+        delete("/Groups/{id}", WRITE_USERS, groups::delete::delete),
+        get("/Groups/{id}/members", READ_USERS, groups::members::list),
+        post("/Groups/{id}/members", WRITE_GROUPS, groups::members::create),
+        get("/Groups/{id}/members/{member}", READ_USERS, groups::members::find),
+        delete("/Groups/{id}/members/{member}", WRITE_GROUPS, groups::members::delete),
     ]
 }
 
@@ -76,7 +135,7 @@ pub fn router(uaa: &Arc<Uaa>) -> Router {
     let mut router = Router::new();
     for Endpoint { path, who, route, .. } in endpoints() {
         let guarded = match who {
-            Who::Anyone | Who::Client => route,
+            Who::Anyone | Who::Client | Who::Browser => route,
             _ => {
                 let uaa = Arc::clone(uaa);
                 route.layer(from_fn(move |request, next| guard(Arc::clone(&uaa), who, request, next)))
@@ -84,7 +143,7 @@ pub fn router(uaa: &Arc<Uaa>) -> Router {
         };
         router = router.route(path, guarded);
     }
-    router.with_state(Arc::clone(uaa))
+    router.layer(from_fn(only_zone)).with_state(Arc::clone(uaa))
 }
 
 macro_rules! by_method {
@@ -103,7 +162,18 @@ by_method! {
     get GET;
     post POST;
     put PUT;
+    patch PATCH;
     delete DELETE;
+}
+
+/// There is one identity zone. Who means another must not be answered about this one.
+async fn only_zone(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let zones = ["x-identity-zone-id", "x-identity-zone-subdomain"].map(|name| headers.get(name).cloned());
+    if zones.iter().flatten().any(|zone| !zone.is_empty() && zone != "uaa") {
+        return Refusal::new(StatusCode::NOT_FOUND, "not_found", "There are no identity zones but uaa").into_response();
+    }
+    next.run(request).await
 }
 
 /// Lets through who may come, with the [`Claims`] as an extension of the request.
@@ -130,9 +200,11 @@ async fn guard(uaa: Arc<Uaa>, who: Who, request: Request, next: Next) -> Respons
 fn admit(who: Who, claims: &Claims, named: Option<&str>) -> Result<()> {
     let holds = |scope: &str| claims.scope.iter().any(|held| held == scope);
     let admitted = match who {
-        Who::Anyone | Who::Client | Who::Token => true,
+        Who::Anyone | Who::Client | Who::Browser | Who::Token => true,
         Who::Scope(scopes) => scopes.iter().any(|scope| holds(scope)),
-        Who::Oneself(scope) => holds("uaa.admin") || (holds(scope) && claims.user_id.is_some() && claims.user_id.as_deref() == named),
+        Who::Oneself(scope, others) => {
+            others.iter().any(|scope| holds(scope)) || (holds(scope) && claims.user_id.is_some() && claims.user_id.as_deref() == named)
+        }
     };
     if admitted {
         return Ok(());

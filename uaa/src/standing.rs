@@ -1,5 +1,6 @@
 //! Whether an access token that is in its time still stands: not revoked, its user active, password and secret unchanged.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use moka::sync::Cache;
 use std::time::Duration;
 use virga_contract::ApiError;
@@ -7,7 +8,11 @@ use virga_model::Sha256Digest;
 use virga_serve::auth::{Claims, Standing};
 use virga_store::{
     Connection, Store, StoreError,
-    uaa::{clients, revoked_tokens, users},
+    uaa::{
+        clients::{self, UaaClientRow},
+        revoked_tokens,
+        users::{self, UaaUserRow},
+    },
 };
 
 /// How long an answer is kept. Changes made by this process show at once, those of another control process after this.
@@ -31,9 +36,17 @@ impl StandingCache {
     }
 }
 
-/// Changes with the user's password and the client's secret; shown in a token, it gives neither away.
-pub(crate) fn rev_sig(password_hash: Option<&str>, secret_hash: Option<&str>) -> String {
-    let text = format!("{}\n{}", password_hash.unwrap_or_default(), secret_hash.unwrap_or_default());
+/// A new value for a client's `token_salt`.
+pub(crate) fn salt() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>())
+}
+
+/// Changes with the user's password, where the client's secret is replaced, and where all tokens of either are revoked; shown in
+/// a token, it gives nothing away.
+pub(crate) fn rev_sig(user: Option<&UaaUserRow>, client: &UaaClientRow) -> String {
+    let password_hash = user.and_then(|user| user.password_hash.as_deref()).unwrap_or_default();
+    let user_salt = user.map(|user| user.token_salt.as_str()).unwrap_or_default();
+    let text = format!("{password_hash}\n{user_salt}\n{}", client.token_salt);
     Sha256Digest::of(text.as_bytes()).to_string().chars().take(16).collect()
 }
 
@@ -44,15 +57,15 @@ async fn ask(db: &mut Connection, claims: &Claims) -> Result<bool, StoreError> {
     let Some(client) = clients::find(db, &claims.client_id).await? else {
         return Ok(false);
     };
-    let password_hash = match claims.user_id.as_deref().map(str::parse) {
+    let user = match claims.user_id.as_deref().map(str::parse) {
         None => None,
         Some(Err(_)) => return Ok(false),
         Some(Ok(guid)) => match users::find(db, guid).await? {
-            Some(user) if user.active => user.password_hash,
+            Some(user) if user.active => Some(user),
             _ => return Ok(false),
         },
     };
-    Ok(claims.rev_sig == rev_sig(password_hash.as_deref(), client.secret_hash.as_deref()))
+    Ok(claims.rev_sig == rev_sig(user.as_ref(), &client))
 }
 
 #[async_trait::async_trait]

@@ -125,21 +125,7 @@ impl Api {
     pub async fn user(&self, name: &str) -> User<'_> {
         let (guid, now) = (UserGuid::random(), self.controller.now());
         let mut tx = self.controller.store.begin().await.unwrap();
-        let row = uaa::users::UaaUserRow {
-            guid,
-            created_at: now,
-            updated_at: now,
-            username: name.to_owned(),
-            origin: "uaa".to_owned(),
-            email: name.to_owned(),
-            given_name: name.to_owned(),
-            family_name: name.to_owned(),
-            password_hash: None,
-            password_changed_at: now,
-            active: true,
-            failed_logins: 0,
-            last_failed_at: now,
-        };
+        let row = uaa::users::UaaUserRow::new(guid, now, name, "uaa");
         uaa::users::insert(&mut tx, &row).await.unwrap();
         users::save_name(&mut tx, guid, Some(name), Some("uaa"), now).await.unwrap();
         tx.commit().await.unwrap();

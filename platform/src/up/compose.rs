@@ -67,7 +67,7 @@ impl Platform {
         let metrics = Arc::new(Registry::new(BuildInfo { version: crate::version::VERSION, revision: "unknown" }, Some(log_cache.clone())));
         let endpoints = Arc::new(endpoints(config, listen));
         let uaa = Uaa::open(store.clone(), config.uaa.clone(), endpoints.issuer(), clock.clone()).await?;
-        let admin = virga_uaa::bootstrap(&store, clock.now(), config.admin_password.clone()).await?;
+        let admin = virga_uaa::bootstrap(&store, &config.uaa, clock.now(), config.admin_password.clone()).await?;
         let scheduler_config =
             SchedulerConfig { api_url: endpoints.canonical().api, workers: config.worker_count().max(1), ..SchedulerConfig::default() };
         let sink: Arc<dyn virga_contract::logs::LogSink> = log_cache.clone();
@@ -93,6 +93,7 @@ impl Platform {
             config: controller_config(config),
         });
         make_first_rows(&controller, admin.admin).await?;
+        tasks.spawn("signing keys", uaa.clone().keep_keys(tasks.draining().cancelled_owned()));
         let page = Page { registry: metrics.clone(), scheduler: scheduler.clone() };
         api::serve_api(&worker_config.api_socket, controller.clone(), &uaa, page.clone(), endpoints.clone(), config, tasks)?;
         tasks.spawn("gauges", keep_gauges(page.clone(), tasks.draining()));

@@ -2,9 +2,11 @@
 
 use crate::{
     Connection, Result,
-    row::{Columns as _, micros, truth},
+    record::{self, Record, Values},
+    row::{Columns as _, micros},
+    uaa::scim::{Listing, page},
 };
-use sqlx::{AssertSqlSafe, any::AnyRow};
+use sqlx::any::AnyRow;
 use virga_model::{Timestamp, UserGuid};
 
 /// One user.
@@ -16,123 +18,139 @@ pub struct UaaUserRow {
     pub created_at: Timestamp,
     /// When it was last changed; logging in changes nothing.
     pub updated_at: Timestamp,
+    /// SCIM's version.
+    pub version: u32,
     /// The name as it was given; another that differs only by case is the same.
     pub username: String,
     /// The identity provider; `uaa` for users with a password here.
     pub origin: String,
+    /// What the identity provider calls the user; empty for users of the own one.
+    pub external_id: String,
     /// Primary email.
     pub email: String,
     /// First name.
     pub given_name: String,
     /// Last name.
     pub family_name: String,
+    /// Telephone number; empty where there is none.
+    pub phone: String,
     /// argon2id, PHC string; `None` for users who cannot log in by password.
     pub password_hash: Option<String>,
     /// When the password was last set.
     pub password_changed_at: Timestamp,
+    /// Goes into every token of the user; a new one voids them all.
+    pub token_salt: String,
+    /// Whether the next login must set a new password.
+    pub password_change_required: bool,
     /// False keeps the user out.
     pub active: bool,
-    /// Failed logins since the last good one.
-    pub failed_logins: u32,
-    /// The last of them; the epoch where there is none.
-    pub last_failed_at: Timestamp,
-}
-
-/// A column that a filter may compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attribute {
-    /// The user's guid.
-    Id,
-    /// The name, whatever its case.
-    Username,
-    /// The identity provider.
-    Origin,
-    /// The primary email, whatever its case.
-    Email,
-}
-
-/// Alternatives, each a list of equalities that must all hold; no alternative at all means everybody.
-pub type UserFilter = Vec<Vec<(Attribute, String)>>;
-
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT guid, created_at, updated_at, username, origin, email, given_name, family_name, password_hash, \
-             password_changed_at, active, failed_logins, last_failed_at FROM uaa_users ",
-            $rest
-        )
-    };
+    /// Whether the email is known to be the user's.
+    pub verified: bool,
+    /// Last good login.
+    pub last_login_at: Option<Timestamp>,
+    /// The one before.
+    pub previous_login_at: Option<Timestamp>,
 }
 
 impl UaaUserRow {
-    /// From a row with every column.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Corrupt`].
-    pub fn from_row(row: &AnyRow) -> Result<Self> {
+    /// An active user without a password, whose email is the name.
+    #[must_use]
+    pub fn new(guid: UserGuid, now: Timestamp, username: &str, origin: &str) -> Self {
+        Self {
+            guid,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+            username: username.to_owned(),
+            origin: origin.to_owned(),
+            external_id: String::new(),
+            email: username.to_owned(),
+            given_name: String::new(),
+            family_name: String::new(),
+            phone: String::new(),
+            password_hash: None,
+            password_changed_at: now,
+            token_salt: String::new(),
+            password_change_required: false,
+            active: true,
+            verified: true,
+            last_login_at: None,
+            previous_login_at: None,
+        }
+    }
+}
+
+impl Record for UaaUserRow {
+    record::head!(UserGuid);
+    const TABLE: &'static str = "uaa_users";
+    const FIXED: &'static [&'static str] = &["failed_logins", "last_failed_at", "last_login_at", "previous_login_at"];
+
+    fn values(&self) -> Result<Values> {
+        Ok(Values::new()
+            .set("version", self.version)
+            .set("username", self.username.as_str())
+            .set("username_key", self.username.to_lowercase())
+            .set("origin", self.origin.as_str())
+            .set("external_id", self.external_id.as_str())
+            .set("email", self.email.as_str())
+            .set("given_name", self.given_name.as_str())
+            .set("family_name", self.family_name.as_str())
+            .set("phone", self.phone.as_str())
+            .set("password_hash", self.password_hash.clone())
+            .set("password_changed_at", self.password_changed_at)
+            .set("token_salt", self.token_salt.as_str())
+            .set("password_change_required", self.password_change_required)
+            .set("active", self.active)
+            .set("verified", self.verified)
+            .set("last_login_at", self.last_login_at)
+            .set("previous_login_at", self.previous_login_at)
+            // Columns of an earlier release, which has no default for them.
+            .set("failed_logins", 0_i64)
+            .set("last_failed_at", 0_i64))
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self> {
         Ok(Self {
             guid: row.parsed("guid")?,
             created_at: row.time("created_at")?,
             updated_at: row.time("updated_at")?,
+            version: row.count("version")?,
             username: row.text("username")?,
             origin: row.text("origin")?,
+            external_id: row.text("external_id")?,
             email: row.text("email")?,
             given_name: row.text("given_name")?,
             family_name: row.text("family_name")?,
+            phone: row.text("phone")?,
             password_hash: row.opt_text("password_hash")?,
             password_changed_at: row.time("password_changed_at")?,
+            token_salt: row.text("token_salt")?,
+            password_change_required: row.flag("password_change_required")?,
             active: row.flag("active")?,
-            failed_logins: row.count("failed_logins")?,
-            last_failed_at: row.time("last_failed_at")?,
+            verified: row.flag("verified")?,
+            last_login_at: row.opt_time("last_login_at")?,
+            previous_login_at: row.opt_time("previous_login_at")?,
         })
     }
 }
 
-/// Writes a new user.
-///
-/// # Errors
-/// [`crate::StoreError::Unique`] `uaa_users_username_key_origin` for a name that is taken; those of the database.
-pub async fn insert(db: &mut Connection, user: &UaaUserRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO uaa_users (guid, created_at, updated_at, username, username_key, origin, email, given_name, family_name, \
-         password_hash, password_changed_at, active, failed_logins, last_failed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(user.guid.to_string())
-    .bind(micros(user.created_at))
-    .bind(micros(user.updated_at))
-    .bind(user.username.clone())
-    .bind(user.username.to_lowercase())
-    .bind(user.origin.clone())
-    .bind(user.email.clone())
-    .bind(user.given_name.clone())
-    .bind(user.family_name.clone())
-    .bind(user.password_hash.clone())
-    .bind(micros(user.password_changed_at))
-    .bind(truth(user.active))
-    .bind(i64::from(user.failed_logins))
-    .bind(micros(user.last_failed_at))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// One user.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find(db: &mut Connection, guid: UserGuid) -> Result<Option<UaaUserRow>> {
-    let row = sqlx::query(select!("WHERE guid = $1")).bind(guid.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(UaaUserRow::from_row).transpose()
-}
+record::functions!(UaaUserRow);
 
 /// The user of this name and identity provider.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, username: &str, origin: &str) -> Result<Option<UaaUserRow>> {
-    let query = sqlx::query(select!("WHERE username_key = $1 AND origin = $2")).bind(username.to_lowercase()).bind(origin.to_owned());
-    query.fetch_optional(db).await?.as_ref().map(UaaUserRow::from_row).transpose()
+    record::first(db, "WHERE username_key = $1 AND origin = $2", [username.to_lowercase().into(), origin.into()]).await
+}
+
+/// The user whom this identity provider calls so.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_external_id(db: &mut Connection, external_id: &str, origin: &str) -> Result<Option<UaaUserRow>> {
+    let binds = [origin.into(), external_id.into()];
+    record::first(db, "WHERE origin = $1 AND external_id = $2 AND external_id <> '' ORDER BY created_at, guid", binds).await
 }
 
 /// The users of this name, one per identity provider that knows it, by the provider's name.
@@ -140,91 +158,26 @@ pub async fn find_by_name(db: &mut Connection, username: &str, origin: &str) -> 
 /// # Errors
 /// Those of the database.
 pub async fn list_by_name(db: &mut Connection, username: &str) -> Result<Vec<UaaUserRow>> {
-    let rows = sqlx::query(select!("WHERE username_key = $1 ORDER BY origin")).bind(username.to_lowercase()).fetch_all(db).await?;
-    rows.iter().map(UaaUserRow::from_row).collect()
+    record::all(db, "WHERE username_key = $1 ORDER BY origin", [username.to_lowercase().into()]).await
 }
 
-/// The users that fit the filter, in order of creation, after the first `skip` and at most `limit`; and how many fit.
+/// The users that fit, and how many there are on all pages.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list(db: &mut Connection, filter: &UserFilter, skip: u32, limit: u32) -> Result<(Vec<UaaUserRow>, u64)> {
-    let (mut condition, mut binds) = (String::new(), Vec::new());
-    for alternative in filter {
-        condition.push_str(if condition.is_empty() { "WHERE (" } else { " OR (" });
-        for (index, (attribute, value)) in alternative.iter().enumerate() {
-            let (column, value) = match attribute {
-                Attribute::Id => ("guid", value.to_ascii_lowercase()),
-                Attribute::Username => ("username_key", value.to_lowercase()),
-                Attribute::Origin => ("origin", value.clone()),
-                Attribute::Email => ("LOWER(email)", value.to_lowercase()),
-            };
-            binds.push(value);
-            let and = if index == 0 { "" } else { " AND " };
-            condition.push_str(&format!("{and}{column} = ${}", binds.len()));
-        }
-        condition.push(')');
-    }
-    // The text is made of the constants above and of numbers; values are bound.
-    let mut count = sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) AS total FROM uaa_users {condition}")));
-    let page = format!("{}{condition} ORDER BY created_at, guid LIMIT {limit} OFFSET {skip}", select!(""));
-    let mut rows = sqlx::query(AssertSqlSafe(page));
-    for value in binds {
-        count = count.bind(value.clone());
-        rows = rows.bind(value);
-    }
-    let total = count.fetch_one(&mut *db).await?.count("total")?;
-    let rows = rows.fetch_all(db).await?;
-    Ok((rows.iter().map(UaaUserRow::from_row).collect::<Result<_>>()?, total))
+pub async fn list(db: &mut Connection, listing: &Listing) -> Result<(Vec<UaaUserRow>, u64)> {
+    page(db, "uaa_users", "guid", listing, UaaUserRow::from_row).await
 }
 
-/// Sets a password; failed logins are forgotten. False when there is no such user.
+/// Notes a good login.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn update_password(db: &mut Connection, guid: UserGuid, hash: &str, now: Timestamp) -> Result<bool> {
-    let done = sqlx::query(
-        "UPDATE uaa_users SET password_hash = $1, password_changed_at = $2, updated_at = $2, failed_logins = 0 WHERE guid = $3",
-    )
-    .bind(hash.to_owned())
-    .bind(micros(now))
-    .bind(guid.to_string())
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Counts a failed login. The count starts at one again when the last failure was before `since`.
-///
-/// # Errors
-/// Those of the database.
-pub async fn count_failed_login(db: &mut Connection, guid: UserGuid, since: Timestamp, now: Timestamp) -> Result<()> {
-    sqlx::query(
-        "UPDATE uaa_users SET failed_logins = CASE WHEN last_failed_at < $1 THEN 1 ELSE failed_logins + 1 END, last_failed_at = $2 \
-         WHERE guid = $3",
-    )
-    .bind(micros(since))
-    .bind(micros(now))
-    .bind(guid.to_string())
-    .execute(db)
-    .await?;
+pub async fn note_login(db: &mut Connection, guid: UserGuid, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE uaa_users SET previous_login_at = last_login_at, last_login_at = $1 WHERE guid = $2")
+        .bind(micros(now))
+        .bind(guid.to_string())
+        .execute(db)
+        .await?;
     Ok(())
-}
-
-/// Forgets failed logins after a good one.
-///
-/// # Errors
-/// Those of the database.
-pub async fn forget_failed_logins(db: &mut Connection, guid: UserGuid) -> Result<()> {
-    sqlx::query("UPDATE uaa_users SET failed_logins = 0 WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(())
-}
-
-/// Deletes a user with group memberships and refresh tokens. False when there is no such user.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete(db: &mut Connection, guid: UserGuid) -> Result<bool> {
-    let done = sqlx::query("DELETE FROM uaa_users WHERE guid = $1").bind(guid.to_string()).execute(db).await?;
-    Ok(done.rows_affected() > 0)
 }

@@ -19,6 +19,13 @@ pub(crate) struct ClientCredentials {
     secret: Secret<String>,
 }
 
+/// A client that asks.
+pub(crate) struct AskingClient {
+    pub(crate) row: UaaClientRow,
+    /// Whether it showed a secret. One that has none, or did not show it where it need not, is whoever says so.
+    pub(crate) is_proven: bool,
+}
+
 impl ClientCredentials {
     pub(crate) fn of(headers: &HeaderMap, id: Option<String>, secret: Option<Secret<String>>) -> Result<Self> {
         let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
@@ -29,24 +36,39 @@ impl ClientCredentials {
             let decoded = BASE64_STANDARD.decode(code).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let decoded = decoded.ok_or_else(Refusal::bad_credentials)?;
             let (id, secret) = decoded.split_once(':').ok_or_else(Refusal::bad_credentials)?;
-            return Ok(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) });
+            // The UAA's sign that both are URL-encoded, as RFC 6749 has it and most clients do not.
+            let encoded = headers.get("x-cf-encoded-credentials").is_some_and(|value| value == "true");
+            let plain = |text: &str| if encoded { url_decoded(text) } else { text.to_owned() };
+            return Ok(Self { id: plain(id), secret: Secret::new(plain(secret)) });
         }
         let id = id.filter(|id| !id.is_empty()).ok_or_else(Refusal::bad_credentials)?;
         Ok(Self { id, secret: secret.unwrap_or_default() })
     }
 
-    /// The client, if the secret is its own.
-    pub(crate) async fn authenticate(&self, uaa: &Uaa) -> Result<UaaClientRow> {
+    /// The client, if the secret is one of its own; without a secret, a client that may be public.
+    pub(crate) async fn authenticate(&self, uaa: &Uaa) -> Result<AskingClient> {
         let client = clients::find(&mut *uaa.store.read().await?, &self.id).await?;
         // A public client has no secret: nothing to hash, and nothing to find out by the time it takes.
         if let Some(client) = &client
-            && client.secret_hash.is_none()
+            && (client.secret_hash.is_none() || (client.allow_public && self.secret.expose().is_empty()))
         {
-            return if self.secret.expose().is_empty() { Ok(client.clone()) } else { Err(Refusal::bad_credentials()) };
+            let asking = || AskingClient { row: client.clone(), is_proven: false };
+            return if self.secret.expose().is_empty() { Ok(asking()) } else { Err(Refusal::bad_credentials()) };
         }
         let turn = uaa.passwords.turn().await?;
-        let hash = client.as_ref().and_then(|client| client.secret_hash.as_deref());
-        let good = turn.verify(&self.secret, hash).await?;
-        client.filter(|_| good).ok_or_else(Refusal::bad_credentials)
+        let hashes = client.as_ref().map(|client| [client.secret_hash.as_deref(), client.second_secret_hash.as_deref()]);
+        let good = turn.verify_any(&self.secret, &hashes.unwrap_or_default()).await?;
+        let row = client.filter(|_| good).ok_or_else(Refusal::bad_credentials)?;
+        Ok(AskingClient { row, is_proven: true })
     }
+
+    /// The client, which must have shown a secret where it has one.
+    pub(crate) async fn authenticate_fully(&self, uaa: &Uaa) -> Result<UaaClientRow> {
+        let client = self.authenticate(uaa).await?;
+        if client.is_proven || client.row.secret_hash.is_none() { Ok(client.row) } else { Err(Refusal::bad_credentials()) }
+    }
+}
+
+fn url_decoded(text: &str) -> String {
+    url::form_urlencoded::parse(format!("v={text}").as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }

@@ -1,38 +1,50 @@
-//! The grants: password, refresh token, client credentials.
+//! What every grant asks of client, user and scopes; and the simple grants: client credentials, refresh token.
 
 use super::{
     TokenForm,
-    issue::{AccessToken, TokenResponse, issue},
-    login::log_in,
-    origin_of,
+    client::AskingClient,
+    issue::{Granted, TokenResponse, respond, succeed},
+    login,
 };
 use crate::{
     authority::Uaa,
     refusal::{Refusal, Result},
+    settings::seconds,
     users::groups_of,
 };
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use std::time::Duration;
 use virga_model::Sha256Digest;
 use virga_serve::axum::http::StatusCode;
 use virga_store::uaa::{
     clients::UaaClientRow,
     refresh_tokens::{self, RefreshTokenRow},
-    users,
+    users::{self, UaaUserRow},
 };
 
-fn may_use(client: &UaaClientRow, grant: &str) -> Result<()> {
+pub(crate) fn may_use(client: &UaaClientRow, grant: &str) -> Result<()> {
     if client.grant_types.iter().any(|allowed| allowed == grant) {
         return Ok(());
     }
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_client", format!("Unauthorized grant type: {grant}")))
 }
 
+/// Whether the user may have tokens of this client now.
+pub(crate) fn may_have_tokens(uaa: &Uaa, client: &UaaClientRow, user: &UaaUserRow) -> Result<()> {
+    if client.allowed_providers.as_ref().is_some_and(|providers| !providers.contains(&user.origin)) {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "The client is not for users of this identity provider"));
+    }
+    if login::must_change_password(uaa, user) {
+        let text = "Your password must be changed before you can log in: use the page /change_password";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", text));
+    }
+    Ok(())
+}
+
 /// What is asked for of what there is. No `scope`, or an empty one, asks for everything; one that the client may never
 /// have is an error, one that only this user lacks is left out.
-fn granted(asked: Option<&str>, allowed: &[String], held: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+pub(crate) fn granted(asked: Option<&str>, allowed: &[String], held: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     let asked: Vec<&str> = asked.unwrap_or_default().split_whitespace().collect();
     if let Some(strange) = asked.iter().find(|scope| !allowed.iter().any(|allowed| allowed == *scope)) {
+        let strange: String = strange.chars().take(255).collect();
         let text = format!("Invalid scope: {strange}. Did you know that you can get default scopes by simply sending no value?");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_scope", text));
     }
@@ -45,63 +57,81 @@ fn granted(asked: Option<&str>, allowed: &[String], held: impl Fn(&str) -> bool)
     Ok(granted)
 }
 
-pub(super) async fn password(uaa: &Uaa, client: &UaaClientRow, form: TokenForm) -> Result<TokenResponse> {
-    may_use(client, "password")?;
-    let (Some(username), Some(password)) = (form.username, form.password) else {
-        return Err(Refusal::bad_credentials());
-    };
-    let origin = origin_of(form.login_hint.as_deref())?;
-    let user = log_in(uaa, &username, &origin, &password).await?;
+/// What the user may have of what the client may ask for.
+pub(crate) async fn granted_to_user(uaa: &Uaa, client: &UaaClientRow, user: &UaaUserRow, asked: Option<&str>) -> Result<Vec<String>> {
     let groups = groups_of(&mut *uaa.store.read().await?, user.guid).await?;
-    let scopes = granted(form.scope.as_deref(), &client.scopes, |scope| groups.iter().any(|group| group == scope))?;
-    let now = uaa.now();
-    let refresh_token = match may_use(client, "refresh_token") {
-        Err(_) => None,
-        Ok(()) => {
-            let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-            let life = Duration::from_secs(client.refresh_token_seconds.into());
-            let row = RefreshTokenRow {
-                token_hash: Sha256Digest::of(token.as_bytes()),
-                created_at: now,
-                expires_at: now.checked_add(life).map_err(Refusal::internal)?,
-                user: user.guid,
-                client_id: client.client_id.clone(),
-                scopes: scopes.clone(),
-            };
-            let mut transaction = uaa.store.begin().await?;
-            refresh_tokens::insert(&mut transaction, &row).await?;
-            transaction.commit().await?;
-            Some(token)
-        }
-    };
-    tracing::info!(user.guid = %user.guid, client.id = client.client_id, "logged in");
-    issue(uaa, &AccessToken { client, user: Some(&user), scopes, grant_type: "password", auth_time: Some(now) }, refresh_token)
-}
-
-/// The refresh token stays the same (the UAA's default): several commands of one user refresh side by side.
-pub(super) async fn refresh_token(uaa: &Uaa, client: &UaaClientRow, form: TokenForm) -> Result<TokenResponse> {
-    may_use(client, "refresh_token")?;
-    let token = form.refresh_token.ok_or_else(|| Refusal::invalid_request("Missing refresh_token"))?;
-    let invalid = || {
-        let text = "The token expired, was revoked, or the token ID is incorrect. Please log back in to re-authenticate.";
-        Refusal::invalid_token(text)
-    };
-    let mut db = uaa.store.read().await?;
-    let row = refresh_tokens::find(&mut db, Sha256Digest::of(token.expose().as_bytes())).await?.ok_or_else(invalid)?;
-    if row.client_id != client.client_id || row.expires_at <= uaa.now() {
-        return Err(invalid());
-    }
-    let user = users::find(&mut db, row.user).await?.filter(|user| user.active).ok_or_else(invalid)?;
-    let groups = groups_of(&mut db, user.guid).await?;
-    drop(db);
-    let still = |scope: &str| client.scopes.iter().any(|held| held == scope) && groups.iter().any(|group| group == scope);
-    let scopes = granted(form.scope.as_deref(), &row.scopes, still)?;
-    let access = AccessToken { client, user: Some(&user), scopes, grant_type: "password", auth_time: Some(row.created_at) };
-    issue(uaa, &access, Some(token.expose().clone()))
+    granted(asked, &client.scopes, |scope| groups.iter().any(|group| group == scope))
 }
 
 pub(super) fn client_credentials(uaa: &Uaa, client: &UaaClientRow, form: &TokenForm) -> Result<TokenResponse> {
     may_use(client, "client_credentials")?;
+    if client.secret_hash.is_none() {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_client", "A client without a secret gets no tokens of its own"));
+    }
     let scopes = granted(form.scope.as_deref(), &client.authorities, |_| true)?;
-    issue(uaa, &AccessToken { client, user: None, scopes, grant_type: "client_credentials", auth_time: None }, None)
+    let granted = Granted { client, user: None, scopes, grant_type: "client_credentials", auth_time: None, nonce: None, id_token: false };
+    respond(uaa, &granted, None)
+}
+
+/// The refresh token stays the same (the UAA's default): several commands of one user refresh side by side. Where it rotates, the
+/// old one is good a little longer, and after that its use ends the whole family: one of the two who used it is a thief.
+pub(super) async fn refresh_token(uaa: &Uaa, asking: &AskingClient, form: TokenForm) -> Result<TokenResponse> {
+    let client = &asking.row;
+    may_use(client, "refresh_token")?;
+    let token = form.refresh_token.ok_or_else(|| Refusal::invalid_request("Missing refresh_token"))?;
+    let row = refresh_tokens::find(&mut *uaa.store.read().await?, Sha256Digest::of(token.expose().as_bytes())).await?;
+    let row = row.filter(|row| row.client_id == client.client_id && row.expires_at > uaa.now()).ok_or_else(void)?;
+    if is_stolen(uaa, &row) {
+        end_family(uaa, &row).await?;
+        return Err(void());
+    }
+    let mut db = uaa.store.read().await?;
+    let user = users::find(&mut db, row.user).await?.filter(|user| user.active).ok_or_else(void)?;
+    let groups = groups_of(&mut db, user.guid).await?;
+    drop(db);
+    may_have_tokens(uaa, client, &user)?;
+    let still = |scope: &str| client.scopes.iter().any(|held| held == scope) && groups.iter().any(|group| group == scope);
+    let scopes = granted(form.scope.as_deref(), &row.scopes, still)?;
+    let unproven = client.secret_hash.is_some() && !asking.is_proven;
+    let next = if client.rotate_refresh_tokens || uaa.settings.rotate_refresh_tokens || unproven {
+        let mut transaction = uaa.store.begin().await?;
+        // Read again: whoever came between has ended the family, or made this token an old one.
+        let now = refresh_tokens::find(&mut transaction, row.token_hash).await?.ok_or_else(void)?;
+        if is_stolen(uaa, &now) {
+            drop(transaction);
+            end_family(uaa, &now).await?;
+            return Err(void());
+        }
+        let next = succeed(uaa, &mut transaction, &now).await?;
+        transaction.commit().await?;
+        next
+    } else {
+        token.expose().clone()
+    };
+    let granted = Granted {
+        client,
+        user: Some(&user),
+        id_token: true,
+        scopes,
+        grant_type: &row.grant_type,
+        auth_time: Some(row.auth_time),
+        nonce: None,
+    };
+    respond(uaa, &granted, Some(next))
+}
+
+fn void() -> Refusal {
+    Refusal::invalid_token("The token expired, was revoked, or the token ID is incorrect. Please log back in to re-authenticate.")
+}
+
+fn is_stolen(uaa: &Uaa, token: &RefreshTokenRow) -> bool {
+    let grace = seconds(uaa.settings.refresh_grace_seconds);
+    token.used_at.is_some_and(|used| used.checked_add(grace).is_ok_and(|end| end < uaa.now()))
+}
+
+async fn end_family(uaa: &Uaa, token: &RefreshTokenRow) -> Result<()> {
+    tracing::warn!(user.guid = %token.user, client.id = token.client_id, "a refresh token was used again after its time: all that followed from it are void");
+    let mut transaction = uaa.store.begin().await?;
+    refresh_tokens::delete_family(&mut transaction, token).await?;
+    Ok(transaction.commit().await?)
 }

@@ -3,6 +3,7 @@
 use super::client::ClientCredentials;
 use crate::{
     authority::Uaa,
+    extract::FormBody,
     refusal::{Refusal, Result},
 };
 use serde::Deserialize;
@@ -12,8 +13,8 @@ use virga_serve::{
     Secret,
     auth::{Claims, TokenError},
     axum::{
-        Extension, Form, Json,
-        extract::{State, rejection::FormRejection},
+        Extension, Json,
+        extract::State,
         http::{HeaderMap, StatusCode},
     },
 };
@@ -29,22 +30,17 @@ pub(crate) struct InspectForm {
     client_secret: Option<Secret<String>>,
 }
 
-async fn inspect(uaa: &Uaa, headers: &HeaderMap, form: Result<Form<InspectForm>, FormRejection>) -> Result<Result<Claims, TokenError>> {
-    let Form(form) = form.map_err(|error| Refusal::invalid_request(error.body_text()))?;
-    let client = ClientCredentials::of(headers, form.client_id, form.client_secret)?.authenticate(uaa).await?;
+async fn inspect(uaa: &Uaa, headers: &HeaderMap, form: InspectForm) -> Result<Result<Claims, TokenError>> {
+    let client = ClientCredentials::of(headers, form.client_id, form.client_secret)?.authenticate_fully(uaa).await?;
     if !client.authorities.iter().any(|authority| authority == RESOURCE_AUTHORITY) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "access_denied", "Access is denied"));
+        return Err(Refusal::denied("Access is denied"));
     }
     let token = form.token.ok_or_else(|| Refusal::invalid_request("Missing token"))?;
     Ok(uaa.verifier().verify(token.expose()).await)
 }
 
 /// The claims of a good token, else 400 `invalid_token`.
-pub(crate) async fn check(
-    State(uaa): State<Arc<Uaa>>,
-    headers: HeaderMap,
-    form: Result<Form<InspectForm>, FormRejection>,
-) -> Result<Json<Claims>> {
+pub(crate) async fn check(State(uaa): State<Arc<Uaa>>, headers: HeaderMap, FormBody(form): FormBody<InspectForm>) -> Result<Json<Claims>> {
     match inspect(&uaa, &headers, form).await? {
         Ok(claims) => Ok(Json(claims)),
         Err(TokenError::Unknown(error)) => Err(Refusal::internal(error.context.unwrap_or_default())),
@@ -56,7 +52,7 @@ pub(crate) async fn check(
 pub(crate) async fn introspect(
     State(uaa): State<Arc<Uaa>>,
     headers: HeaderMap,
-    form: Result<Form<InspectForm>, FormRejection>,
+    FormBody(form): FormBody<InspectForm>,
 ) -> Result<Json<Value>> {
     match inspect(&uaa, &headers, form).await? {
         Ok(claims) => {
@@ -80,11 +76,13 @@ pub(crate) async fn user_info(State(uaa): State<Arc<Uaa>>, Extension(claims): Ex
         "user_id": user.guid,
         "sub": user.guid,
         "user_name": user.username,
+        "preferred_username": user.username,
+        "previous_logon_time": user.previous_login_at.map(|time| time.as_millisecond()),
         "origin": user.origin,
         "name": name.trim(),
         "given_name": user.given_name,
         "family_name": user.family_name,
         "email": user.email,
-        "email_verified": true,
+        "email_verified": user.verified,
     })))
 }

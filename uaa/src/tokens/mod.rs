@@ -1,15 +1,18 @@
 //! `POST /oauth/token` and what else is done with tokens.
 
-mod client;
-mod grants;
+pub(crate) mod assertion;
+pub(crate) mod client;
+pub(crate) mod grants;
 pub(crate) mod inspect;
-mod issue;
-pub(crate) mod keys;
+pub(crate) mod issue;
 pub(crate) mod login;
 pub(crate) mod revoke;
+mod user_grants;
 
 use crate::{
     authority::Uaa,
+    bootstrap::JWT_BEARER,
+    extract::{FormBody, QueryFields},
     refusal::{Refusal, Result},
 };
 use client::ClientCredentials;
@@ -18,11 +21,8 @@ use std::sync::Arc;
 use virga_serve::{
     Secret,
     axum::{
-        Form, Json,
-        extract::{
-            Query, State,
-            rejection::{FormRejection, QueryRejection},
-        },
+        Json,
+        extract::State,
         http::{HeaderMap, HeaderName, StatusCode, header},
     },
 };
@@ -33,10 +33,16 @@ pub(crate) struct TokenForm {
     grant_type: Option<String>,
     username: Option<String>,
     password: Option<Secret<String>>,
+    passcode: Option<Secret<String>>,
     refresh_token: Option<Secret<String>>,
+    code: Option<Secret<String>>,
+    code_verifier: Option<Secret<String>>,
+    redirect_uri: Option<String>,
+    assertion: Option<Secret<String>>,
     client_id: Option<String>,
     client_secret: Option<Secret<String>>,
     scope: Option<String>,
+    response_type: Option<String>,
     login_hint: Option<String>,
 }
 
@@ -55,28 +61,39 @@ type TokenAnswer = ([(HeaderName, &'static str); 1], Json<issue::TokenResponse>)
 
 pub(crate) async fn create(
     State(uaa): State<Arc<Uaa>>,
-    query: Result<Query<TokenQuery>, QueryRejection>,
+    QueryFields(query): QueryFields<TokenQuery>,
     headers: HeaderMap,
-    form: Result<Form<TokenForm>, FormRejection>,
+    FormBody(mut form): FormBody<TokenForm>,
 ) -> Result<TokenAnswer> {
-    let Form(mut form) = form.map_err(|error| Refusal::invalid_request(error.body_text()))?;
-    let Query(query) = query.map_err(|error| Refusal::invalid_request(error.body_text()))?;
     form.login_hint = query.login_hint.or(form.login_hint);
     let grant = form.grant_type.clone().filter(|grant| !grant.is_empty());
     let grant = grant.ok_or_else(|| Refusal::invalid_request("Missing grant type"))?;
     let credentials = ClientCredentials::of(&headers, form.client_id.take(), form.client_secret.take())?;
-    let client = credentials.authenticate(&uaa).await?;
+    if grant != "refresh_token" {
+        uaa.limiter.check(&headers)?;
+    }
+    // Only these two are safe for a client that does not show the secret it has: by PKCE, and by rotation.
     let answer = match grant.as_str() {
-        "password" => grants::password(&uaa, &client, form).await?,
-        "refresh_token" => grants::refresh_token(&uaa, &client, form).await?,
-        "client_credentials" => grants::client_credentials(&uaa, &client, &form)?,
-        _ => return Err(unsupported(&grant)),
+        "authorization_code" => user_grants::authorization_code(&uaa, &credentials.authenticate(&uaa).await?, form).await?,
+        "refresh_token" => grants::refresh_token(&uaa, &credentials.authenticate(&uaa).await?, form).await?,
+        "password" => user_grants::password(&uaa, &credentials.authenticate_fully(&uaa).await?, form).await?,
+        "client_credentials" => grants::client_credentials(&uaa, &credentials.authenticate_fully(&uaa).await?, &form)?,
+        JWT_BEARER => assertion::jwt_bearer(&uaa, &credentials.authenticate_fully(&uaa).await?, form).await?,
+        _ => {
+            credentials.authenticate_fully(&uaa).await?;
+            return Err(unsupported(&grant));
+        }
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
 fn unsupported(grant: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", format!("Unsupported grant type: {grant}"))
+    let grant: String = grant.chars().take(255).collect();
+    let text = match grant.as_str() {
+        "implicit" => "The implicit grant is not supported: use authorization_code with PKCE".to_owned(),
+        _ => format!("Unsupported grant type: {grant}"),
+    };
+    Refusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", text)
 }
 
 /// The identity provider that a `login_hint` (`{"origin":"…"}`) names; `uaa` without one.

@@ -1,21 +1,25 @@
 //! `DELETE /Users/:id`. Answers with the user that was: the `cf` CLI cannot read an empty answer here.
 
-use super::{groups_of, user_of, view};
-use crate::{authority::Uaa, refusal::Result};
-use serde_json::Value;
+use super::{user_of, view};
+use crate::{authority::Uaa, refusal::Result, scim::Expected};
 use std::sync::Arc;
 use virga_serve::axum::{
-    Json,
     extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
-use virga_store::uaa::users;
+use virga_store::uaa::{failed_logins, users};
 
-pub(crate) async fn delete(State(uaa): State<Arc<Uaa>>, Path(id): Path<String>) -> Result<Json<Value>> {
+pub(crate) async fn delete(State(uaa): State<Arc<Uaa>>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response> {
+    let expected = Expected::of(&headers)?.unwrap_or(Expected::Any);
     let mut transaction = uaa.store.begin().await?;
     let user = user_of(&mut transaction, &id).await?;
-    let groups = groups_of(&mut transaction, user.guid).await?;
+    expected.check(user.version)?;
+    let answer = view::answer(&mut transaction, &user, StatusCode::OK).await?;
     users::delete(&mut transaction, user.guid).await?;
+    failed_logins::forget(&mut transaction, &user.origin, &user.username).await?;
     transaction.commit().await?;
     uaa.standing.forget();
-    Ok(Json(view::user_json(&user, &groups)))
+    tracing::info!(user.guid = %user.guid, "user deleted");
+    Ok(answer)
 }

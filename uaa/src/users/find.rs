@@ -1,17 +1,16 @@
 //! `GET /Users/:id`.
 
-use super::{groups_of, user_of, view};
+use super::{user_of, view};
 use crate::{authority::Uaa, refusal::Result};
-use serde_json::Value;
 use std::sync::Arc;
 use virga_serve::axum::{
-    Json,
     extract::{Path, State},
+    http::StatusCode,
+    response::Response,
 };
 
-pub(crate) async fn find(State(uaa): State<Arc<Uaa>>, Path(id): Path<String>) -> Result<Json<Value>> {
+pub(crate) async fn find(State(uaa): State<Arc<Uaa>>, Path(id): Path<String>) -> Result<Response> {
     let mut db = uaa.store.read().await?;
     let user = user_of(&mut db, &id).await?;
-    let groups = groups_of(&mut db, user.guid).await?;
-    Ok(Json(view::user_json(&user, &groups)))
+    Ok(view::answer(&mut db, &user, StatusCode::OK).await?)
 }

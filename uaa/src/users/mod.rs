@@ -1,16 +1,18 @@
 //! SCIM users.
 
+mod attributes;
+mod body;
+pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod delete;
-mod filter;
 pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod password;
+pub(crate) mod status;
 mod view;
 
-use crate::refusal::{Refusal, Result};
+use crate::{refusal::Result, scim};
 use virga_model::UserGuid;
-use virga_serve::axum::http::StatusCode;
 use virga_store::{
     Connection, StoreError,
     uaa::{
@@ -20,7 +22,7 @@ use virga_store::{
 };
 
 /// Groups that every user is in (the UAA's `oauth.user.authorities` of cf-deployment).
-const DEFAULT_GROUPS: &[&str] = &[
+pub(crate) const DEFAULT_GROUPS: &[&str] = &[
     "openid",
     "scim.me",
     "cloud_controller.read",
@@ -38,7 +40,7 @@ const DEFAULT_GROUPS: &[&str] = &[
 
 /// Every group a user is in.
 pub(crate) async fn groups_of(db: &mut Connection, user: UserGuid) -> Result<Vec<String>, StoreError> {
-    let mut groups = groups::list(db, user).await?;
+    let mut groups = groups::of_user(db, user).await?;
     groups.extend(DEFAULT_GROUPS.iter().map(|group| (*group).to_owned()));
     groups.sort();
     groups.dedup();
@@ -46,10 +48,10 @@ pub(crate) async fn groups_of(db: &mut Connection, user: UserGuid) -> Result<Vec
 }
 
 /// The user whose id stands in a path; an id that is no guid is nobody's.
-async fn user_of(db: &mut Connection, id: &str) -> Result<UaaUserRow> {
+pub(crate) async fn user_of(db: &mut Connection, id: &str) -> Result<UaaUserRow> {
     let user = match id.parse::<UserGuid>() {
         Ok(guid) => users::find(db, guid).await?,
         Err(_) => None,
     };
-    user.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "scim_resource_not_found", format!("User {id} does not exist")))
+    user.ok_or_else(|| scim::not_found(format!("User {id} does not exist")))
 }

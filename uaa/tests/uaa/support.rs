@@ -53,7 +53,7 @@ impl Harness {
     pub async fn with(settings: UaaSettings) -> Self {
         let database = TestStore::sqlite().await;
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap()));
-        bootstrap(&database.store, clock.now(), Some(Secret::new(ADMIN_PASSWORD.to_owned()))).await.unwrap();
+        bootstrap(&database.store, &settings, clock.now(), Some(Secret::new(ADMIN_PASSWORD.to_owned()))).await.unwrap();
         let (app, uaa) = open(&database.store, &clock, settings).await;
         Self { clock, uaa, app, database }
     }
@@ -130,15 +130,13 @@ impl Harness {
     /// A client with a secret (its hash given) that gets tokens of its own.
     pub async fn create_client(&self, client_id: &str, secret_hash: &str, authorities: &[&str]) {
         let client = UaaClientRow {
-            client_id: client_id.to_owned(),
-            created_at: self.clock.now(),
-            updated_at: self.clock.now(),
             secret_hash: Some(secret_hash.to_owned()),
             grant_types: vec!["client_credentials".to_owned()],
             scopes: vec!["uaa.none".to_owned()],
             authorities: authorities.iter().map(|authority| (*authority).to_owned()).collect(),
             access_token_seconds: 600,
             refresh_token_seconds: 600,
+            ..UaaClientRow::new(client_id, self.clock.now())
         };
         let mut transaction = self.store().begin().await.unwrap();
         clients::upsert(&mut transaction, &client).await.unwrap();

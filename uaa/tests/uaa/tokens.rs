@@ -7,7 +7,7 @@ use virga_serve::axum::{
     body::Body,
     http::{Method, Request},
 };
-use virga_uaa::bootstrap;
+use virga_uaa::{UaaSettings, bootstrap};
 
 #[tokio::test]
 async fn a_login_gives_what_the_cli_parses() {
@@ -138,13 +138,14 @@ async fn a_second_bootstrap_changes_nothing_and_a_password_is_made_up_once() {
     use virga_serve::Clock as _;
     let uaa = Harness::start().await;
     let now = uaa.clock.now();
-    let again = bootstrap(uaa.store(), now, Some("another".to_owned().into())).await.unwrap();
+    let again = bootstrap(uaa.store(), &UaaSettings::default(), now, Some("another".to_owned().into())).await.unwrap();
     assert!(again.generated_password.is_none());
     uaa.log_in("admin", "another").await.is(401, "unauthorized");
     assert_eq!(uaa.log_in("admin", ADMIN_PASSWORD).await.status, 200);
 
+    let settings = UaaSettings::default();
     let empty = virga_store::testing::TestStore::sqlite().await;
-    let (one, two) = tokio::join!(bootstrap(&empty.store, now, None), bootstrap(&empty.store, now, None));
+    let (one, two) = tokio::join!(bootstrap(&empty.store, &settings, now, None), bootstrap(&empty.store, &settings, now, None));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one.admin, two.admin);
     let made: Vec<_> = [one, two].into_iter().filter_map(|made| made.generated_password).collect();
