@@ -327,16 +327,17 @@ impl Select {
     /// # Errors
     /// Those of the database and of `read`.
     pub async fn page<T>(&self, db: &mut Connection, listing: &Listing, read: fn(&AnyRow) -> Result<T>) -> Result<Page<T>> {
-        let direction = if listing.descending { "DESC" } else { "ASC" };
-        let (order, first) = (listing.order_by, self.binds.len() + 1);
-        let sql = format!(
-            "SELECT {} FROM {}{} ORDER BY t.{order} {direction}, t.guid {direction} LIMIT ${first} OFFSET ${}",
-            self.columns,
-            self.from,
-            self.conditions,
-            first + 1
-        );
         let offset = i64::from(listing.page.saturating_sub(1)).saturating_mul(i64::from(listing.per_page));
+        let direction = if listing.descending { "DESC" } else { "ASC" };
+        let order = format!("ORDER BY t.{} {direction}, t.guid {direction}", listing.order_by);
+        let first = self.binds.len() + 1;
+        let limit = format!("LIMIT ${first} OFFSET ${}", first + 1);
+        let Self { columns, from, conditions, .. } = self;
+        // Of a later page the guids are looked for first, in an index alone: rows that are only stepped over are not read.
+        let sql = match offset {
+            0 => format!("SELECT {columns} FROM {from}{conditions} {order} {limit}"),
+            _ => format!("SELECT {columns} FROM {from} WHERE t.guid IN (SELECT t.guid FROM {from}{conditions} {order} {limit}) {order}"),
+        };
         let query = self.bound(sql).bind(i64::from(listing.per_page)).bind(offset);
         let rows: Vec<T> = query.fetch_all(&mut *db).await?.iter().map(read).collect::<Result<_>>()?;
         // A first page that is not full tells the total by itself.
