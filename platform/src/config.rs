@@ -17,9 +17,6 @@ use virga_uaa::UaaSettings;
 /// `VIRGA_…` variables that are no configuration of the platform: of the command line, of logging, of tests (the binary under test).
 const NOT_CONFIG: &[&str] = &["VIRGA_HOME", "VIRGA_PASSWORD", "VIRGA_LOG", "VIRGA_CONFIG", "VIRGA_BIN"];
 
-/// What is logged unless something else is asked for: not every request of the API, of which a client that waits makes many.
-const QUIET: &str = "info,virga_serve::server=warn";
-
 /// Everything an operator may set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -170,7 +167,7 @@ impl Default for Config {
             database: Database::default(),
             blobstore: Blobs::default(),
             external_names: Vec::new(),
-            telemetry: ObservingConfig { filter: QUIET.to_owned(), ..ObservingConfig::default() },
+            telemetry: ObservingConfig::default(),
             log_cache: LogCache::default(),
             uaa: UaaSettings::default(),
             apps: Apps::default(),
@@ -320,6 +317,13 @@ mod tests {
         let flags = ConfigFlags { workers: Some(0), ..ConfigFlags::default() };
         let config = load(file, &[("VIRGA_DOMAIN", "B.example"), ("VIRGA_HOME", "/x")], flags).unwrap();
         assert_eq!((config.domain.as_str(), config.worker_count(), config.router_limits.headers), ("b.example", 0, 7));
+    }
+
+    #[test]
+    fn a_table_with_one_key_keeps_the_defaults_of_the_others() {
+        let config = load("[telemetry]\notlp_endpoint = \"http://collector:4318\"\n", &[], ConfigFlags::default()).unwrap();
+        assert_eq!(config.telemetry.filter, Config::default().telemetry.filter);
+        assert_eq!(config.telemetry.otlp_endpoint.as_deref(), Some("http://collector:4318"));
     }
 
     #[test]

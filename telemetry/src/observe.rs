@@ -41,9 +41,12 @@ pub struct ObservingConfig {
     pub trace_ratio: f64,
 }
 
+/// What is logged unless something else is asked for: not every request of the API, of which a client that waits makes many.
+const QUIET: &str = "info,virga_serve::server=warn";
+
 impl Default for ObservingConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".into(), otlp_endpoint: None, trace_ratio: 1.0 }
+        Self { format: LogFormat::Text, filter: QUIET.into(), otlp_endpoint: None, trace_ratio: 1.0 }
     }
 }
 
