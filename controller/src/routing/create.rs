@@ -210,18 +210,18 @@ async fn check_host_is_free(db: &mut Connection, domain: &DomainRow, route: &Rou
 
 fn taken(error: StoreError, route: &RouteRow) -> Error {
     let domain = &route.domain_name;
-    if let (Some(port), true) = (route.port, error.is_unique("routes_port")) {
-        return port::unavailable(port.into()).into();
-    }
-    if !error.is_unique("routes_domain_guid_host_path_port") {
+    if !error.is_unique("routes_") {
         return error.into();
     }
-    let sentence = match (route.host.as_str(), route.path.as_str(), route.port) {
-        (_, _, Some(port)) => format!("Route already exists with port '{port}' for domain '{domain}'."),
-        ("", "", _) => format!("Route already exists for domain '{domain}'."),
-        ("", path, _) => format!("Route already exists with path '{path}' for domain '{domain}'."),
-        (host, "", _) => format!("Route already exists with host '{host}' for domain '{domain}'."),
-        (host, path, _) => format!("Route already exists with host '{host}' and path '{path}' for domain '{domain}'."),
+    // Somebody else was quicker with a port.
+    if let Some(port) = route.port {
+        return port::unavailable(port.into()).into();
+    }
+    let sentence = match (route.host.as_str(), route.path.as_str()) {
+        ("", "") => format!("Route already exists for domain '{domain}'."),
+        ("", path) => format!("Route already exists with path '{path}' for domain '{domain}'."),
+        (host, "") => format!("Route already exists with host '{host}' for domain '{domain}'."),
+        (host, path) => format!("Route already exists with host '{host}' and path '{path}' for domain '{domain}'."),
     };
     ApiError::unprocessable(sentence).into()
 }

@@ -30,9 +30,12 @@ pub(super) async fn of_new(db: &mut Connection, domain: &DomainRow, asked: Optio
         Some(0) => Err(ApiError::unprocessable("Routes with protocol 'tcp' must specify a port.").into()),
         Some(port) => {
             let wanted = u16::try_from(port).ok().filter(|port| reservable.contains(*port)).ok_or_else(|| unavailable(port))?;
-            let is_same = routes::find_at(db, domain.guid, "", "", Some(wanted)).await?.is_some();
-            // The very same route is refused in other words.
-            if !is_same && routes::list_ports(db).await?.contains(&wanted) {
+            if routes::find_at(db, domain.guid, "", "", Some(wanted)).await?.is_some() {
+                return Err(
+                    ApiError::unprocessable(format!("Route already exists with port '{port}' for domain '{}'.", domain.name)).into()
+                );
+            }
+            if routes::list_ports(db).await?.contains(&wanted) {
                 return Err(unavailable(port).into());
             }
             Ok(Some(wanted))

@@ -218,3 +218,33 @@ async fn one_change_among_ten_thousand_apps() {
     }
     world.end().await;
 }
+
+#[tokio::test]
+async fn readiness_that_changes_is_an_event_and_takes_the_route() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, process) = world.app("hello", 1).await;
+    work(&world, &mut workers, process, all_running(1)).await;
+    let instance = workers[0].instances(process)[0].guid;
+    let mut report = workers[0].about(process, instance, Some(InstanceState::Running), None);
+    report.ready = false;
+    workers[0].send(vec![report]);
+    let stats = world.until(process, |stats| !stats[0].routable).await;
+    assert_eq!(stats[0].state, InstanceState::Running, "alive, only not ready");
+    work(&world, &mut workers, process, all_running(1)).await;
+    let filter = EventFilter { targets: Some(vec![app.to_string()]), ..EventFilter::default() };
+    let wait = async {
+        loop {
+            let mut db = world.test.store.read().await.unwrap();
+            let events = audit_events::list(&mut db, &filter, Visible::All, &Listing::everything()).await.unwrap();
+            if events.rows.len() == 2 {
+                return events.rows.into_iter().map(|event| event.kind).collect::<std::collections::BTreeSet<_>>();
+            }
+            drop(db);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let kinds = tokio::time::timeout(Duration::from_secs(20), wait).await.expect("no events of readiness");
+    assert!(kinds.contains("audit.app.process.not-ready") && kinds.contains("audit.app.process.ready"), "{kinds:?}");
+    world.end().await;
+}

@@ -3,6 +3,7 @@
 mod deployments;
 mod instances;
 mod restarts;
+mod routing;
 mod rules;
 mod tasks;
 mod world;

@@ -155,6 +155,18 @@ impl World {
         guid
     }
 
+    pub(super) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn space(&self) -> SpaceGuid {
+        self.space
+    }
+
+    pub(super) fn nudge(&self) {
+        self.handle.nudge();
+    }
+
     /// Changes an app's row.
     pub(super) async fn change_app(&self, app: AppGuid, change: impl FnOnce(&mut AppRow)) {
         let mut db = self.begin().await;
