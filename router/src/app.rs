@@ -10,10 +10,10 @@ use crate::{
     headers::{forwarding, scan::Scan, sticky, trace::Ids},
     routes::{Choice, Pick, Route, Wanted},
 };
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use std::time::Duration;
 use virga_contract::{Body, body, cell::CellError};
-use virga_model::InstanceGuid;
+use virga_model::{InstanceGuid, route::RouteProtocol};
 
 /// Instances tried for one request, where one after the other turns out to be gone.
 const ATTEMPTS: usize = 3;
@@ -31,6 +31,8 @@ pub(crate) struct App<'a> {
     pub(crate) host: &'a str,
     /// Bytes that the body may have.
     pub(crate) limit: u64,
+    /// The longest wait for a piece of the body.
+    pub(crate) idle: Duration,
     /// `X-Forwarded-For` and `-Proto`, for the access log.
     pub(crate) forwarded: (HeaderValue, HeaderValue),
 }
@@ -48,7 +50,8 @@ impl App<'_> {
         })?;
         exchange.routed(self.record(exchange, &request, ids, &pick));
         let (served_by, mut response) = self.attempt(exchange, request, (wanted, choice), pick).await?;
-        if response.status().is_informational() {
+        let has_upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS && exchange.upgrade.is_some();
+        if response.status().is_informational() && !has_upgraded {
             return Err(Failure::Endpoint("the app answered with an interim status"));
         }
         sticky::bind(response.headers_mut(), sticky_cookies, bound_to, served_by, &self.route.path);
@@ -102,6 +105,9 @@ impl App<'_> {
             let endpoint = instance.endpoint;
             let spare = (self.route.endpoints() > tried.len() + 1 && tried.len() + 1 < ATTEMPTS).then(|| head(&request));
             forwarding::add_instance(request.headers_mut(), &pick);
+            if self.route.speaks_http2 && self.route.protocol(endpoint.process) == RouteProtocol::Http2 {
+                request.extensions_mut().insert(RouteProtocol::Http2);
+            }
             let watch = exchange.body.clone();
             let failure = match race(self.router.cell.serve(endpoint, request), watch.as_deref()).await? {
                 Ok(response) => return Ok((endpoint.instance, response)),
@@ -112,7 +118,7 @@ impl App<'_> {
             let spare = spare.and_then(|head| match &watch {
                 None => Some(head.map(|()| body::empty())),
                 Some(watch) => watch.take_back().map(|incoming| {
-                    let (watch, body) = watch_body(self.router, incoming, self.limit);
+                    let (watch, body) = watch_body(incoming, self.limit, self.idle);
                     exchange.body = watch;
                     head.map(|()| body)
                 }),

@@ -8,11 +8,13 @@ use crate::{
     counters::Counters,
     failure::{Failure, X_CF_ROUTER_ERROR},
     routes::Pick,
+    tunnel::Moved,
 };
 use http::{HeaderValue, Response, header};
+use hyper::upgrade::OnUpgrade;
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// See the module.
@@ -31,6 +33,12 @@ pub(crate) struct Exchange {
     /// `Content-Length` of the answer: hyper asks for nothing after its last byte.
     declared_bytes: Option<u64>,
     is_complete: bool,
+    /// How the client's end of an upgraded connection will be had.
+    pub(crate) upgrade: Option<OnUpgrade>,
+    /// Until the head of an answer that upgraded the connection: what follows is no latency.
+    headed: Option<Duration>,
+    /// Bytes that came by an upgraded connection.
+    received_bytes: u64,
     /// Only for requests to an app.
     record: Option<Box<Record>>,
 }
@@ -51,6 +59,9 @@ impl Exchange {
             sent_bytes: 0,
             declared_bytes: None,
             is_complete: false,
+            upgrade: None,
+            headed: None,
+            received_bytes: 0,
             record: None,
         })
     }
@@ -84,6 +95,18 @@ impl Exchange {
         }
     }
 
+    /// The connection becomes a tunnel.
+    pub(crate) fn upgraded(&mut self) {
+        self.headed = Some(self.began.elapsed());
+        self.is_complete = true;
+    }
+
+    /// The tunnel is over.
+    pub(crate) fn tunnelled(&mut self, moved: Moved) {
+        self.received_bytes = moved.from_client;
+        self.sent_bytes = moved.to_client;
+    }
+
     /// Bytes of the answer's body went out.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.sent_bytes += bytes as u64;
@@ -114,14 +137,14 @@ impl Drop for Exchange {
         let took = self.began.elapsed();
         let gone = Failure::ClientGone;
         let status = self.status.unwrap_or_else(|| gone.status().as_u16());
-        self.counters.finished(status, took);
+        self.counters.finished(status, self.headed.unwrap_or(took));
         if !self.is_complete {
             self.counters.failed(gone.kind());
         }
         let Some(mut record) = self.record.take() else { return };
         record.status = Some(status);
         record.response = took;
-        record.request_bytes = self.body.as_ref().map_or(0, |body| body.bytes());
+        record.request_bytes = self.body.as_ref().map_or(self.received_bytes, |body| body.bytes());
         record.sent_bytes = self.sent_bytes;
         if !self.is_complete && record.router_error.is_none() {
             record.router_error = HeaderValue::from_str(&gone.name()).ok();

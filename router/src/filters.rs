@@ -14,6 +14,7 @@ use crate::{
         trace::{Ids, X_VCAP_REQUEST_ID},
     },
     routes::{Wanted, host},
+    tunnel::Tunnel,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
@@ -41,6 +42,9 @@ pub(crate) async fn handle(
         }
         failure.into_response(&router.counters)
     });
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(upgrade(&router, &connection, exchange, response, ids.request_id));
+    }
     finish(&mut response, is_head, is_failure);
     response.headers_mut().insert(X_VCAP_REQUEST_ID, ids.request_id);
     if router.registry.is_draining() && !connection.is_http2() {
@@ -54,7 +58,33 @@ pub(crate) async fn handle(
     if has_no_body || response.body().is_end_stream() {
         exchange.completed();
     }
-    Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    Ok(response.map(|body| ResponseBody::new(body, Some(exchange))))
+}
+
+/// The answer that hands the connection over, and what it becomes.
+fn upgrade(
+    router: &Router,
+    connection: &ConnectionState,
+    mut exchange: Box<Exchange>,
+    mut response: Response<Body>,
+    request_id: HeaderValue,
+) -> Response<ResponseBody> {
+    let headers = response.headers_mut();
+    let protocol = headers.get(header::UPGRADE).cloned();
+    hops::strip(headers);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(X_VCAP_REQUEST_ID, request_id);
+    if let Some(protocol) = protocol {
+        hops::set_upgrade(headers, protocol);
+    }
+    exchange.answered(&mut response, false);
+    exchange.upgraded();
+    let (client, guest) = (exchange.upgrade.take(), response.extensions_mut().remove());
+    let in_flight = response.extensions_mut().remove();
+    if let (Some(client), Some(guest)) = (client, guest) {
+        connection.set_tunnel(Tunnel { client, guest, exchange, in_flight, counted: router.counters.tunnel() });
+    }
+    response.map(|body| ResponseBody::new(body, None))
 }
 
 /// To the app or to the system's API, by host.
@@ -81,6 +111,14 @@ async fn route(
         let is_pinned = Wanted::of(&parts.headers)?.is_pinned();
         return Err(Failure::UnknownRoute { host: name.into_owned(), is_pinned });
     }
+    // HTTP/2 has no upgrades of this kind.
+    let upgrade = if scan.has_upgrade && !connection.is_http2() { hops::wanted_upgrade(&parts.headers) } else { None };
+    if upgrade.is_some() {
+        if is_system {
+            return Err(Failure::UpgradeRefused);
+        }
+        exchange.upgrade = parts.extensions.remove();
+    }
     let caller = Caller {
         ip: connection.ip(),
         ip_header: &connection.ip_header,
@@ -89,16 +127,22 @@ async fn route(
         at: exchange.at,
     };
     let forwarded = prepare(&mut parts, &scan, &caller, ids);
-    let limit = if is_system { 0 } else { router.config.limits.body_bytes };
+    let limits = &router.config.limits;
+    let limit = if is_system { 0 } else { limits.body_bytes };
     if limit != 0 && incoming.size_hint().lower() > limit {
         return Err(Failure::BodyTooLarge);
     }
-    let (watch, body) = watch_body(router, incoming, limit);
+    if let Some(protocol) = upgrade {
+        hops::set_upgrade(&mut parts.headers, protocol);
+    }
+    let idle_ms = if route.as_ref().is_some_and(|route| route.speaks_http2) { limits.stream_idle_ms } else { limits.body_idle_ms };
+    let idle = Duration::from_millis(idle_ms);
+    let (watch, body) = watch_body(incoming, limit, idle);
     exchange.body.clone_from(&watch);
     let request = Request::from_parts(parts, body);
     match route {
         Some(route) => {
-            let app = App { router, connection, route: &route, scan, authority: &authority, host: &name, limit, forwarded };
+            let app = App { router, connection, route: &route, scan, authority: &authority, host: &name, limit, idle, forwarded };
             app.serve(exchange, request, ids).await
         }
         None => race(router.system.forward(request), watch.as_deref()).await?,
@@ -120,12 +164,11 @@ fn prepare(parts: &mut Parts, scan: &Scan, caller: &Caller<'_>, ids: &Ids) -> (H
 }
 
 /// The body as it is handed on; watched unless there is none.
-pub(crate) fn watch_body(router: &Router, incoming: Incoming, limit: u64) -> (Option<Arc<RequestWatch>>, Body) {
+pub(crate) fn watch_body(incoming: Incoming, limit: u64, idle: Duration) -> (Option<Arc<RequestWatch>>, Body) {
     if incoming.is_end_stream() {
         return (None, body::empty());
     }
     let watch = Arc::new(RequestWatch::default());
-    let idle = Duration::from_millis(router.config.limits.body_idle_ms);
     let body = RequestBody::new(incoming, watch.clone(), limit, idle);
     (Some(watch), Body::new(body))
 }
@@ -153,9 +196,6 @@ fn check_head(router: &Router, parts: &Parts, scan: &Scan) -> Result<(), Failure
     }
     if parts.method == Method::TRACE || parts.method == Method::CONNECT {
         return Err(Failure::MethodNotAllowed);
-    }
-    if scan.has_upgrade && hops::wants_upgrade(&parts.headers) {
-        return Err(Failure::UpgradeRefused);
     }
     Ok(())
 }

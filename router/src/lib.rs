@@ -19,6 +19,8 @@ mod listener;
 mod routes;
 mod serve;
 mod system_api;
+mod tcp;
+mod tunnel;
 
 pub use config::{Balancing, RouterConfig, network};
 pub use listener::bind;
@@ -36,6 +38,7 @@ use std::{
     },
 };
 use system_api::SystemApi;
+use tcp::TcpRoutes;
 use virga_contract::{
     cell::{Cell, CellSnapshot, RouterCounters},
     logs::LogSink,
@@ -48,6 +51,7 @@ pub struct Router {
     table: ArcSwap<Table>,
     revision: AtomicU64,
     system: SystemApi,
+    tcp: TcpRoutes,
     registry: Arc<Registry>,
     counters: Arc<Counters>,
     log: AccessLog,
@@ -67,6 +71,7 @@ impl Router {
             table: ArcSwap::default(),
             revision: AtomicU64::new(0),
             system,
+            tcp: TcpRoutes::default(),
             registry: Arc::new(Registry::new()),
             counters: Arc::default(),
             log,
@@ -79,6 +84,7 @@ impl Router {
     pub fn apply(&self, snapshot: &CellSnapshot) {
         let first_turn = usize::try_from(self.config.worker).unwrap_or_default();
         self.table.store(Arc::new(Table::build(snapshot, first_turn)));
+        self.tcp.set(routes::tcp(snapshot, first_turn));
         self.revision.store(snapshot.revision, Relaxed);
     }
 

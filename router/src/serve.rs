@@ -25,7 +25,7 @@ impl Router {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let serving = async {
             let tasks = TaskTracker::new();
-            self.accept(&listener, &stop, &tasks).await;
+            tokio::join!(self.accept(&listener, &stop, &tasks), self.serve_tcp(&stop, &tasks));
             drop(listener);
             tasks.close();
             self.drain(&tasks).await;
@@ -69,7 +69,7 @@ impl Router {
         }
     }
 
-    async fn pause(&self, error: &io::Error) {
+    pub(crate) async fn pause(&self, error: &io::Error) {
         let is_of_one_connection = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
         if !is_of_one_connection {
             tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");

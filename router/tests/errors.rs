@@ -62,13 +62,12 @@ async fn hostless_and_senseless_requests() {
         "TRACE",
     );
     assert_failure(&rig.raw("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nConnection: close\r\n\r\n").await, 405, "method_not_allowed", "CONNECT");
-    let websocket = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\r\n");
-    assert_failure(&rig.raw(websocket).await, 501, "endpoint_failure (upgrades are not supported by this kind of app)", "WebSocket");
 }
 
 #[tokio::test]
 async fn failures_of_the_cell() {
-    let cases: [(CellError, u16, &str, &str); 6] = [
+    let cases: [(CellError, u16, &str, &str); 7] = [
+        (CellError::NoConnections, 501, "endpoint_failure (upgrades are not supported by this kind of app)", "WebSocket"),
         (CellError::Gone, 503, "no_endpoints", "no available endpoints"),
         (CellError::Overloaded { limit: "queue_wait_ms", retry_after_seconds: 5 }, 503, "Connection Limit Reached", "(queue_wait_ms)"),
         (

@@ -48,7 +48,8 @@ pub(crate) fn inspect(binary: &[u8]) -> Result<Shape, String> {
         let Some(ComponentEntityType::Instance(instance)) = types.component_item_for_import(import).map(|item| item.ty) else {
             return false;
         };
-        import.starts_with("wasi:sockets/") && LISTENS.iter().any(|function| types[instance].exports.contains_key(*function))
+        let Some(interface) = types.get(instance) else { return false };
+        import.starts_with("wasi:sockets/") && LISTENS.iter().any(|function| interface.exports.contains_key(*function))
     });
     Ok(shape)
 }

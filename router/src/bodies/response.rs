@@ -12,14 +12,15 @@ use virga_contract::{Body, BoxError};
 /// See the module.
 pub(crate) struct ResponseBody {
     inner: Body,
-    exchange: Box<Exchange>,
+    /// None where it goes on after this answer, as a tunnel.
+    exchange: Option<Box<Exchange>>,
     /// A piece was given out and the connection has not asked for the next: the client is behind.
     is_outstanding: bool,
 }
 
 impl ResponseBody {
     /// Ties a body to its exchange.
-    pub(crate) fn new(inner: Body, exchange: Box<Exchange>) -> Self {
+    pub(crate) fn new(inner: Body, exchange: Option<Box<Exchange>>) -> Self {
         Self { inner, exchange, is_outstanding: false }
     }
 }
@@ -30,21 +31,24 @@ impl http_body::Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        let Some(exchange) = &mut this.exchange else {
+            return Pin::new(&mut this.inner).poll_frame(cx);
+        };
         if std::mem::take(&mut this.is_outstanding) {
-            this.exchange.connection().taken();
+            exchange.connection().taken();
         }
         let next = ready!(Pin::new(&mut this.inner).poll_frame(cx));
         match &next {
             Some(Ok(frame)) => {
-                this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                exchange.sent(frame.data_ref().map_or(0, Bytes::len));
                 this.is_outstanding = true;
-                this.exchange.connection().given();
+                exchange.connection().given();
             }
-            Some(Err(_)) => this.exchange.broke(),
+            Some(Err(_)) => exchange.broke(),
             None => {}
         }
         if next.is_none() || this.inner.is_end_stream() {
-            this.exchange.completed();
+            exchange.completed();
         }
         Poll::Ready(next)
     }
@@ -60,8 +64,8 @@ impl http_body::Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if self.is_outstanding {
-            self.exchange.connection().taken();
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| self.is_outstanding) {
+            exchange.connection().taken();
         }
     }
 }

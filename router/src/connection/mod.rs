@@ -72,9 +72,12 @@ pub(crate) async fn serve(router: Arc<Router>, stream: TcpStream, state: Arc<Con
         if limits.headers > HYPER_HEADERS {
             builder.max_headers(limits.headers);
         }
-        let connection = pin!(builder.serve_connection(socket, service));
+        let connection = pin!(builder.serve_connection(socket, service).with_upgrades());
         Watched { connection, state: &state, is_draining: false }.await
     };
+    if let Some(tunnel) = state.take_tunnel() {
+        tunnel.run(Duration::from_millis(limits.stream_idle_ms), &state).await;
+    }
     if let Err(error) = result {
         tracing::debug!(client = %state.peer(), error = &error as &dyn std::error::Error, "connection ended with an error");
     }
@@ -106,9 +109,9 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn shut_down(self: Pin<&mut Self>);
 }
 
-impl<S> Graceful for http1::Connection<Socket, S>
+impl<S> Graceful for http1::UpgradeableConnection<Socket, S>
 where
-    http1::Connection<Socket, S>: Future<Output = hyper::Result<()>>,
+    http1::UpgradeableConnection<Socket, S>: Future<Output = hyper::Result<()>>,
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = crate::bodies::ResponseBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

@@ -2,11 +2,12 @@
 //! stores and a coarse clock: no timer is armed per request.
 
 use super::registry::Clock;
+use crate::tunnel::Tunnel;
 use futures::task::AtomicWaker;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Context,
@@ -55,6 +56,8 @@ pub(crate) struct ConnectionState {
     outstanding: AtomicU32,
     /// When the last of them was taken.
     progress_ms: AtomicU64,
+    /// What the connection becomes.
+    tunnel: Mutex<Option<Tunnel>>,
 }
 
 impl ConnectionState {
@@ -79,6 +82,7 @@ impl ConnectionState {
             blocked_ms: AtomicU64::new(0),
             outstanding: AtomicU32::new(0),
             progress_ms: AtomicU64::new(now),
+            tunnel: Mutex::default(),
         }
     }
 
@@ -167,7 +171,7 @@ impl ConnectionState {
         self.is_between_requests() && self.in_head.load(Relaxed)
     }
 
-    pub(super) fn register(&self, cx: &Context<'_>) {
+    pub(crate) fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
     }
 
@@ -177,6 +181,21 @@ impl ConnectionState {
             1 => Command::Drain,
             _ => Command::Kill,
         }
+    }
+
+    /// Whether it must end now, whatever is in flight.
+    pub(crate) fn must_end(&self) -> bool {
+        self.command() == Command::Kill
+    }
+
+    /// Leaves what goes on after HTTP has ended on this connection.
+    pub(crate) fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// See [`ConnectionState::set_tunnel`].
+    pub(super) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells it; a weaker command than before changes nothing.

@@ -5,12 +5,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
-/// The request asks to leave HTTP on this connection. An offer of HTTP/2 may be ignored (RFC 9113, section 3.1), and is.
-pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
-        && headers.get_all(header::CONNECTION).iter().any(|value| tokens(value).any(|token| token.eq_ignore_ascii_case("upgrade")))
+/// What the request asks to become, if it asks to leave HTTP on this connection. An offer of HTTP/2 may be ignored (RFC 9113,
+/// section 3.1), and is.
+pub(crate) fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(header::UPGRADE).filter(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))?;
+    let mut options = headers.get_all(header::CONNECTION).iter();
+    options.any(|value| tokens(value).any(|token| token.eq_ignore_ascii_case("upgrade"))).then(|| protocol.clone())
+}
+
+/// Asks for it, or agrees to it, on the next connection of the way.
+pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, UPGRADE);
+    headers.insert(header::UPGRADE, protocol);
 }
 
 /// Takes them out. `TE: trailers` stays: whoever answers may then send trailers.
@@ -83,8 +92,8 @@ mod tests {
 
     #[test]
     fn an_offer_of_http2_is_not_an_upgrade_to_refuse() {
-        assert!(wants_upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")])));
-        assert!(!wants_upgrade(&headers(&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")])));
-        assert!(!wants_upgrade(&headers(&[("upgrade", "websocket")])));
+        assert_eq!(wanted_upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")])).unwrap(), "websocket");
+        assert!(wanted_upgrade(&headers(&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")])).is_none());
+        assert!(wanted_upgrade(&headers(&[("upgrade", "websocket")])).is_none());
     }
 }

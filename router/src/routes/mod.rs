@@ -5,4 +5,4 @@ pub(crate) mod pick;
 pub(crate) mod table;
 
 pub(crate) use pick::{Choice, Pick, Wanted};
-pub(crate) use table::{Route, Table};
+pub(crate) use table::{Route, Table, tcp};

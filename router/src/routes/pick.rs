@@ -162,7 +162,9 @@ impl Route {
             return Some(pick);
         }
         match choice {
-            Choice::Hash { of, balance_percent } if !self.is_weighted => return self.pick_by_hash(wanted, of, balance_percent, cell, tried),
+            Choice::Hash { of, balance_percent } if !self.is_weighted => {
+                return self.pick_by_hash(wanted, of, balance_percent, cell, tried);
+            }
             Choice::LeastConnection => return self.pick_slowly(wanted, choice, cell, tried),
             _ if wanted.is_pinned() || !tried.is_empty() => return self.pick_slowly(wanted, choice, cell, tried),
             _ => {}

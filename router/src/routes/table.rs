@@ -5,9 +5,15 @@
 
 use super::host::lower;
 use http::HeaderValue;
-use std::{collections::HashMap, sync::Arc, sync::atomic::AtomicUsize};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::AtomicUsize},
+};
 use virga_contract::cell::{CellProcess, CellRoute, CellSnapshot, Endpoint};
-use virga_model::{AppGuid, ProcessGuid, route::LoadBalancing};
+use virga_model::{
+    AppGuid, ProcessGuid,
+    route::{LoadBalancing, RouteProtocol},
+};
 
 /// Every route of one snapshot.
 #[derive(Default)]
@@ -38,6 +44,8 @@ pub(crate) struct Route {
     pub(super) is_weighted: bool,
     /// The route's own choice of balancing.
     pub(super) balancing: Option<LoadBalancing>,
+    /// Some destination is spoken to in HTTP/2.
+    pub(crate) speaks_http2: bool,
     /// Routable instances over all destinations.
     pub(super) endpoints: usize,
     /// Whose turn it is.
@@ -48,6 +56,8 @@ pub(crate) struct Route {
 pub(super) struct Destination {
     /// The process.
     pub(super) process: Arc<Process>,
+    /// The protocol towards it.
+    protocol: RouteProtocol,
     /// Sum of the weights up to and including this destination.
     pub(super) cumulative_weight: usize,
     /// Whose turn it is within it, where destinations have weights.
@@ -81,8 +91,7 @@ pub(crate) struct Instance {
 impl Table {
     /// The table of a snapshot. `first_turn` spreads the first pick of several workers over the instances.
     pub(crate) fn build(snapshot: &CellSnapshot, first_turn: usize) -> Self {
-        let processes: HashMap<ProcessGuid, Arc<Process>> =
-            snapshot.processes.iter().map(|process| (process.process, Arc::new(Process::new(process)))).collect();
+        let processes = processes(snapshot.processes.iter());
         let mut table = Self { exact: HashMap::with_capacity(snapshot.routes.len()), wildcard: HashMap::new() };
         for route in &snapshot.routes {
             // Without a process that should run, a route is as good as none: stopped apps answer 404.
@@ -154,13 +163,15 @@ impl Route {
             // A destination without a routable instance leaves its share to the others.
             if !process.instances.is_empty() {
                 cumulative_weight += usize::from(destination.weight.unwrap_or(1));
-                destinations.push(Destination { process: process.clone(), cumulative_weight, next: AtomicUsize::new(first_turn) });
+                let (process, protocol) = (process.clone(), destination.protocol);
+                destinations.push(Destination { process, protocol, cumulative_weight, next: AtomicUsize::new(first_turn) });
             }
         }
         let endpoints = destinations.iter().map(|destination| destination.process.instances.len()).sum();
         let is_weighted = destinations.len() > 1 && route.destinations.iter().any(|destination| destination.weight.is_some());
         is_known.then(|| Self {
             path: route.path.as_str().into(),
+            speaks_http2: destinations.iter().any(|destination| destination.protocol == RouteProtocol::Http2),
             destinations,
             is_weighted,
             balancing: route.balancing.clone(),
@@ -168,6 +179,33 @@ impl Route {
             next: AtomicUsize::new(first_turn),
         })
     }
+}
+
+impl Route {
+    /// The protocol towards a process of it.
+    pub(crate) fn protocol(&self, process: ProcessGuid) -> RouteProtocol {
+        let found = self.destinations.iter().find(|destination| destination.process.guid == process);
+        found.map_or(RouteProtocol::Http1, |destination| destination.protocol)
+    }
+}
+
+/// The TCP routes of a snapshot, by port; those without a process that should run are none.
+pub(crate) fn tcp(snapshot: &CellSnapshot, first_turn: usize) -> HashMap<u16, Route> {
+    if snapshot.tcp_routes.is_empty() {
+        return HashMap::new();
+    }
+    let named: HashSet<_> = snapshot.tcp_routes.iter().flat_map(|route| &route.destinations).map(|to| to.process).collect();
+    let processes = processes(snapshot.processes.iter().filter(|process| named.contains(&process.process)));
+    let built = snapshot.tcp_routes.iter().filter_map(|route| {
+        let destinations = route.destinations.clone();
+        let route_of = CellRoute { host: String::new(), path: String::new(), destinations, balancing: None };
+        Some((route.port, Route::new(&route_of, &processes, first_turn)?))
+    });
+    built.collect()
+}
+
+fn processes<'a>(of: impl Iterator<Item = &'a Arc<CellProcess>>) -> HashMap<ProcessGuid, Arc<Process>> {
+    of.map(|process| (process.process, Arc::new(Process::new(process)))).collect()
 }
 
 impl Process {
