@@ -1,7 +1,8 @@
 //! The cell of one worker: which app instances it has, and the way in for the router.
 
 use crate::{
-    instance::AppInstance, internal::Internal, leftovers, loader::Loader, neighbours, outbound::tls_connector, tasks::Tasks, ticker::Ticker, turns::Turns,
+    instance::AppInstance, internal::Internal, leftovers, loader::Loader, neighbours, outbound::tls_connector, tasks::Tasks,
+    ticker::Ticker, turns::Turns,
 };
 use arc_swap::ArcSwap;
 use std::{
