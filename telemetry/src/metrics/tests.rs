@@ -10,6 +10,9 @@ fn report(worker: u32, pid: u32, ok: u64) -> CellReport {
         latency_buckets: vec![ok, ok, ok, ok, ok, ok, ok, ok, ok, ok, ok, ok + 1],
         latency_sum_seconds: 0.5,
         dropped_envelopes: 3,
+        tcp_ports: 4,
+        tcp_ports_failed: u64::from(worker),
+        tunnels: 5,
     };
     CellReport { worker, pid, applied_revision: 1, instances: vec![], tasks: vec![], router }
 }
@@ -32,6 +35,9 @@ fn sums_over_workers_never_fall_when_one_starts_anew() {
         "virga_router_request_seconds_count 39",
         "virga_router_requests_in_flight 4.0",
         "virga_dropped_envelopes_total 9",
+        "virga_router_tunnels 10.0",
+        "virga_router_tcp_ports 4.0",
+        "virga_router_tcp_ports_failed 1.0",
         "virga_desired_instances 7.0",
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

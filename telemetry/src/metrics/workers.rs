@@ -22,7 +22,12 @@ impl Workers {
     pub(super) fn families(&self) -> Vec<Family> {
         let mut sum = self.past.clone();
         self.now.values().for_each(|(_, counters)| add(&mut sum, counters));
-        let in_flight = self.now.values().map(|(_, counters)| counters.in_flight).sum();
+        let now = || self.now.values().map(|(_, counters)| counters);
+        let in_flight = now().map(|counters| counters.in_flight).sum();
+        let tunnels = now().map(|counters| counters.tunnels).sum();
+        // Every worker listens on the same ports.
+        let open = now().map(|counters| counters.tcp_ports).max().unwrap_or(0);
+        let failed = now().map(|counters| counters.tcp_ports_failed).max().unwrap_or(0);
         let classes = sum.responses_by_class.iter().zip(1..).map(|(count, class)| (format!("{class}xx"), *count)).collect();
         let errors = sum.router_errors.iter().map(|(error, count)| (error.clone(), *count)).collect();
         vec![
@@ -42,6 +47,9 @@ impl Workers {
                 value: Value::Histogram { buckets: buckets(&sum.latency_buckets), sum: sum.latency_sum_seconds },
             },
             Family::gauge("virga_router_requests_in_flight", "Requests in flight", in_flight),
+            Family::gauge("virga_router_tunnels", "Upgraded connections and connections over TCP routes", tunnels),
+            Family::gauge("virga_router_tcp_ports", "Ports of TCP routes that are open", open),
+            Family::gauge("virga_router_tcp_ports_failed", "Ports of TCP routes that cannot be bound", failed),
             Family::gauge("virga_workers_seen", "Workers that have reported", u64::try_from(self.now.len()).unwrap_or(u64::MAX)),
             Family::counter("virga_dropped_envelopes", "Log envelopes that workers had to drop", sum.dropped_envelopes),
         ]
