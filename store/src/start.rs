@@ -92,3 +92,67 @@ async fn identify(store: &Store) -> Result<String> {
     transaction.commit().await?;
     Ok(row.try_get("store_id")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::on_both_urls;
+    use std::borrow::Cow;
+
+    /// One of each that a route hangs on, as the first release wrote them.
+    const ROWS: &str = "
+        INSERT INTO organization_quotas (guid, created_at, updated_at, name, paid_services_allowed) VALUES ('q', 1, 1, 'q', 1);
+        INSERT INTO organizations (guid, created_at, updated_at, name, suspended, quota_guid, labels, annotations)
+            VALUES ('o', 1, 1, 'o', 0, 'q', '{}', '{}');
+        INSERT INTO spaces (guid, created_at, updated_at, name, organization_guid, allow_ssh, labels, annotations)
+            VALUES ('s', 1, 1, 's', 'o', 1, '{}', '{}');
+        INSERT INTO domains (guid, created_at, updated_at, name, internal, labels, annotations)
+            VALUES ('d', 1, 1, 'd.example', 0, '{}', '{}');
+        INSERT INTO apps (guid, created_at, updated_at, name, space_guid, state, buildpacks, stack, environment, features, labels, annotations)
+            VALUES ('a', 1, 1, 'a', 's', 'STOPPED', '[]', 'x', '{}', '{}', '{}', '{}');
+        INSERT INTO routes (guid, created_at, updated_at, space_guid, domain_guid, host, path, options, labels, annotations)
+            VALUES ('r', 2, 3, 's', 'd', 'h', '/p', '{\"loadbalancing\":\"round-robin\"}', '{}', '{}');
+        INSERT INTO route_destinations (guid, created_at, updated_at, route_guid, app_guid, process_type, port, weight, protocol)
+            VALUES ('x', 4, 5, 'r', 'a', 'web', NULL, 20, 'http1');
+    ";
+
+    /// The migrations up to this one.
+    fn until(version: i64) -> Migrator {
+        let migrations = MIGRATIONS.migrations.iter().filter(|migration| migration.version <= version).cloned().collect();
+        Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+    }
+
+    #[tokio::test]
+    async fn rows_of_a_table_that_is_made_anew_stay() {
+        on_both_urls(|store, url| async move {
+            let pool = match url.strip_prefix("sqlite:") {
+                Some(path) => {
+                    let options = AnyPoolOptions::new().max_connections(1);
+                    options.connect(&sqlite_url(&format!("{path}.old")).unwrap()).await.unwrap()
+                }
+                None => {
+                    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&store.pool).await.unwrap();
+                    store.pool.clone()
+                }
+            };
+            let mut connection = pool.acquire().await.unwrap();
+            if url.starts_with("sqlite:") {
+                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut *connection).await.unwrap();
+            }
+            until(4).run_direct(None, &mut *connection, false).await.unwrap();
+            sqlx::raw_sql(ROWS).execute(&mut *connection).await.unwrap();
+            drop(connection);
+            migrate(&pool, url.starts_with("sqlite:")).await.unwrap();
+            let sql = "SELECT r.guid, r.updated_at, r.host, r.path, r.port AS route_port, r.options, x.guid AS destination, x.port, x.weight \
+                       FROM routes r JOIN route_destinations x ON x.route_guid = r.guid";
+            let row = sqlx::query(sql).fetch_one(&pool).await.unwrap();
+            let text = |column: &str| row.try_get::<String, _>(column).unwrap();
+            let number = |column: &str| row.try_get::<Option<i64>, _>(column).unwrap();
+            assert_eq!((text("guid"), text("host"), text("path"), text("destination")), ("r".into(), "h".into(), "/p".into(), "x".into()));
+            assert_eq!(text("options"), "{\"loadbalancing\":\"round-robin\"}");
+            assert_eq!((number("updated_at"), number("route_port"), number("port"), number("weight")), (Some(3), Some(0), None, Some(20)));
+            pool.close().await;
+        })
+        .await;
+    }
+}
