@@ -15,7 +15,7 @@ const DENIED: u16 = 515;
 const TERMINATED: u16 = 507;
 
 fn asking() -> Vec<u8> {
-    wat::parse_str(include_str!("guests/asking.wat")).unwrap()
+    wat::parse_str(include_str!("../../tests/apps/wat-asking/app.wat")).unwrap()
 }
 
 fn guid(app: &App) -> AppGuid {
