@@ -13,7 +13,7 @@ tag="t$RANDOM"
 version="$("$cf_program" version | sed -E 's/.*version ([0-9]+).*/\1/')"
 
 run() { # arguments of cf; output in $output, status in $status
-    output="$(CF_HOME="$work/$who" CF_COLOR=false timeout 180 "$cf_program" "$@" 2>&1 </dev/null)"
+    output="$(CF_HOME="$work/$who" CF_COLOR=false timeout 180 "$cf_program" "$@" 2>&1 <<<y)"
     status=$?
     covered["$1"]=1
 }
@@ -68,7 +68,7 @@ org="$tag-org" space="$tag-space" app="$tag-app"
 as admin
 ok 'OK' api "$url" --skip-ssl-validation
 ok 'Authenticating' auth admin "$password"
-ok 'cf version' version
+ok 'version' version
 ok 'user: *admin' target
 ok '^bearer ' oauth-token
 ok '"links"' curl /v3
@@ -85,7 +85,7 @@ ok 'OK' create-org "$tag-spare"
 ok 'OK' rename-org "$tag-spare" "$tag-other"
 ok 'OK' create-space "$space" -o "$org"
 ok 'OK' create-space "$tag-spare" -o "$org"
-ok 'OK' target -o "$org" -s "$space"
+ok "space: *$space" target -o "$org" -s "$space"
 ok "$space" spaces
 ok "name: *$space" space "$space"
 ok 'OK' rename-space "$tag-spare" "$tag-second"
@@ -159,7 +159,7 @@ ok 'OK' create-shared-domain "shared-$domain"
 ok 'OK' create-private-domain "$org" "$domain"
 ok "$domain" domains
 ok 'OK' share-private-domain "$tag-other" "$domain"
-ok 'OK' unshare-private-domain "$tag-other" "$domain" -f
+ok 'OK' unshare-private-domain "$tag-other" "$domain"
 ok 'OK' delete-shared-domain "shared-$domain" -f
 
 # A developer's day.
@@ -195,7 +195,7 @@ ok 'droplets|STAGED|guid' droplets "$app"
 ok 'OK|Successfully' download-droplet "$app" -p "$work/droplet.tgz"
 droplet="$(CF_HOME="$work/developer" "$cf_program" droplets "$app" 2>/dev/null | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -n 1)"
 ok 'OK' set-droplet "$app" "$droplet"
-ok 'applications|name' create-app-manifest "$app" -p "$work/manifest.yml"
+ok 'OK' create-app-manifest "$app" -p "$work/manifest.yml"
 ok 'OK|Updated|Applying' apply-manifest -f "$work/manifest.yml"
 ok 'running|#0' push "$app" -p "$work/other" --strategy rolling
 ok 'revision' revisions "$app"
@@ -206,7 +206,7 @@ later 60 'ACTIVE|PAUSED|canary|running' app "$app"
 run continue-deployment "$app"
 verdict "$status" 'OK|Continuing|deployment' continue-deployment "$app"
 later 120 '#0 *running' app "$app"
-ok 'OK|Deploying|running|No wait|nothing' restart "$app" --strategy rolling --no-wait
+ok 'First instance|OK|running' restart "$app" --strategy rolling --no-wait
 run cancel-deployment "$app"
 verdict "$status" 'OK|Cancel|deployment|No active' cancel-deployment "$app"
 ok 'Task has been submitted|OK' run-task "$app" --command "true" --name "$tag-task"
@@ -290,16 +290,18 @@ ok 'OK' create-private-domain "$org" "managed-$domain"
 ok 'OK' delete-private-domain "managed-$domain" -f
 ok 'OK' delete-space "$tag-third" -f
 no 'not authorized|Not authorized|403' create-org-quota "$tag-mine"
+ok "space: *$space" target -s "$space"
 no 'not authorized|Not authorized|403' stop "$app"
 ok 'OK' logout
 no 'Not logged in' orgs
 
 # The end: everything goes.
 as developer
+ok "space: *$space" target -o "$org" -s "$space"
 ok 'OK' delete "$app" -f
 ok 'OK' logout
 as admin
-ok 'OK' target -o "$org"
+ok "org: *$org" target -o "$org"
 ok 'OK' delete-org "$org" -f
 ok 'OK' delete-org "$tag-other" -f
 ok 'OK' delete-org-quota "$tag-quota" -f

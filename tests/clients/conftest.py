@@ -1,5 +1,6 @@
 """A platform of its own for the client tests: the real binary on a free port, gone when the tests end."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,9 +19,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def platform():
-    """What `virga up --output json` printed, once it is ready."""
+@contextlib.contextmanager
+def running_platform():
     with tempfile.TemporaryDirectory(prefix="virga-py-") as data:
         listen = f"127.0.0.1:{free_port()}"
         with open(os.path.join(data, "up.log"), "w", encoding="utf-8") as log:
@@ -34,7 +34,14 @@ def platform():
             try:
                 line = process.stdout.readline()
                 assert line, open(log.name, encoding="utf-8").read()
-                yield {**json.loads(line), "listen": listen}
+                yield {**json.loads(line), "listen": listen, "log": log.name}
             finally:
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(30) == 0
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """What `virga up --output json` printed, once it is ready."""
+    with running_platform() as ready:
+        yield ready

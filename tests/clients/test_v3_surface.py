@@ -7,7 +7,6 @@ import zipfile
 import pytest
 from cloudfoundry_client.client import CloudFoundryClient
 from cloudfoundry_client.errors import InvalidStatusCode
-from cloudfoundry_client.networking.v1.external.policies import Policy
 from cloudfoundry_client.v3.entities import ToManyRelationship, ToOneRelationship
 from cloudfoundry_client.v3.organization_quotas import AppsQuota, DomainsQuota, RoutesQuota, ServicesQuota
 from cloudfoundry_client.v3.packages import PackageType
@@ -286,12 +285,3 @@ def test_tasks(v3, app):
     until("the end of the task", lambda: v3.tasks.get(task["guid"])["state"] in ("SUCCEEDED", "FAILED"))
     assert [t["name"] for t in v3.tasks.list(app_guids=app["guid"])] == ["surface"]
     assert refused(422, v3.tasks.cancel, task["guid"])["code"] == 10008
-
-
-def test_network_policies(client, app, v3):
-    policy = Policy(app["guid"], app["guid"], "tcp", 8080, 8090)
-    client.networking_v1_external.policies.create([policy])
-    listed = [p for p in client.networking_v1_external.policies.list()]
-    assert any(p["destination"]["ports"] == {"start": 8080, "end": 8090} for p in listed), listed
-    client.networking_v1_external.policies.delete([policy])
-    assert list(client.networking_v1_external.policies.list()) == []
