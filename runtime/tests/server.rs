@@ -16,6 +16,7 @@ use virga_contract::{
 };
 use virga_model::{
     droplet::GuestKind,
+    egress::EgressRule,
     process::{HealthCheck, HealthCheckType},
     state::InstanceState,
 };
@@ -96,6 +97,48 @@ async fn it_may_bind_its_port_and_nothing_else_and_reach_nobody_unasked() {
         assert_eq!(world.get(&app, path).await.unwrap().1, outcome, "{path}");
     }
     assert!(host.accept().now_or_never().is_none());
+    running.end(&world).await;
+}
+
+/// An address of this machine that is not loopback, by asking the system how it would reach a documentation address.
+fn own_address() -> std::net::IpAddr {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").expect("this test needs a network interface besides loopback");
+    socket.local_addr().unwrap().ip()
+}
+
+#[tokio::test]
+async fn what_a_security_group_allows_is_reached_and_given_back() {
+    let world = World::new(CellLimits { outbound_connections: 2, ..limits() });
+    let outside = tokio::net::TcpListener::bind((own_address(), 0)).await.unwrap();
+    let address = outside.local_addr().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (mut stream, _) = outside.accept().await.unwrap();
+            stream.write_all(b"the world outside").await.unwrap();
+        }
+    });
+    let rule = |ports: String| EgressRule {
+        protocol: "tcp".into(),
+        destination: address.ip().to_string(),
+        ports: Some(ports),
+        icmp_type: None,
+        code: None,
+        description: None,
+        log: None,
+    };
+    let app = world.push_kind(GuestKind::Server, &server(), |process| process.egress = vec![rule(address.port().to_string())]);
+    let other = world.push_kind(GuestKind::Server, &server(), |process| process.egress = vec![rule("1".into())]);
+    let running = Running::of(&world);
+    state(&world, &app, InstanceState::Running).await;
+    state(&world, &other, InstanceState::Running).await;
+    // More often than connections may be open: each gives its place back.
+    for _ in 0..10 {
+        assert_eq!(world.get(&app, &format!("/fetch?{address}")).await.unwrap().1, "the world outside");
+    }
+    assert_eq!(world.get(&other, &format!("/fetch?{address}")).await.unwrap().1, "PermissionDenied");
+    assert!(world.lines.contain(&format!("outbound tcp connection to {address} denied: no security group allows it")));
     running.end(&world).await;
 }
 

@@ -1,0 +1,121 @@
+//! A server written in Rust: requests from every worker, WebSocket, crash and restart, tasks.
+
+use anyhow::{Context as _, ensure};
+use std::{path::PathBuf, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use virga_tests::{Platform, host_of, sample_folder, until};
+
+/// The sample server, compiled for `wasm32-wasip2` (`rust-toolchain.toml` names the target), in a folder of its own.
+fn built() -> anyhow::Result<(tempfile::TempDir, String)> {
+    let folder = tempfile::tempdir()?;
+    let source: PathBuf = sample_folder("rust-server").join("src/main.rs");
+    let options = ["--edition", "2024", "--target", "wasm32-wasip2", "-C", "opt-level=s", "-C", "strip=debuginfo", "-C", "panic=abort"];
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = std::process::Command::new(rustc).args(options).arg("-o").arg(folder.path().join("app.wasm")).arg(source).output()?;
+    ensure!(output.status.success(), "rustup target add wasm32-wasip2?\n{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(folder.path().join("Procfile"), "web: app serve\nworker: app wait\nmigrate: app print migrated\n")?;
+    let path = folder.path().to_string_lossy().into_owned();
+    Ok((folder, path))
+}
+
+/// An upgrade on a new connection, answered by an echo of the frame.
+async fn echo(platform: &Platform, app: &str) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(platform.listen()).await?;
+    let host = host_of(app);
+    let head = format!(
+        "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await?);
+    }
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    ensure!(answer.starts_with("http/1.1 101 ") && answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+    // The frames of RFC 6455, section 5.7.
+    stream.write_all(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]).await?;
+    let mut frame = [0; 7];
+    stream.read_exact(&mut frame).await?;
+    ensure!(&frame == b"\x81\x05Hello", "{frame:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_lives_and_lives_again() -> anyhow::Result<()> {
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    let (_folder, path) = built()?;
+    let receipt = platform.ok(&["push", "server", "-p", &path]).await?;
+    ensure!(receipt.contains("routable"), "{receipt}");
+    // New connections are spread over both workers; the server lives in one.
+    for _ in 0..20 {
+        let text = platform.get_ok("server", "/").await?;
+        ensure!(text == "Hello from instance 0\n", "{text}");
+        echo(&platform, "server").await?;
+    }
+    platform.ok(&["scale", "server", "-i", "2"]).await?;
+    until("both instances answer", Duration::from_secs(60), || async {
+        let (mut first, mut second) = (false, false);
+        for _ in 0..8 {
+            let text = platform.get_ok("server", "/").await?;
+            first |= text.contains("instance 0");
+            second |= text.contains("instance 1");
+        }
+        ensure!(first && second, "only one of them");
+        Ok(())
+    })
+    .await?;
+    // It ends by itself: a crash with its reason, and a new instance.
+    let _broken = platform.get("server", "/exit?1").await?;
+    until("the crash is told", Duration::from_secs(30), || async {
+        let logs = platform.ok(&["logs", "server", "--recent"]).await?;
+        ensure!(logs.contains("Exit status 1") && logs.contains("[APP/PROC/WEB/"), "{logs}");
+        Ok(())
+    })
+    .await?;
+    until("both instances run again", Duration::from_secs(60), || async {
+        let shown = platform.ok(&["app", "server"]).await?;
+        ensure!(shown.contains("2/2") && shown.matches("running").count() >= 2, "{shown}");
+        Ok(())
+    })
+    .await?;
+    platform.get_ok("server", "/").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_and_workers_of_a_droplet_run() -> anyhow::Result<()> {
+    let platform = Platform::start(1).await?;
+    platform.login().await?;
+    let (_folder, path) = built()?;
+    platform.ok(&["push", "server", "-p", &path]).await?;
+    let app = platform.ok(&["curl", "/v3/apps?names=server"]).await?;
+    let app: serde_json::Value = serde_json::from_str(&app)?;
+    let guid = app["resources"][0]["guid"].as_str().context("no app")?.to_owned();
+    for (command, state) in [("app print from a task", "SUCCEEDED"), ("migrate", "SUCCEEDED"), ("app exit 1", "FAILED")] {
+        let body = serde_json::json!({ "command": command, "name": "job" }).to_string();
+        let created = platform.ok(&["curl", "-X", "POST", "-d", &body, &format!("/v3/apps/{guid}/tasks")]).await?;
+        let created: serde_json::Value = serde_json::from_str(&created)?;
+        let task = created["guid"].as_str().with_context(|| format!("no task: {created}"))?.to_owned();
+        until("the task has ended", Duration::from_secs(30), || async {
+            let shown: serde_json::Value = serde_json::from_str(&platform.ok(&["curl", &format!("/v3/tasks/{task}")]).await?)?;
+            ensure!(shown["state"] == state, "{shown}");
+            ensure!(state == "SUCCEEDED" || shown["result"]["failure_reason"] == "Exited with status 1", "{shown}");
+            Ok(())
+        })
+        .await?;
+    }
+    platform.ok(&["curl", "-X", "POST", "-d", "{\"instances\":1}", &format!("/v3/apps/{guid}/processes/worker/actions/scale")]).await?;
+    until("the lines of tasks and worker", Duration::from_secs(30), || async {
+        let logs = platform.ok(&["logs", "server", "--recent"]).await?;
+        for part in ["[APP/TASK/job/", "from a task", "migrated", "[APP/PROC/WORKER/0]", "waiting"] {
+            ensure!(logs.contains(part), "{part} is not in {logs}");
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
