@@ -57,10 +57,22 @@ async fn what_a_role_request_may_not_say_is_named() {
         let (org, space) = api.org_and_space("o").await;
         let guid = json!({ "guid": admin.guid });
         for (body, what) in [
-            (role("space_developer", guid.clone(), "organization", &org), "Relationships organization cannot be provided with the space role type: 'space_developer'."),
-            (role("organization_user", guid.clone(), "space", &space), "Relationships space cannot be provided with the organization role type: 'organization_user'."),
-            (json!({ "type": "organization_user", "relationships": { "user": { "data": guid } } }), "Relationships must specify either a space or an organization."),
-            (role("organization_user", json!({ "guid": "x", "username": "y" }), "organization", &org), "Relationships username cannot be specified when identifying user by guid"),
+            (
+                role("space_developer", guid.clone(), "organization", &org),
+                "Relationships organization cannot be provided with the space role type: 'space_developer'.",
+            ),
+            (
+                role("organization_user", guid.clone(), "space", &space),
+                "Relationships space cannot be provided with the organization role type: 'organization_user'.",
+            ),
+            (
+                json!({ "type": "organization_user", "relationships": { "user": { "data": guid } } }),
+                "Relationships must specify either a space or an organization.",
+            ),
+            (
+                role("organization_user", json!({ "guid": "x", "username": "y" }), "organization", &org),
+                "Relationships username cannot be specified when identifying user by guid",
+            ),
             (role("organization_user", json!({}), "organization", &org), "Relationships user must have a username or guid specified"),
         ] {
             assert_eq!(give(&admin, body).await.error(422).1, what);
@@ -92,6 +104,39 @@ async fn names_are_looked_up_only_where_the_flag_lets_them() {
         let admin = api.admin().await;
         admin.delete(&format!("/v3/users/{stranger}")).await.job();
         assert_eq!(admin.get(&format!("/v3/roles?user_guids={stranger}")).await.ok()["pagination"]["total_results"], 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_of_other_identity_providers_are_known_before_their_first_login() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let made = admin.post("/v3/users", json!({ "username": "eve", "origin": "corporate" })).await.created();
+        assert_eq!((&made["username"], &made["origin"]), (&json!("eve"), &json!("corporate")));
+        let twice = admin.post("/v3/users", json!({ "username": "EVE", "origin": "corporate" })).await.error(422).1;
+        assert_eq!(twice, "User with username 'EVE' and origin 'corporate' already exists.");
+        for (body, what) in [
+            (json!({}), "Guid or 'username' and 'origin' must be provided"),
+            (json!({ "username": "a" }), "Username can only be provided together with 'origin'"),
+            (json!({ "origin": "a" }), "Origin can only be provided together with 'username'"),
+            (json!({ "username": "a", "origin": "uaa" }), "Origin cannot be 'uaa' when creating a user by username"),
+            (json!({ "guid": made["guid"], "username": "a" }), "Username cannot be provided with 'guid'"),
+        ] {
+            assert_eq!(admin.post("/v3/users", body).await.error(422).1, what);
+        }
+        // Of two of one name, the request must say which.
+        api.user("eve").await;
+        let (org, _) = api.org_and_space("o").await;
+        let by_name = |user: Value| role("organization_user", user, "organization", &org);
+        let either = give(&admin, by_name(json!({ "username": "eve" }))).await.error(422).1;
+        assert_eq!(
+            either,
+            "Ambiguous user. User with username 'eve' exists in the following origins: corporate, uaa. Specify an origin to disambiguate."
+        );
+        let given = give(&admin, by_name(json!({ "username": "eve", "origin": "corporate" }))).await.created();
+        assert_eq!(given["relationships"]["user"]["data"]["guid"], made["guid"]);
     })
     .await;
 }

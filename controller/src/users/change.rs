@@ -9,27 +9,45 @@ use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::users;
+use virga_store::{
+    Connection,
+    uaa::{self, users::UaaUserRow},
+    users,
+};
 
 /// Body of `POST /v3/users`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
-    guid: String,
+    guid: Option<String>,
+    username: Option<String>,
+    origin: Option<String>,
     metadata: Option<MetadataPatch>,
 }
 
-/// `POST /v3/users`: makes a user of the UAA known here.
+/// `POST /v3/users`: makes a user of the UAA known here, by guid; or one of another identity provider by name, whom the UAA
+/// then knows before the first login.
 ///
 /// # Errors
-/// 403, 422 `User with guid 'g' already exists.`.
+/// 403, 422 `User with guid 'g' already exists.`, 422 for a request that names neither or both.
 pub async fn create(State(controller): State<Controller>, access: Access, base: Base, Json(body): Json<CreateUser>) -> Result<Response> {
     access.admin()?;
+    check(&body)?;
     let metadata = MetadataPatch::create(body.metadata)?;
-    let guid: UserGuid = body.guid.parse().map_err(|_| ApiError::unprocessable("Guid is invalid"))?;
     let mut tx = controller.store.begin().await?;
+    let (guid, exists) = match (&body.guid, body.username.as_deref(), body.origin.as_deref()) {
+        (Some(guid), ..) => {
+            let parsed: UserGuid = guid.parse().map_err(|_| ApiError::unprocessable("Guid is invalid"))?;
+            (parsed, format!("User with guid '{guid}' already exists."))
+        }
+        (None, username, origin) => {
+            let (username, origin) = (username.unwrap_or_default(), origin.unwrap_or_default());
+            let exists = format!("User with username '{username}' and origin '{origin}' already exists.");
+            (shadow(&controller, &mut tx, username, origin).await?, exists)
+        }
+    };
     if users::find(&mut tx, guid).await?.is_some() {
-        return Err(ApiError::unprocessable(format!("User with guid '{guid}' already exists.")).into());
+        return Err(ApiError::unprocessable(exists).into());
     }
     let known = users::known_to_uaa(&mut tx, guid).await?;
     let (username, origin) = known.map(|user| (user.username, user.origin)).unzip();
@@ -39,6 +57,35 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     users::update(&mut tx, &mut user, controller.now()).await?;
     tx.commit().await?;
     Ok(answer::created(view(&base, &user)))
+}
+
+fn check(body: &CreateUser) -> Result<()> {
+    let (mut wrong, is_own) = (Vec::new(), body.origin.as_deref() == Some("uaa"));
+    let mut say = |is_wrong: bool, what: &str| wrong.extend(is_wrong.then(|| what.to_owned()));
+    let (by_guid, has_name, has_origin) = (body.guid.is_some(), body.username.is_some(), body.origin.is_some());
+    say(by_guid && has_name, "Username cannot be provided with 'guid'");
+    say(by_guid && has_origin, "Origin cannot be provided with 'guid'");
+    say(!by_guid && has_origin && !has_name, "Origin can only be provided together with 'username'");
+    say(!by_guid && has_name && !has_origin, "Username can only be provided together with 'origin'");
+    say(!by_guid && has_name && is_own, "Origin cannot be 'uaa' when creating a user by username");
+    say(!by_guid && !has_name && !has_origin, "Guid or 'username' and 'origin' must be provided");
+    let is_name = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES);
+    say(!is_name(&body.username), "Username is invalid");
+    say(!is_name(&body.origin), "Origin is invalid");
+    if wrong.is_empty() { Ok(()) } else { Err(ApiError::unprocessable_all(wrong).into()) }
+}
+
+/// Most bytes of a username or origin.
+const MAX_NAME_BYTES: usize = 255;
+
+/// The guid of a user of another identity provider; the UAA comes to know one it does not.
+async fn shadow(controller: &Controller, db: &mut Connection, username: &str, origin: &str) -> Result<UserGuid> {
+    if let Some(user) = users::named_in_uaa(db, username, Some(origin)).await?.pop() {
+        return Ok(user.guid);
+    }
+    let row = UaaUserRow::new(UserGuid::random(), controller.now(), username, origin);
+    uaa::users::insert(db, &row).await?;
+    Ok(row.guid)
 }
 
 /// Body of `PATCH /v3/users/:guid`.
