@@ -2,7 +2,7 @@
 
 use crate::failure;
 use std::{fs, path::Path};
-use virga_contract::staging::{BuildpackInfo, StagingError, StagingErrorKind};
+use virga_contract::staging::{BuildpackInfo, OfferedBuildpack, StagedDroplet, StagingError, StagingErrorKind};
 
 /// The buildpacks, in order of detection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -59,18 +59,6 @@ impl Buildpack {
             Self::Staticfile => has("Staticfile") || has("index.html"),
         }
     }
-
-    /// The buildpack of this name; `nodejs_buildpack` and the like are what people are used to.
-    fn named(name: &str) -> Option<Self> {
-        let short = name.strip_suffix("_buildpack").or_else(|| name.strip_suffix("-buildpack")).unwrap_or(name);
-        match short {
-            "nodejs" | "node" | "javascript" => Some(Self::Nodejs),
-            "python" => Some(Self::Python),
-            "wasm" | "binary" => Some(Self::Wasm),
-            "staticfile" | "static" => Some(Self::Staticfile),
-            _ => None,
-        }
-    }
 }
 
 fn has_extension(app: &Path, extension: &str) -> bool {
@@ -78,26 +66,69 @@ fn has_extension(app: &Path, extension: &str) -> bool {
     entries.flatten().any(|entry| entry.path().extension().is_some_and(|found| found == extension))
 }
 
-/// Chooses among all buildpacks, or takes the one that was asked for.
+/// A buildpack of the platform's list, with what does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub builder: Buildpack,
+    pub offered: OfferedBuildpack,
+}
+
+impl Chosen {
+    fn of(offered: &OfferedBuildpack) -> Option<Self> {
+        let builder = Buildpack::ALL.into_iter().find(|builder| builder.name() == offered.builder)?;
+        Some(Self { builder, offered: offered.clone() })
+    }
+
+    /// The version that droplets show.
+    pub fn version(&self) -> &str {
+        self.offered.version.as_deref().unwrap_or_else(|| self.builder.version())
+    }
+
+    /// Writes name and version of the list into what was staged; `buildpack_name` stays the builder's.
+    pub fn sign(&self, mut staged: StagedDroplet) -> StagedDroplet {
+        for used in &mut staged.buildpacks {
+            used.name.clone_from(&self.offered.name);
+            self.version().clone_into(&mut used.version);
+        }
+        staged
+    }
+
+    fn detects(&self, app: &Path) -> bool {
+        match self.offered.detect.as_slice() {
+            [] => self.builder.detects(app),
+            files => files.iter().any(|file| app.join(file).is_file()),
+        }
+    }
+
+    fn looks_for(&self) -> String {
+        match self.offered.detect.as_slice() {
+            [] => self.builder.looks_for().to_owned(),
+            files => files.join(" or "),
+        }
+    }
+}
+
+/// Chooses among the buildpacks that are offered, or takes the one that was asked for.
 ///
 /// # Errors
-/// `NoBuildpacksFound` for an unknown name, `NoAppDetectedError` when none wants the app.
-pub(crate) fn choose(app: &Path, asked: &[String]) -> Result<Buildpack, StagingError> {
+/// `NoBuildpacksFound` for a name that is not offered, `NoAppDetectedError` when none wants the app.
+pub(crate) fn choose(app: &Path, asked: &[String], offered: &[OfferedBuildpack]) -> Result<Chosen, StagingError> {
+    let mut offered = offered.iter().filter_map(Chosen::of);
     // Of several buildpacks the last one is the final one, which builds what runs.
     if let Some(name) = asked.last() {
-        return Buildpack::named(name).ok_or_else(|| {
-            let names: Vec<_> = Buildpack::ALL.into_iter().map(Buildpack::name).collect();
+        let names: Vec<_> = offered.clone().map(|one| one.offered.name).collect();
+        return offered.find(|one| one.offered.name == *name).ok_or_else(|| {
             failure::of(
                 StagingErrorKind::NoBuildpacksFound,
                 format!(
-                    "there is no buildpack '{name}' here; there are {}. Name one of them with -b, or none to have it chosen",
+                    "there is no buildpack '{name}' here, or it is disabled; there are {}. Name one of them with -b, or none to have it chosen",
                     names.join(", ")
                 ),
             )
         });
     }
-    Buildpack::ALL.into_iter().find(|buildpack| buildpack.detects(app)).ok_or_else(|| {
-        let wants: Vec<_> = Buildpack::ALL.into_iter().map(|one| format!("{} looks for {}", one.name(), one.looks_for())).collect();
+    let wants: Vec<_> = offered.clone().map(|one| format!("{} looks for {}", one.offered.name, one.looks_for())).collect();
+    offered.find(|one| one.detects(app)).ok_or_else(|| {
         failure::of(
             StagingErrorKind::NoAppDetected,
             format!("none of the buildpacks recognises this app: {}. Check that you push the app's own folder (-p)", wants.join("; ")),
@@ -114,7 +145,30 @@ mod tests {
         for file in files {
             fs::write(app.path().join(file), "").unwrap();
         }
-        choose(app.path(), &asked.iter().map(ToString::to_string).collect::<Vec<_>>())
+        let offered: Vec<_> = Buildpack::ALL.into_iter().map(|builder| offer(builder.name(), builder, &[])).collect();
+        choose(app.path(), &asked.iter().map(ToString::to_string).collect::<Vec<_>>(), &offered).map(|chosen| chosen.builder)
+    }
+
+    fn offer(name: &str, builder: Buildpack, detect: &[&str]) -> OfferedBuildpack {
+        let detect = detect.iter().map(ToString::to_string).collect();
+        OfferedBuildpack { name: name.into(), builder: builder.name().into(), version: None, detect }
+    }
+
+    #[test]
+    fn the_list_decides_order_and_names() {
+        let app = tempfile::tempdir().unwrap();
+        for file in ["package.json", "index.html", "corp.toml"] {
+            fs::write(app.path().join(file), "").unwrap();
+        }
+        let list = [offer("site", Buildpack::Staticfile, &["corp.toml"]), offer("js", Buildpack::Nodejs, &[])];
+        let chosen = choose(app.path(), &[], &list).unwrap();
+        assert_eq!((chosen.builder, chosen.offered.name.as_str()), (Buildpack::Staticfile, "site"));
+        assert_eq!(choose(app.path(), &["js".into()], &list).unwrap().builder, Buildpack::Nodejs);
+        // What is not on the list (deleted, disabled) is not there.
+        let gone = choose(app.path(), &["python".into()], &list).unwrap_err();
+        assert!(gone.message.contains("there are site, js"), "{gone}");
+        let only = [offer("site", Buildpack::Staticfile, &["other.toml"])];
+        assert!(choose(app.path(), &[], &only).unwrap_err().message.contains("site looks for other.toml"));
     }
 
     #[test]
@@ -131,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_taken() {
-        assert_eq!(chosen(&["package.json"], &["staticfile_buildpack"]), Ok(Buildpack::Staticfile));
+        assert_eq!(chosen(&["package.json"], &["staticfile"]), Ok(Buildpack::Staticfile));
         assert_eq!(chosen(&[], &["python"]), Ok(Buildpack::Python));
     }
 

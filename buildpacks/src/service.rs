@@ -138,8 +138,9 @@ impl StagingService {
         log.say("Fetching the app's package");
         let app = self.fetch(request.package, scratch).await?;
         steps.done("fetch");
-        let buildpack = detect::choose(&app, &request.buildpacks)?;
-        log.say(format!("Buildpack: {} {}", buildpack.name(), buildpack.version()));
+        let chosen = detect::choose(&app, &request.buildpacks, &request.offered)?;
+        let buildpack = chosen.builder;
+        log.say(format!("Buildpack: {} {}", chosen.offered.name, chosen.version()));
         let past = PastStagings::of(&self.folder.join("cache"), request.app).map_err(|error| failure::internal("keep a cache", &error))?;
         let content = content_key(&app, buildpack)?;
         steps.done("detect");
@@ -149,7 +150,7 @@ impl StagingService {
             log.say("The app is as at its last staging; its droplet is used again");
             steps.skip(&["build", "package", "compile"]);
             staged.steps = steps.into_list();
-            return Ok(staged);
+            return Ok(chosen.sign(staged));
         }
         let toolchain = match buildpack {
             Buildpack::Nodejs => Some(self.toolchains.ensure(&crate::nodejs::TOOLCHAIN, log).await?),
@@ -159,7 +160,8 @@ impl StagingService {
         let order = self.order(buildpack, app, scratch, past.folder(), toolchain)?;
         steps.done("toolchain");
         let result = self.run_child(request, &order, scratch, log).await?;
-        self.finish(result, &order, steps, &past, &content, log).await
+        let staged = self.finish(result, &order, steps, &past, &content, log).await?;
+        Ok(chosen.sign(staged))
     }
 
     /// What the child is told.

@@ -15,6 +15,8 @@ pub struct StagingRequest {
     pub package: Sha256Digest,
     /// Buildpacks asked for by name (`-b`); empty means detect.
     pub buildpacks: Vec<String>,
+    /// The platform's buildpacks that may be used, in order of detection.
+    pub offered: Vec<OfferedBuildpack>,
     /// Environment of the staging process: staging group, the app's own, `VCAP_*`.
     pub environment: BTreeMap<String, String>,
     /// Memory limit of the staging process.
@@ -77,7 +79,20 @@ pub struct StagingError {
     pub message: String,
 }
 
-/// A buildpack of this platform.
+/// A buildpack of the platform's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedBuildpack {
+    /// Its name there.
+    pub name: String,
+    /// Name of the stager's own buildpack that does the work.
+    pub builder: String,
+    /// What droplets show as its version; the builder's own without.
+    pub version: Option<String>,
+    /// Files at the root of an app by which it is recognised; none leaves it to the builder.
+    pub detect: Vec<String>,
+}
+
+/// A buildpack that the stager can build with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildpackInfo {
     /// Its name.
@@ -99,6 +114,6 @@ pub trait Stager: Send + Sync + 'static {
     /// staging uses that is on its way goes when it ends.
     async fn forget(&self, app: Option<AppGuid>) -> Result<(), StagingError>;
 
-    /// The buildpacks, in order of detection.
+    /// What it can build with, in the order of detection of a new installation.
     fn buildpacks(&self) -> Vec<BuildpackInfo>;
 }

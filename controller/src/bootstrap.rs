@@ -2,9 +2,9 @@
 //! lets apps out into the public, and the administrator's roles. Running it again changes nothing that is there.
 
 use crate::{
-    Controller, Result,
+    Controller, Result, buildpacks,
     isolation_segments::{SHARED_NAME, shared},
-    roles,
+    roles, stacks,
 };
 use virga_contract::ApiError;
 use virga_model::{
@@ -69,6 +69,8 @@ pub async fn bootstrap(controller: &Controller, wanted: &Bootstrap) -> Result<()
     default_router_group(controller, &mut tx).await?;
     public_networks(controller, &mut tx).await?;
     shared_segment(controller, &mut tx).await?;
+    stacks::seed(controller, &mut tx).await?;
+    buildpacks::seed(controller, &mut tx).await?;
     users::save_name(&mut tx, wanted.admin, Some(&wanted.admin_name), Some("uaa"), controller.now()).await?;
     // Where there is any organization, somebody has made of this place what they wanted.
     if organizations::list(&mut tx, &OrganizationFilter::default(), Visible::All, &Listing::default()).await?.total == 0 {

@@ -18,8 +18,19 @@ pub struct GuidRef {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToOne {
-    /// The one, if any.
+    /// The one, if any. The Python client writes none as `{"guid": null}`.
+    #[serde(default, deserialize_with = "one_or_none")]
     pub data: Option<GuidRef>,
+}
+
+fn one_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<GuidRef>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Data {
+        guid: Option<String>,
+    }
+    let data = Option::<Data>::deserialize(deserializer)?;
+    Ok(data.and_then(|data| data.guid).map(|guid| GuidRef { guid }))
 }
 
 /// `{"data": [{"guid": …}]}`.
@@ -113,5 +124,17 @@ pub async fn require_flag(db: &mut Connection, flag: &str) -> Result<()> {
 /// # Errors
 /// 403 `FeatureDisabled` with the operator's own message or the flag's name.
 pub async fn require_feature(db: &mut Connection, access: &Access, flag: &str) -> Result<()> {
-    if access.is_admin() { Ok(()) } else { require_flag(db, flag).await }
+    if access.is_admin() { Ok(()) } else { require_enabled(db, flag).await }
+}
+
+/// Passes where a feature is on, whoever asks.
+///
+/// # Errors
+/// As [`require_feature`].
+pub async fn require_enabled(db: &mut Connection, flag: &str) -> Result<()> {
+    if is_enabled(db, flag).await? {
+        return Ok(());
+    }
+    let message = feature_flags::find(db, flag).await?.and_then(|set| set.custom_error_message).unwrap_or_else(|| flag.to_owned());
+    Err(ApiError::new(ErrorCode::FeatureDisabled, format!("Feature Disabled: {message}")).into())
 }

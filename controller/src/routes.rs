@@ -164,7 +164,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/droplets/{guid}/download", Space(Download), droplets::download),
         get("/v3/apps/{guid}/droplets", Space(See), droplets::list_of_app),
         get("/v3/buildpacks", LoggedIn, buildpacks::list),
+        post("/v3/buildpacks", Admin, buildpacks::create),
         get("/v3/buildpacks/{guid}", LoggedIn, buildpacks::show),
+        patch("/v3/buildpacks/{guid}", Admin, buildpacks::update),
+        delete("/v3/buildpacks/{guid}", Admin, buildpacks::delete),
+        post("/v3/buildpacks/{guid}/upload", Admin, buildpacks::upload),
         get("/v3/deployments", LoggedIn, deployments::list),
         post("/v3/deployments", Space(Manage), deployments::create),
         get("/v3/deployments/{guid}", Space(See), deployments::show),
@@ -253,7 +257,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("/v3/security_groups/{guid}/relationships/staging_spaces", Space(Update), security_groups::bind_staging),
         delete("/v3/security_groups/{guid}/relationships/staging_spaces/{space}", Space(Update), security_groups::unbind_staging),
         get("/v3/stacks", LoggedIn, stacks::list),
+        post("/v3/stacks", Admin, stacks::create),
         get("/v3/stacks/{guid}", LoggedIn, stacks::show),
+        patch("/v3/stacks/{guid}", Admin, stacks::update),
+        delete("/v3/stacks/{guid}", Admin, stacks::delete),
+        get("/v3/stacks/{guid}/apps", LoggedIn, stacks::list_apps),
 
         // Nothing there yet
         get("/v3/route_policies", LoggedIn, absent::route_policies),

@@ -71,6 +71,8 @@ words! {
     }
     /// One staging.
     BuildState { Staging = "STAGING", Staged = "STAGED", Failed = "FAILED", }
+    /// Who may still use a stack.
+    StackState { Active = "ACTIVE", Restricted = "RESTRICTED", Deprecated = "DEPRECATED", Disabled = "DISABLED", }
     /// A droplet.
     DropletState {
         AwaitingUpload = "AWAITING_UPLOAD", ProcessingUpload = "PROCESSING_UPLOAD", Staging = "STAGING",

@@ -13,7 +13,7 @@ use virga_blobstore::{Blobstore, Kind};
 use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
 use virga_contract::{
     logs::{Envelope, LogSink, Message},
-    staging::StagingRequest,
+    staging::{BuildpackInfo, OfferedBuildpack, Stager as _, StagingRequest},
 };
 use virga_model::{AppGuid, BuildGuid, Sha256Digest};
 
@@ -98,6 +98,7 @@ impl Platform {
             app: self.app,
             package,
             buildpacks: Vec::new(),
+            offered: self.service.buildpacks().into_iter().map(offer).collect(),
             environment: [("VCAP_APPLICATION".to_owned(), format!("{{\"version\":\"{}\"}}", BuildGuid::random()))].into(),
             memory_mb: 2048,
             disk_mb: 1024,
@@ -133,4 +134,9 @@ impl Platform {
 fn tree(root: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().flatten();
     entries.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
+}
+
+/// As a new installation offers it.
+fn offer(known: BuildpackInfo) -> OfferedBuildpack {
+    OfferedBuildpack { name: known.name.to_owned(), builder: known.name.to_owned(), version: None, detect: Vec::new() }
 }

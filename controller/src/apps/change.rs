@@ -1,12 +1,12 @@
 //! The rules of an app's own fields, alike for requests and manifests.
 
 use super::request::Lifecycle;
-use crate::{Controller, Error, Result};
+use crate::{Error, Result, buildpacks};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::environment::is_reserved;
-use virga_store::{StoreError, apps::AppRow};
+use virga_store::{Connection, StoreError, apps::AppRow};
 
 /// The one stack; clients that know Cloud Foundry send this name.
 pub(crate) const STACK: &str = "cflinuxfs4";
@@ -25,7 +25,7 @@ pub(crate) fn name_taken(error: StoreError, name: &str) -> Error {
 ///
 /// # Errors
 /// 422 for another type than `buildpack`, an unknown buildpack or stack.
-pub(crate) fn lifecycle(controller: &Controller, app: &mut AppRow, lifecycle: Lifecycle) -> Result<()> {
+pub(crate) async fn lifecycle(db: &mut Connection, app: &mut AppRow, lifecycle: Lifecycle) -> Result<()> {
     match lifecycle.kind.as_deref() {
         None | Some("buildpack") => {}
         Some("docker") => return Err(ApiError::new(ErrorCode::DockerDisabled, "Docker support has not been enabled.").into()),
@@ -35,7 +35,7 @@ pub(crate) fn lifecycle(controller: &Controller, app: &mut AppRow, lifecycle: Li
     }
     let data = lifecycle.data.unwrap_or_default();
     if let Some(names) = data.buildpacks {
-        app.buildpacks = buildpacks(controller, names.unwrap_or_default())?;
+        app.buildpacks = buildpacks::known(db, names.unwrap_or_default()).await?;
     }
     if let Some(stack) = data.stack {
         if stack != STACK {
@@ -44,21 +44,6 @@ pub(crate) fn lifecycle(controller: &Controller, app: &mut AppRow, lifecycle: Li
         app.stack = stack;
     }
     Ok(())
-}
-
-/// Names of buildpacks that are there.
-///
-/// # Errors
-/// 422 that names the first one that is not.
-pub(crate) fn buildpacks(controller: &Controller, names: Vec<String>) -> Result<Vec<String>> {
-    let known = controller.stager.buildpacks();
-    match names.iter().find(|name| !known.iter().any(|known| known.name == name.as_str())) {
-        None => Ok(names),
-        Some(name) => {
-            Err(ApiError::unprocessable(format!("Buildpack must be an existing admin buildpack or a valid git URI: '{name}' is neither"))
-                .into())
-        }
-    }
 }
 
 /// The environment after a change: null removes.

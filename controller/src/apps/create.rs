@@ -12,6 +12,7 @@ use crate::{
     metadata::MetadataPatch,
     processes::defaults,
     request::check_name,
+    stacks,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -93,7 +94,8 @@ pub(crate) async fn insert(
         features: BTreeMap::new(),
         metadata: new.metadata,
     };
-    change::lifecycle(controller, &mut app, new.lifecycle.unwrap_or_default())?;
+    change::lifecycle(db, &mut app, new.lifecycle.unwrap_or_default()).await?;
+    stacks::check(db, &app.stack, false).await?;
     apps::insert(db, &app).await.map_err(|error| change::name_taken(error, &app.name))?;
     processes::insert(db, &defaults::process(controller, &app, "web", Some(app.guid.into()))).await?;
     record(controller, db, access, event("audit.app.create", &app, organization, json!({ "request": { "name": app.name } }))).await?;

@@ -4,12 +4,13 @@ use super::{change, lookup, request::UpdateEnvironment, view};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{record, say},
+    request::require_enabled,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use virga_contract::ApiError;
 use virga_model::{
-    AppGuid,
+    AppGuid, OrgGuid,
     environment::{AppDescription, staging, vcap_application},
 };
 use virga_serve::{
@@ -25,7 +26,7 @@ use virga_store::{
 /// `GET /v3/apps/:guid/env`.
 ///
 /// # Errors
-/// 404 `App not found`, 403.
+/// 404 `App not found`, 403 also while the flags `env_var_visibility` or `space_developer_env_var_visibility` are off.
 pub async fn show_environment(
     State(controller): State<Controller>,
     access: Access,
@@ -33,7 +34,7 @@ pub async fn show_environment(
     Path(guid): Path<AppGuid>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    let (app, organization) = lookup::app(&mut tx, &access, SpaceRight::ReadEnvironment, guid).await?;
+    let (app, organization) = readable(&mut tx, &access, guid).await?;
     let about = About::read(&mut tx, &app).await?;
     let body = json!({
         "staging_env_json": variables(&mut tx, "staging").await?,
@@ -47,6 +48,16 @@ pub async fn show_environment(
     Ok(answer::ok(body))
 }
 
+/// The app, for who may read its environment while the operator lets anybody, and developers, do so.
+async fn readable(db: &mut Connection, access: &Access, guid: AppGuid) -> Result<(AppRow, OrgGuid)> {
+    require_enabled(db, "env_var_visibility").await?;
+    let found = lookup::app(db, access, SpaceRight::ReadEnvironment, guid).await?;
+    if !access.reads_all_secrets() {
+        require_enabled(db, "space_developer_env_var_visibility").await?;
+    }
+    Ok(found)
+}
+
 /// `GET /v3/apps/:guid/environment_variables`.
 ///
 /// # Errors
@@ -58,7 +69,7 @@ pub async fn show_environment_variables(
     Path(guid): Path<AppGuid>,
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    let (app, _) = lookup::app(&mut db, &access, SpaceRight::ReadEnvironment, guid).await?;
+    let (app, _) = readable(&mut db, &access, guid).await?;
     Ok(answer::ok(view::environment_variables(&base, &app)))
 }
 

@@ -34,7 +34,7 @@ pub async fn update(
         changed.push("name");
     }
     if let Some(lifecycle) = request.lifecycle {
-        change::lifecycle(&controller, &mut app, lifecycle)?;
+        change::lifecycle(&mut tx, &mut app, lifecycle).await?;
         changed.push("lifecycle");
     }
     if let Some(metadata) = request.metadata {

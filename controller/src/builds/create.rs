@@ -7,6 +7,7 @@ use crate::{
     audit_events::record,
     metadata::MetadataPatch,
     packages::{self, request::CreateBuild},
+    stacks,
 };
 use serde_json::json;
 use virga_contract::{
@@ -51,7 +52,8 @@ pub async fn create(
         return Err(ApiError::new(ErrorCode::StagingInProgress, "Only one build can be STAGING at a time per application.").into());
     }
     // The build's own lifecycle wins over the app's, for this build only.
-    change::lifecycle(&controller, &mut app, request.lifecycle.unwrap_or_default())?;
+    change::lifecycle(&mut tx, &mut app, request.lifecycle.unwrap_or_default()).await?;
+    stacks::check(&mut tx, &app.stack, app.droplet.is_some()).await?;
     if request.staging_log_rate_limit_bytes_per_second.is_some_and(|rate| rate < -1) {
         return Err(ApiError::unprocessable("Staging log rate limit bytes per second must be greater than or equal to -1").into());
     }

@@ -5,7 +5,7 @@ use crate::{
     Controller, Result,
     apps::{environment, lookup::event},
     audit_events::record_by,
-    blobs,
+    blobs, buildpacks,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -68,11 +68,13 @@ async fn prepare(controller: &Controller, guid: BuildGuid) -> Result<Option<(Bui
     let Some(app) = app_rows::find(&mut db, build.app).await? else { return Ok(None) };
     let package = packages::find(&mut db, build.package).await?.and_then(|package| package.digest);
     let environment = environment::of_staging(controller, &mut db, &app).await?;
+    let offered = buildpacks::offered(&mut db).await?;
     let request = package.map(|package| StagingRequest {
         build: build.guid,
         app: build.app,
         package,
         buildpacks: build.buildpacks.clone(),
+        offered,
         environment,
         memory_mb: build.staging_memory_in_mb,
         disk_mb: build.staging_disk_in_mb,

@@ -46,7 +46,7 @@ pub(super) async fn app(
         apps::set_feature(&mut app, name, *enabled)?;
     }
     processes::apply(controller, db, &app, &manifest.processes).await?;
-    change::lifecycle(controller, &mut app, lifecycle(manifest))?;
+    change::lifecycle(db, &mut app, lifecycle(manifest)).await?;
     let metadata = MetadataPatch { labels: Some(manifest.labels.clone()), annotations: Some(manifest.annotations.clone()) };
     metadata.apply(&mut app.metadata)?;
     let variables = manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().map_or(Value::Null, Value::String)));

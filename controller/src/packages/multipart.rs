@@ -18,6 +18,8 @@ const MAX_RESOURCES_BYTES: usize = 32 << 20;
 pub(crate) struct Upload {
     /// The file, where one was sent.
     pub(crate) bits: Option<NamedTempFile>,
+    /// Its name at the client.
+    pub(crate) filename: Option<String>,
     /// The text of `resources`, where it was sent.
     pub(crate) resources: Option<Vec<u8>>,
 }
@@ -34,7 +36,10 @@ pub(crate) async fn receive(mut request: Request, limit: u64) -> Result<Upload> 
     let mut upload = Upload::default();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
-            "bits" | "application" | "droplet" if upload.bits.is_none() => upload.bits = Some(to_file(field, limit).await?),
+            "bits" | "application" | "droplet" if upload.bits.is_none() => {
+                upload.filename = field.file_name().map(|name| name.chars().filter(|letter| !letter.is_control()).take(255).collect());
+                upload.bits = Some(to_file(field, limit).await?);
+            }
             "resources" if upload.resources.is_none() => upload.resources = Some(to_memory(field).await?),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use crate::{
     Access, Controller, Result, answer,
     packages::{assemble::MatchedResource, request::MatchResources},
-    request::is_enabled,
+    request::{is_enabled, require_feature},
 };
 use serde_json::{Value, json};
 use virga_contract::ApiError;
@@ -19,13 +19,14 @@ const MAX_ENTRIES: usize = 5_000;
 /// Gives back those of the files that need not be sent, as they came.
 ///
 /// # Errors
-/// 422 for more entries than the limit.
-pub async fn create(State(controller): State<Controller>, _access: Access, Json(request): Json<MatchResources>) -> Result<Response> {
+/// 422 for more entries than the limit, 403 while the flag `app_bits_upload` is off.
+pub async fn create(State(controller): State<Controller>, access: Access, Json(request): Json<MatchResources>) -> Result<Response> {
     if request.resources.len() > MAX_ENTRIES {
         return Err(ApiError::unprocessable(format!("Resources is limited to {MAX_ENTRIES} entries")).into());
     }
     let mut matched: Vec<Value> = Vec::new();
     let mut db = controller.store.read().await?;
+    require_feature(&mut db, &access, "app_bits_upload").await?;
     if is_enabled(&mut db, "resource_matching").await? {
         for sent in request.resources {
             // What cannot be read is not known, which is a fine answer to give.

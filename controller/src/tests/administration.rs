@@ -213,3 +213,50 @@ async fn stagings_are_used_and_old_events_are_forgotten() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn flags_take_away_what_they_name() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, space) = api.org_and_space("o").await;
+        let developer = api.user_who_is(RoleType::SpaceDeveloper, org, space).await;
+        let app = started_app(&api, "a", space).await;
+        let set = async |flag: &str, enabled: bool| {
+            let body = json!({ "enabled": enabled, "custom_error_message": if enabled { None } else { Some("Ask us.") } });
+            admin.patch(&format!("/v3/feature_flags/{flag}"), body).await.ok();
+        };
+        let environment = format!("/v3/apps/{app}/environment_variables");
+        let scale = format!("/v3/apps/{app}/processes/web/actions/scale");
+        developer.get(&environment).await.ok();
+        set("space_developer_env_var_visibility", false).await;
+        assert_eq!(developer.get(&environment).await.error(403), (330_002, "Feature Disabled: Ask us.".to_owned()));
+        admin.get(&environment).await.ok();
+        set("env_var_visibility", false).await;
+        admin.get(&format!("/v3/apps/{app}/env")).await.error(403);
+        set("app_scaling", false).await;
+        developer.post(&scale, json!({ "instances": 2 })).await.error(403);
+        admin.post(&scale, json!({ "instances": 2 })).await.expect(202);
+        set("app_bits_upload", false).await;
+        developer.post("/v3/resource_matches", json!({ "resources": [] })).await.error(403);
+        set("task_creation", false).await;
+        developer.post(&format!("/v3/apps/{app}/tasks"), json!({ "command": "x" })).await.error(403);
+        for (flag, body, path) in [
+            (
+                "private_domain_creation",
+                json!({ "name": "d.example", "relationships": { "organization": { "data": { "guid": org } } } }),
+                "/v3/domains",
+            ),
+            ("user_org_creation", json!({ "name": "new" }), "/v3/organizations"),
+        ] {
+            let manager = api.user_who_is(RoleType::OrganizationManager, org, space).await;
+            set(flag, false).await;
+            manager.post(path, body.clone()).await.error(403);
+            set(flag, true).await;
+            manager.post(path, body).await.created();
+        }
+        set("app_scaling", true).await;
+        developer.post(&scale, json!({ "instances": 1 })).await.expect(202);
+    })
+    .await;
+}

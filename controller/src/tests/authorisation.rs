@@ -35,6 +35,9 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("DELETE", "/v3/domains/{guid}/relationships/shared_organizations/{organization}", 422),
     ("DELETE", "/v3/routes/{guid}/relationships/shared_spaces/{space}", 422),
     ("DELETE", "/v3/space_quotas/{guid}", 422),
+    ("POST", "/v3/buildpacks/{guid}/upload", 400),
+    ("POST", "/v3/stacks", 422),
+    ("DELETE", "/v3/stacks/{guid}", 422),
 ];
 
 const ROLES: &[RoleType] = &[

@@ -120,7 +120,7 @@ impl Fixture {
             quota: text(&admin.post("/v3/organization_quotas", json!({ "name": name })).await.created()),
             security_group: text(&admin.post("/v3/security_groups", json!({ "name": name })).await.created()),
             stack: first(&admin.get("/v3/stacks").await.ok()),
-            buildpack: first(&admin.get("/v3/buildpacks").await.ok()),
+            buildpack: text(&admin.post("/v3/buildpacks", json!({ "name": name })).await.created()),
             app,
         }
     }
@@ -173,6 +173,7 @@ impl Fixture {
             ("POST", "/v3/organizations" | "/v3/organization_quotas" | "/v3/security_groups" | "/v3/isolation_segments") => {
                 json!({ "name": uuid() })
             }
+            ("POST", "/v3/buildpacks" | "/v3/stacks") => json!({ "name": uuid() }),
             ("POST", "/v3/spaces") => json!({ "name": uuid(), "relationships": to("organization", &self.org) }),
             ("POST", "/v3/space_quotas") => space_quota(&self.org),
             (

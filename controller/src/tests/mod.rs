@@ -2,7 +2,9 @@
 
 mod administration;
 mod authorisation;
+mod buildpacks;
 mod conventions;
+mod deletion;
 mod domains;
 mod expectations;
 mod fixture;
