@@ -56,7 +56,7 @@ def test_answers_are_as_described(case, token):
 
 @schema.parametrize()
 @settings(max_examples=1, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-def test_a_token_is_asked_for_where_the_description_says_so(case):
-    answer = requests.request(case.method, f"{case.operation.base_url}{case.formatted_path}", timeout=30)
+def test_a_token_is_asked_for_where_the_description_says_so(case, described):
+    answer = requests.request(case.method, f"http://{described['listen']}{case.formatted_path}", timeout=30)
     protected = bool(case.operation.definition.raw["security"])
     assert (answer.status_code == 401) == protected, f"{case.method} {case.formatted_path}: {answer.status_code}"

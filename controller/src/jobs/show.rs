@@ -26,7 +26,7 @@ fn view(base: &Base, job: &JobRow) -> Value {
     // What a complete delete was about is no more.
     let gone = job.state == JobState::Complete && job.operation.ends_with(".delete");
     if let (Some(resource), Some((kind, _)), false) = (&job.resource, job.operation.split_once('.'), gone) {
-        links.insert(format!("{kind}s"), answer::link(base, format_args!("/v3/{kind}s/{resource}")));
+        links.insert(kind.to_owned(), answer::link(base, format_args!("/v3/{kind}s/{resource}")));
     }
     json!({
         "guid": job.guid,

@@ -1,7 +1,7 @@
 //! What endpoints answer: statuses and the schemas of bodies.
 
 use super::{Reads, takes_body};
-use crate::{Endpoint, Who};
+use crate::{Endpoint, Who, dialect::has_scopes_of_its_own};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,8 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
         Method::GET if ends(&["/download"]) => &[200, 302],
         Method::PUT if ends(&["/cancel"]) => &[202],
         Method::PATCH | Method::GET | Method::PUT => &[200],
+        Method::DELETE if has_scopes_of_its_own(path) => &[204],
+        Method::POST if path.starts_with("/networking/") => &[200],
         Method::DELETE if path.contains("/relationships/") || path.contains("/instances/") || ends(NO_CONTENT) => &[204],
         Method::DELETE => &[202],
         Method::POST if ends(&["/packages/{guid}/upload"]) => &[200],
@@ -25,6 +27,12 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
 
 /// Ends of paths whose DELETE is done when it is answered.
 const NO_CONTENT: &[&str] = &["/destinations/{destination}", "/isolation_segments/{guid}", "/sidecars/{guid}", "/stacks/{guid}"];
+
+/// Ends of paths that are answered 202 with the resource. Every other 202 has no body.
+const WITH_BODY: &[&str] = &["/upload", "/tasks", "/actions/scale", "/tasks/{guid}/actions/cancel", "/cancel"];
+
+/// What is answered 200 without a body, as in Cloud Foundry.
+const EMPTY: &[&str] = &["/v3/deployments/{guid}/actions/cancel", "/v3/deployments/{guid}/actions/continue"];
 
 /// Every status an endpoint may answer, with its body.
 pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
@@ -46,7 +54,8 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
         (503, true),
     ] {
         if there {
-            responses.insert(status.to_string(), json!({ "$ref": "#/components/responses/Error" }));
+            let kind = if has_scopes_of_its_own(endpoint.path) { "OtherError" } else { "Error" };
+            responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{kind}") }));
         }
     }
     Value::Object(responses)
@@ -54,15 +63,23 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
 
 fn succeeded(status: u16, endpoint: &Endpoint, reads: &Reads) -> Value {
     let paged = reads.list && endpoint.method == Method::GET && !endpoint.path.ends_with('}');
-    let schema = if paged { json!({ "$ref": "#/components/schemas/Page" }) } else { json!({ "type": "object" }) };
+    let schema = if has_scopes_of_its_own(endpoint.path) {
+        json!({})
+    } else if paged {
+        json!({ "$ref": "#/components/schemas/Page" })
+    } else {
+        json!({ "type": "object" })
+    };
     match status {
         204 => json!({ "description": "Done." }),
         302 => json!({ "description": "It is at `Location`.", "headers": { "Location": { "schema": { "type": "string" } } } }),
-        202 => json!({
-            "description": "Accepted. Where there is a job it is at `Location`.",
-            "headers": { "Location": { "schema": { "type": "string" } } },
-            "content": { "application/json": { "schema": schema } },
-        }),
+        202 if WITH_BODY.iter().any(|end| endpoint.path.ends_with(end)) => {
+            json!({ "description": "Accepted.", "content": { "application/json": { "schema": schema } } })
+        }
+        202 => {
+            json!({ "description": "Accepted; the job is at `Location`.", "headers": { "Location": { "schema": { "type": "string" } } } })
+        }
+        200 if EMPTY.contains(&endpoint.path) => json!({ "description": "Done." }),
         _ if endpoint.path.ends_with("/download") => {
             json!({ "description": "The bits.", "content": { "application/octet-stream": {}, "application/zip": {}, "application/gzip": {} } })
         }
@@ -77,10 +94,16 @@ pub(super) fn components() -> Value {
     let maybe_href = json!({ "anyOf": [href, { "type": "null" }] });
     json!({
         "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
-        "responses": { "Error": {
-            "description": "Why not.",
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Errors" } } },
-        } },
+        "responses": {
+            "Error": {
+                "description": "Why not.",
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Errors" } } },
+            },
+            "OtherError": {
+                "description": "Why not, in the words of the routing API or of the policy server.",
+                "content": { "application/json": { "schema": { "type": "object" } } },
+            },
+        },
         "schemas": {
             "Errors": {
                 "type": "object",

@@ -47,11 +47,16 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
 pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
     let guid: OrgGuid =
         job.resource.as_deref().and_then(|guid| guid.parse().ok()).ok_or_else(|| ApiError::internal("a job without its organization"))?;
-    let in_it = spaces::list_of_organization(&mut *controller.store.read().await?, guid).await?;
-    for space in in_it {
-        crate::spaces::delete::everything(controller, space.guid).await?;
-    }
-    let mut tx = controller.store.begin().await?;
+    let mut tx = loop {
+        for space in spaces::list_of_organization(&mut *controller.store.read().await?, guid).await? {
+            crate::spaces::delete::everything(controller, space.guid).await?;
+        }
+        let mut tx = controller.store.begin().await?;
+        // Somebody may have made one meanwhile.
+        if spaces::list_of_organization(&mut tx, guid).await?.is_empty() {
+            break tx;
+        }
+    };
     for domain in domains::private_of(&mut tx, guid).await? {
         // Others with whom it was shared may have routes below it.
         for route in routes::list_of_domain(&mut tx, domain.guid).await? {

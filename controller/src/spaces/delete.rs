@@ -46,13 +46,18 @@ pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> 
 /// # Errors
 /// Those of the database.
 pub async fn everything(controller: &Controller, guid: SpaceGuid) -> Result<()> {
-    let in_it = virga_store::apps::list_of_space(&mut *controller.store.read().await?, guid).await?;
-    for app in in_it {
+    let mut tx = loop {
+        for app in virga_store::apps::list_of_space(&mut *controller.store.read().await?, guid).await? {
+            let mut tx = controller.store.begin().await?;
+            apps::delete_everything(controller, &mut tx, app.guid).await?;
+            tx.commit().await?;
+        }
         let mut tx = controller.store.begin().await?;
-        apps::delete_everything(controller, &mut tx, app.guid).await?;
-        tx.commit().await?;
-    }
-    let mut tx = controller.store.begin().await?;
+        // Somebody may have made one meanwhile.
+        if virga_store::apps::list_of_space(&mut tx, guid).await?.is_empty() {
+            break tx;
+        }
+    };
     for route in routes::list_of_space(&mut tx, guid, false).await? {
         routes::delete(&mut tx, route.guid).await?;
     }
