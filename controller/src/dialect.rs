@@ -1,6 +1,7 @@
 //! Errors of the APIs that stand beside v3: the routing API and the policy server have forms of their own, and their clients
 //! read no other. Handlers answer as everywhere; here it is put into those words.
 
+use http::StatusCode;
 use serde_json::{Value, json};
 use virga_contract::ErrorCode;
 use virga_serve::axum::{
@@ -34,8 +35,8 @@ pub(crate) async fn speak(request: Request, next: Next) -> Response {
     let body: Value = to_bytes(body, MAX_ERROR_BYTES).await.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let code = body.pointer("/errors/0/code").and_then(Value::as_u64).unwrap_or_default();
     let detail = body.pointer("/errors/0/detail").and_then(Value::as_str).unwrap_or("the request failed");
-    let mut rewritten = Json(write(parts.status.as_u16(), code, detail)).into_response();
-    *rewritten.status_mut() = parts.status;
+    let (status, body) = write(parts.status, code, detail);
+    let mut rewritten = (status, Json(body)).into_response();
     for (name, value) in &parts.headers {
         if !rewritten.headers().contains_key(name) && name != http::header::CONTENT_LENGTH {
             rewritten.headers_mut().append(name, value.clone());
@@ -44,9 +45,11 @@ pub(crate) async fn speak(request: Request, next: Next) -> Response {
     rewritten
 }
 
-fn routing(status: u16, code: u64, detail: &str) -> Value {
-    let name = match status {
-        401 | 403 => "UnauthorizedError",
+/// The routing API knows no 403.
+fn routing(status: StatusCode, code: u64, detail: &str) -> (StatusCode, Value) {
+    let status = if status == StatusCode::FORBIDDEN { StatusCode::UNAUTHORIZED } else { status };
+    let name = match status.as_u16() {
+        401 => "UnauthorizedError",
         404 => "ResourceNotFoundError",
         409 => "DBConflictError",
         500.. => "DBCommunicationError",
@@ -54,9 +57,9 @@ fn routing(status: u16, code: u64, detail: &str) -> Value {
     };
     // On these words the CLI gets itself a new token.
     let message = if code == u64::from(ErrorCode::InvalidAuthToken.code()) { "Token is expired" } else { detail };
-    json!({ "name": name, "message": message })
+    (status, json!({ "name": name, "message": message }))
 }
 
-fn networking(_: u16, _: u64, detail: &str) -> Value {
-    json!({ "error": detail })
+fn networking(status: StatusCode, _: u64, detail: &str) -> (StatusCode, Value) {
+    (status, json!({ "error": detail }))
 }

@@ -302,6 +302,11 @@ async fn record(
     destination: &DestinationRow,
     organization: OrgGuid,
 ) -> Result<()> {
+    // An app in a space that the route is shared with is of that space's organization.
+    let organization = match spaces::find(db, app.space).await? {
+        Some(space) if app.space != route.space => space.organization,
+        _ => organization,
+    };
     let event = Event {
         kind,
         target_kind: "app",

@@ -28,8 +28,9 @@ pub(super) struct Delta {
     /// As `routes`.
     #[serde(default)]
     internal_routes: Option<Vec<CellRoute>>,
+    /// As `routes`.
     #[serde(default)]
-    policies: Vec<CellPolicy>,
+    policies: Option<Vec<CellPolicy>>,
     tasks: Vec<Arc<CellTask>>,
 }
 
@@ -41,6 +42,7 @@ impl Delta {
         let processes = newest.processes.iter().filter(is_new).cloned().collect();
         let now: HashSet<_> = newest.processes.iter().map(|process| process.process).collect();
         let gone = known.into_keys().filter(|process| !now.contains(process)).collect();
+        let has_same_policies = base.is_some_and(|base| base.policies == newest.policies);
         let has_same_internal_routes = base.is_some_and(|base| base.internal_routes == newest.internal_routes);
         let has_same_routes = base.is_some_and(|base| base.routes == newest.routes);
         Self {
@@ -52,7 +54,7 @@ impl Delta {
             routes: (!has_same_routes).then(|| newest.routes.clone()),
             tcp_routes: newest.tcp_routes.clone(),
             internal_routes: (!has_same_internal_routes).then(|| newest.internal_routes.clone()),
-            policies: newest.policies.clone(),
+            policies: (!has_same_policies).then(|| newest.policies.clone()),
             tasks: newest.tasks.clone(),
         }
     }
@@ -78,6 +80,10 @@ impl Delta {
         let internal_routes = match internal_routes {
             Some(routes) => routes,
             None => base.map(|base| base.internal_routes.clone()).unwrap_or_default(),
+        };
+        let policies = match policies {
+            Some(policies) => policies,
+            None => base.map(|base| base.policies.clone()).unwrap_or_default(),
         };
         Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, internal_routes, policies, tasks })
     }

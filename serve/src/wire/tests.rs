@@ -14,7 +14,10 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     ByteStream,
-    cell::{CellProcess, CellReport, CellRoute, CellSnapshot, ControlPlane, LinkError, RouterCounters, WorkerConfig, WorkerIndex},
+    cell::{
+        CellPolicy, CellProcess, CellReport, CellRoute, CellSnapshot, CellTcpRoute, ControlPlane, LinkError, RouterCounters, WorkerConfig,
+        WorkerIndex,
+    },
     logs::{Envelope, LogStream},
 };
 use virga_model::{
@@ -211,6 +214,40 @@ async fn only_what_changed_crosses_and_the_snapshot_is_whole() {
     let served = Served::start(&socket, WireLimits::default());
     served.plane.snapshots.send_replace(with(9, &[&same]));
     assert_eq!(client.snapshot(0, Some(8), Duration::from_secs(5)).await.unwrap().unwrap(), with(9, &[&same]));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn routes_and_policies_stay_until_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("control.sock");
+    let client = WireClient::new(&socket, WireLimits::default());
+    let served = Served::start(&socket, WireLimits::default());
+    let route = |host: &str| CellRoute { host: host.into(), path: String::new(), destinations: vec![], balancing: None };
+    let policy = CellPolicy {
+        source: AppGuid::from_u128(1),
+        destination: AppGuid::from_u128(2),
+        protocol: "tcp".into(),
+        first_port: 8080,
+        last_port: 8080,
+    };
+    let first = CellSnapshot {
+        internal_routes: vec![route("a.apps.internal")],
+        tcp_routes: vec![CellTcpRoute { port: 1024, destinations: vec![] }],
+        policies: vec![policy],
+        ..(*snapshot(1)).clone()
+    };
+    let same = CellSnapshot { revision: 2, ..first.clone() };
+    let other_route = CellSnapshot { revision: 3, internal_routes: vec![route("b.apps.internal")], ..first.clone() };
+    let no_policy = CellSnapshot { revision: 4, policies: vec![], ..other_route.clone() };
+    let nothing = CellSnapshot { routes: vec![], ..(*snapshot(5)).clone() };
+    let mut have = None;
+    for next in [first, same, other_route, no_policy, nothing] {
+        served.plane.snapshots.send_replace(Arc::new(next.clone()));
+        let got = client.snapshot(0, have, Duration::from_secs(5)).await.unwrap().unwrap();
+        assert_eq!(*got, next);
+        have = Some(got.revision);
+    }
     served.stop().await;
 }
 
