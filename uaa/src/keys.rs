@@ -143,19 +143,24 @@ impl Uaa {
         })
     }
 
+    /// Reads the keys anew and, where the settings say so and it is time, rotates them.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn tend_keys(&self) -> Result<(), OpenError> {
+        self.reload_keys().await?;
+        if self.rotation_is_due() {
+            self.rotate_keys().await?;
+        }
+        Ok(())
+    }
+
     /// Keeps this process's keys those of the database and, where the settings say so, rotates them; ends with `stop`.
     pub async fn keep_keys(self: Arc<Self>, stop: impl Future<Output = ()> + Send) {
         let work = async {
             loop {
                 tokio::time::sleep(RELOAD).await;
-                let done = async {
-                    self.reload_keys().await?;
-                    if self.rotation_is_due() {
-                        self.rotate_keys().await?;
-                    }
-                    Ok::<_, OpenError>(())
-                };
-                if let Err(error) = done.await {
+                if let Err(error) = self.tend_keys().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the signing keys could not be read anew");
                 }
             }

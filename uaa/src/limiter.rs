@@ -85,8 +85,8 @@ impl Limiter {
             inner.retain_recent();
         }
         // The last entry is the router's own: the peer of its connection. What stands before was said by the caller.
-        let entries = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let address = entries.last().and_then(|entry| entry.rsplit(',').next()).unwrap_or_default().trim();
+        let mut entries = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let address = entries.next_back().and_then(|entry| entry.rsplit(',').next()).unwrap_or_default().trim();
         let address: String = address.chars().take(64).collect();
         inner.check_key(&address).map_err(|_| {
             tracing::warn!(client.address = address, "too many logins from one address");

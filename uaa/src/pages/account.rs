@@ -40,7 +40,7 @@ pub(crate) async fn passcode(State(uaa): State<Arc<Uaa>>, headers: HeaderMap, br
     let user = match browser.logged_in(&uaa) {
         Ok((_, user)) => user,
         Err(_) if !html && browser.session.is_none() => return Err(not_logged_in()),
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let (passcode, now) = (typed_code(), uaa.now());
     let row = CodeRow {
@@ -68,7 +68,7 @@ pub(crate) async fn profile(State(uaa): State<Arc<Uaa>>, browser: Browser) -> Re
 async fn show_profile(uaa: &Uaa, browser: &Browser, message: Option<&str>) -> Result<Response> {
     let user = match browser.logged_in(uaa) {
         Ok((_, user)) => user,
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let approvals = approvals::list(&mut *uaa.store.read().await?, user.guid, uaa.now()).await?;
     let mut clients: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -100,7 +100,7 @@ pub(crate) async fn revoke(State(uaa): State<Arc<Uaa>>, browser: Browser, FormBo
     }
     let user = match browser.logged_in(&uaa) {
         Ok((_, user)) => user,
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let client_id = form.client_id.unwrap_or_default();
     let mut transaction = uaa.store.begin().await?;

@@ -80,7 +80,9 @@ impl Browser {
     pub(crate) fn check(&self, token: &str) -> Result<()> {
         let fits: bool = self.csrf().as_bytes().ct_eq(token.as_bytes()).into();
         // An app under the same domain counts as the same site to a browser, but never as the same origin.
-        let is_ours = self.origin.as_ref().is_none_or(|origin| origin.eq_ignore_ascii_case(&self.base.login));
+        // Which scheme the browser used is not always known here, behind a proxy that ends TLS.
+        let host = |origin: &str| origin.split_once("://").map(|(_, host)| host.to_ascii_lowercase());
+        let is_ours = self.origin.as_ref().is_none_or(|origin| host(origin).is_some_and(|theirs| Some(theirs) == host(&self.base.login)));
         let from_here = self.fetch_site.as_deref().is_none_or(|site| matches!(site, "same-origin" | "none"));
         if fits && is_ours && from_here && !self.is_new {
             return Ok(());
@@ -98,15 +100,15 @@ impl Browser {
     }
 
     /// Who is logged in; otherwise the answer that leads to the login page and back, or to a change of the password.
-    pub(crate) fn logged_in(&self, uaa: &Uaa) -> Result<(&SessionRow, &UaaUserRow), Response> {
+    pub(crate) fn logged_in(&self, uaa: &Uaa) -> Result<(&SessionRow, &UaaUserRow), Box<Response>> {
         if let Some(elsewhere) = self.elsewhere() {
-            return Err(elsewhere);
+            return Err(Box::new(elsewhere));
         }
         let next = if self.method == Method::GET { self.target.as_str() } else { "/profile" };
         match &self.session {
-            None => Err(super::to_login(next, false)),
+            None => Err(Box::new(super::to_login(next, false))),
             Some((_, user)) if must_change_password(uaa, user) && !self.target.starts_with("/change_password") => {
-                Err(super::to("/change_password", &[("next", next)]))
+                Err(Box::new(super::to("/change_password", &[("next", next)])))
             }
             Some((session, user)) => Ok((session, user)),
         }

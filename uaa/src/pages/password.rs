@@ -59,7 +59,7 @@ fn change_form(uaa: &Uaa, browser: &Browser, next: &str, message: Option<&str>) 
 pub(crate) async fn show_change(State(uaa): State<Arc<Uaa>>, QueryFields(query): QueryFields<NextQuery>, browser: Browser) -> Response {
     match browser.logged_in(&uaa) {
         Ok(_) => change_form(&uaa, &browser, &local(query.next.as_deref()), None),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn change(
     let next = local(form.next.as_deref());
     let user = match browser.logged_in(&uaa) {
         Ok((_, user)) => user,
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let changed = async {
         browser.check(form.csrf.as_deref().unwrap_or_default())?;

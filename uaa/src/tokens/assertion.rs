@@ -47,12 +47,12 @@ pub(super) async fn jwt_bearer(uaa: &Uaa, client: &UaaClientRow, form: TokenForm
     tokens_of_login(uaa, &granted, &user).await
 }
 
-/// The user of a token of ours that names this client in its audience and still stands.
+/// The user of an id token of ours that was given to this client. An access token will not do: it is shown to others, and would
+/// become a refresh token here.
 async fn own_user(uaa: &Uaa, client: &UaaClientRow, token: &str) -> Result<(UaaUserRow, Timestamp)> {
     let claims = providers::verify_own(token, &client.client_id, &uaa.issuer, &uaa.keys.public(), &uaa.clock)?;
-    // An access token may have been revoked; an id token has no `client_id`.
     if claims.get("client_id").is_some() {
-        uaa.verifier().verify(token).await?;
+        return Err(invalid());
     }
     let id = claims.get("user_id").and_then(Value::as_str).ok_or_else(invalid)?;
     let user = user_of(&mut *uaa.store.read().await?, id).await.map_err(|_| invalid())?;

@@ -111,7 +111,7 @@ pub(super) async fn refresh_token(uaa: &Uaa, asking: &AskingClient, form: TokenF
     let granted = Granted {
         client,
         user: Some(&user),
-        id_token: true,
+        id_token: row.grant_type == "authorization_code",
         scopes,
         grant_type: &row.grant_type,
         auth_time: Some(row.auth_time),

@@ -13,8 +13,11 @@ async fn prompts_and_links_lead_back_to_where_the_caller_is() {
     let uaa = Harness::start().await;
     let login = async |host: &str| uaa.send(Request::get("/login").header("host", host).body(Body::empty()).unwrap()).await;
     let answer = login("127.0.0.1:8080").await;
-    assert_eq!(answer.body["links"], json!({"uaa": "http://127.0.0.1:8080", "login": "http://127.0.0.1:8080"}));
-    assert_eq!(answer.body["prompts"], json!({"username": ["text", "Email"], "password": ["password", "Password"]}));
+    let links = json!({"uaa": "http://127.0.0.1:8080", "login": "http://127.0.0.1:8080", "passwd": "/forgot_password"});
+    assert_eq!(answer.body["links"], links);
+    let passcode = "Temporary Authentication Code ( Get one at http://127.0.0.1:8080/passcode )";
+    let prompts = json!({"username": ["text", "Email"], "password": ["password", "Password"], "passcode": ["password", passcode]});
+    assert_eq!(answer.body["prompts"], prompts);
     assert!(answer.body["app"]["version"].is_string());
     assert_eq!(login("login.virga.localhost:8080").await.body["links"]["uaa"], "http://uaa.virga.localhost:8080");
     assert_eq!(login("evil.example").await.body["links"]["login"], "http://login.virga.localhost:8080");
@@ -53,7 +56,7 @@ async fn user_info_and_clients_are_shown() {
     let token = uaa.admin().await;
     assert_eq!(uaa.get("/userinfo", &token).await.text("user_name"), "admin");
     let client = uaa.get("/oauth/clients/cf", &token).await;
-    assert_eq!(client.body["authorized_grant_types"], json!(["password", "refresh_token"]));
+    assert_eq!(client.body["authorized_grant_types"], json!(["password", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"]));
     uaa.get("/oauth/clients/nobody", &token).await.is(404, "not_found");
 }
 

@@ -1,3 +1,4 @@
+use argon2::{Argon2, PasswordHash, PasswordHasher as _};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -8,7 +9,7 @@ use virga_serve::{
     axum::{
         Router,
         body::Body,
-        http::{Method, Request},
+        http::{HeaderMap, Method, Request},
     },
     clock::ManualClock,
     server::{ApiContext, api},
@@ -33,6 +34,11 @@ pub struct Harness {
 pub struct Answer {
     pub status: u16,
     pub body: Value,
+    /// What is no JSON.
+    pub html: String,
+    pub location: Option<String>,
+    pub etag: Option<String>,
+    pub headers: HeaderMap,
 }
 
 impl Answer {
@@ -62,6 +68,13 @@ impl Harness {
         &self.database.store
     }
 
+    /// Another process on the same database.
+    pub async fn second_process(&self) -> Self {
+        let store = Store::connect(&self.database.url).await.unwrap();
+        let (app, uaa) = open(&store, &self.clock, UaaSettings::default()).await;
+        Self { clock: self.clock.clone(), uaa, app, database: TestStore::sqlite().await }
+    }
+
     /// The same database, opened by a process that starts anew.
     pub async fn restart(self) -> Self {
         let (app, uaa) = open(&self.database.store, &self.clock, UaaSettings::default()).await;
@@ -74,9 +87,12 @@ impl Harness {
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.app.clone().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (location, etag) = (header("location"), header("etag"));
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let html = String::from_utf8_lossy(&body).into_owned();
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default(), html, location, etag, headers }
     }
 
     /// A form, with `Authorization: Basic` where a client is given.
@@ -110,6 +126,33 @@ impl Harness {
             request = request.header("authorization", format!("bearer {token}"));
         }
         self.send(request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).unwrap()).await
+    }
+
+    /// A change with `If-Match`, where a version is given.
+    pub async fn call_if(&self, method: Method, path: &str, token: &str, version: Option<&str>, body: Value) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("bearer {token}"));
+        if let Some(version) = version {
+            request = request.header("if-match", version);
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// A token of a client of its own with these authorities.
+    pub async fn client_token(&self, client_id: &str, authorities: &[&str]) -> String {
+        let hash: PasswordHash = Argon2::default().hash_password(b"s").unwrap();
+        self.create_client(client_id, &hash.to_string(), authorities).await;
+        let client = format!("{client_id}:s");
+        self.form("/oauth/token", Some(&client), &[("grant_type", "client_credentials")]).await.text("access_token")
+    }
+
+    /// A client with the secret `s`, made by an administrator.
+    pub async fn create_secret_client(&self, client_id: &str, body: &Value) {
+        let mut body = body.clone();
+        body["client_id"] = client_id.into();
+        body["client_secret"] = "s".into();
+        let token = self.client_token("op", &["clients.admin"]).await;
+        let made = self.call(Method::POST, "/oauth/clients", Some(&token), Some(body)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Answer {

@@ -59,7 +59,7 @@ async fn clients_show_themselves_by_header_or_form() {
     uaa.form("/oauth/token", Some("ssh-proxy:"), &user).await.is(401, "invalid_client");
     uaa.form("/oauth/token", Some("cf:"), &user[1..]).await.is(400, "invalid_request");
     uaa.form("/oauth/token", Some("cf:"), &[("grant_type", "magic")]).await.is(400, "unsupported_grant_type");
-    uaa.form("/oauth/token", Some("cf:"), &[("grant_type", "password"), ("passcode", "x")]).await.is(401, "unauthorized");
+    uaa.form("/oauth/token", Some("cf:"), &[("grant_type", "password"), ("passcode", "made up")]).await.is(401, "unauthorized");
     let json = Request::post("/oauth/token").header("content-type", "application/json").body(Body::from("{}")).unwrap();
     uaa.send(json).await.is(400, "invalid_request");
 }
