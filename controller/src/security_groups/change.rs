@@ -7,8 +7,9 @@ use crate::{
     request::{ToMany, check_name},
 };
 use serde::Deserialize;
+use serde_json::Value;
 use virga_contract::ApiError;
-use virga_model::{SecurityGroupGuid, egress::EgressRule};
+use virga_model::SecurityGroupGuid;
 use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
@@ -23,7 +24,7 @@ use virga_store::{
 #[serde(deny_unknown_fields)]
 pub struct GroupBody {
     name: Option<String>,
-    rules: Option<Vec<EgressRule>>,
+    rules: Option<Vec<Value>>,
     globally_enabled: Option<Globally>,
     relationships: Option<BoundSpaces>,
 }
@@ -49,11 +50,7 @@ impl GroupBody {
             group.name = name;
         }
         if let Some(wanted) = self.rules.take() {
-            let wrong = rules::wrong(&wanted);
-            if !wrong.is_empty() {
-                return Err(ApiError::unprocessable_all(wrong).into());
-            }
-            group.rules = wanted;
+            group.rules = rules::read(&wanted).map_err(ApiError::unprocessable_all)?;
         }
         if let Some(globally) = self.globally_enabled.take() {
             group.running_default = globally.running.unwrap_or(group.running_default);

@@ -1,52 +1,105 @@
 //! What a rule of a security group may say.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use serde_json::Value;
+use std::net::IpAddr;
 use virga_model::egress::EgressRule;
 
 /// Most rules of one group.
 pub const MAX_RULES: usize = 1000;
+/// Most destinations of one rule.
+const MAX_DESTINATIONS: usize = 6000;
+/// Members of a rule.
+const MEMBERS: &[&str] = &["protocol", "destination", "ports", "type", "code", "description", "log"];
 
-/// What is wrong with these rules, one sentence each; empty when nothing is.
-#[must_use]
-pub fn wrong(rules: &[EgressRule]) -> Vec<String> {
-    let mut found = Vec::new();
+/// The rules as they are kept.
+///
+/// # Errors
+/// What is wrong with them, one sentence each.
+pub fn read(rules: &[Value]) -> Result<Vec<EgressRule>, Vec<String>> {
     if rules.len() > MAX_RULES {
-        found.push(format!("Rules: at most {MAX_RULES} rules"));
+        return Err(vec![format!("Rules: at most {MAX_RULES} rules")]);
     }
-    for (index, rule) in rules.iter().take(MAX_RULES).enumerate() {
-        found.extend(wrong_rule(rule).map(|sentence| format!("Rules[{index}]: {sentence}")));
+    let (mut read, mut wrong) = (Vec::with_capacity(rules.len()), Vec::new());
+    for (index, rule) in rules.iter().enumerate() {
+        match read_rule(rule) {
+            Ok(rule) => read.push(rule),
+            Err(sentence) => wrong.push(format!("Rules[{index}]: {sentence}")),
+        }
     }
-    found
+    if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
 
-fn wrong_rule(rule: &EgressRule) -> Option<String> {
-    let ports = rule.ports.as_deref();
-    match rule.protocol.as_str() {
-        "tcp" | "udp" => match ports {
-            None => return Some("ports are required for protocols of type TCP and UDP".to_owned()),
-            Some(ports) if !are_ports(ports) => {
-                return Some(
-                    "ports must be a valid single port, comma separated list of ports, or range or ports, formatted as a string".to_owned(),
-                );
-            }
-            Some(_) => {}
-        },
-        "icmp" | "icmpv6" => {
-            let byte = |value: Option<i32>| value.is_some_and(|value| (-1..=255).contains(&value));
-            if !byte(rule.icmp_type) || !byte(rule.code) {
-                return Some("type and code are required for protocols of type ICMP and must be integers between -1 and 255".to_owned());
-            }
-        }
-        "all" => {
-            if ports.is_some() {
-                return Some("ports are not allowed for protocols of type all".to_owned());
-            }
-        }
-        other => return Some(format!("protocol must be 'tcp', 'udp', 'icmp', 'icmpv6' or 'all', not '{other}'")),
+fn read_rule(rule: &Value) -> Result<EgressRule, String> {
+    let members = rule.as_object().ok_or("must be an object")?;
+    let unknown: Vec<&String> = members.keys().filter(|name| !MEMBERS.contains(&name.as_str())).collect();
+    if !unknown.is_empty() {
+        return Err(format!("unknown field(s): {unknown:?}"));
     }
-    let destinations = rule.destination.split(',');
-    let bad = destinations.map(str::trim).find(|destination| !is_destination(destination));
-    bad.map(|bad| format!("destination must be a valid CIDR, IP address, or IP address range, not '{bad}'"))
+    for (name, is_right, sentence) in [
+        ("destination", Value::is_string as fn(&Value) -> bool, "destination must be a string"),
+        ("ports", Value::is_string, PORTS),
+        ("description", Value::is_string, "description must be a string"),
+        ("log", Value::is_boolean, "log must be a boolean"),
+        ("type", Value::is_i64, "type must be an integer between -1 and 255 (inclusive)"),
+        ("code", Value::is_i64, "code must be an integer between -1 and 255 (inclusive)"),
+    ] {
+        if members.get(name).is_some_and(|value| !value.is_null() && !is_right(value)) {
+            return Err(sentence.to_owned());
+        }
+    }
+    if !members.get("destination").is_some_and(Value::is_string) {
+        return Err("destination must be a valid CIDR, IP address, or IP address range".to_owned());
+    }
+    let rule: EgressRule = serde_json::from_value(rule.clone()).map_err(|_| PROTOCOL.to_owned())?;
+    check_protocol(&rule)?;
+    check_destinations(&rule)?;
+    Ok(rule)
+}
+
+const PROTOCOL: &str = "protocol must be 'tcp', 'udp', 'icmp', 'icmpv6' or 'all'";
+const PORTS: &str = "ports must be a valid single port, comma separated list of ports, or range or ports, formatted as a string";
+
+fn check_protocol(rule: &EgressRule) -> Result<(), String> {
+    match rule.protocol.as_str() {
+        "tcp" | "udp" => match rule.ports.as_deref() {
+            None => Err("ports are required for protocols of type TCP and UDP".to_owned()),
+            Some(ports) if !are_ports(ports) => Err(PORTS.to_owned()),
+            Some(_) => Ok(()),
+        },
+        "icmp" | "icmpv6" => check_message("code", rule.code).and_then(|()| check_message("type", rule.icmp_type)),
+        "all" if rule.ports.is_some() => Err("ports are not allowed for protocols of type all".to_owned()),
+        "all" => Ok(()),
+        _ => Err(PROTOCOL.to_owned()),
+    }
+}
+
+fn check_message(name: &str, value: Option<i32>) -> Result<(), String> {
+    match value {
+        None => Err(format!("{name} is required for protocols of type ICMP")),
+        Some(value) if !(-1..=255).contains(&value) => Err(format!("{name} must be an integer between -1 and 255 (inclusive)")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_destinations(rule: &EgressRule) -> Result<(), String> {
+    if rule.destination.chars().any(char::is_whitespace) {
+        return Err("destination must not contain whitespace".to_owned());
+    }
+    if rule.destination.split(',').count() > MAX_DESTINATIONS {
+        return Err(format!("maximum destinations per rule exceeded - must be under {MAX_DESTINATIONS}"));
+    }
+    for destination in rule.destination.split(',') {
+        if destination.is_empty() {
+            return Err("empty destination specified in comma-delimited list".to_owned());
+        }
+        let refused = || format!("destination must be a valid CIDR, IP address, or IP address range, not '{destination}'");
+        let version = version_of(destination).ok_or_else(refused)?;
+        let is_other = matches!((rule.protocol.as_str(), version), ("icmp", 6) | ("icmpv6", 4));
+        if is_other {
+            return Err(format!("for protocol \"{}\" you cannot use IPv{version} addresses", rule.protocol));
+        }
+    }
+    Ok(())
 }
 
 fn are_ports(ports: &str) -> bool {
@@ -57,56 +110,73 @@ fn are_ports(ports: &str) -> bool {
     })
 }
 
-fn is_destination(text: &str) -> bool {
+/// 4 or 6 for an address, a CIDR or a range; nothing for what is none.
+fn version_of(text: &str) -> Option<u8> {
+    let version = |address: IpAddr| if address.is_ipv4() { 4 } else { 6 };
     if let Some((address, prefix)) = text.split_once('/') {
-        return match (address.parse::<IpAddr>(), prefix.parse::<u8>()) {
-            (Ok(IpAddr::V4(_)), Ok(prefix)) => prefix <= 32,
-            (Ok(IpAddr::V6(_)), Ok(prefix)) => prefix <= 128,
-            _ => false,
-        };
+        let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        return (prefix <= most).then(|| version(address));
     }
     if let Some((from, to)) = text.split_once('-') {
-        let four = from.parse::<Ipv4Addr>().ok().zip(to.parse::<Ipv4Addr>().ok()).is_some_and(|(from, to)| from <= to);
-        let six = from.parse::<Ipv6Addr>().ok().zip(to.parse::<Ipv6Addr>().ok()).is_some_and(|(from, to)| from <= to);
-        return four || six;
+        let (from, to): (IpAddr, IpAddr) = (from.parse().ok()?, to.parse().ok()?);
+        return (from.is_ipv4() == to.is_ipv4() && from <= to).then(|| version(from));
     }
-    text.parse::<IpAddr>().is_ok()
+    text.parse().ok().map(version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    fn rule(protocol: &str, destination: &str, ports: Option<&str>) -> EgressRule {
-        EgressRule {
-            protocol: protocol.into(),
-            destination: destination.into(),
-            ports: ports.map(Into::into),
-            icmp_type: None,
-            code: None,
-            description: None,
-            log: None,
-        }
+    fn refusal(rule: Value) -> String {
+        let wrong = read(&[rule.clone()]).expect_err(&rule.to_string());
+        assert_eq!(wrong.len(), 1);
+        wrong[0].clone()
     }
 
     #[test]
     fn rules_are_read_as_cloud_foundry_reads_them() {
         let good = [
-            rule("all", "0.0.0.0-9.255.255.255", None),
-            rule("tcp", "10.0.0.0/8,192.168.1.1", Some("443, 8000-9000")),
-            rule("udp", "2001:db8::/32", Some("53")),
+            json!({ "protocol": "all", "destination": "0.0.0.0-9.255.255.255" }),
+            json!({ "protocol": "tcp", "destination": "10.0.0.0/8,192.168.1.1", "ports": "443, 8000-9000", "log": true }),
+            json!({ "protocol": "udp", "destination": "2001:db8::/32", "ports": "53", "description": "names" }),
+            json!({ "protocol": "icmp", "destination": "1.1.1.1", "type": 0, "code": -1 }),
+            json!({ "protocol": "icmpv6", "destination": "2000::/3", "type": 128, "code": 0 }),
         ];
-        assert_eq!(wrong(&good), Vec::<String>::new());
-        let bad = [
-            rule("tcp", "10.0.0.0/8", None),
-            rule("tcp", "10.0.0.0/33", Some("1")),
-            rule("tcp", "host.example", Some("1")),
-            rule("tcp", "1.1.1.1", Some("0")),
-            rule("udp", "9.9.9.9-1.1.1.1", Some("9-1")),
-            rule("gre", "1.1.1.1", None),
-            rule("icmp", "1.1.1.1", None),
-            rule("all", "1.1.1.1", Some("1")),
-        ];
-        assert_eq!(wrong(&bad).len(), bad.len());
+        let read = read(&good).unwrap();
+        assert_eq!((read.len(), read[1].log, read[3].code, read[3].icmp_type), (5, Some(true), Some(-1), Some(0)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (rule, sentence) in [
+            (json!({ "protocol": "tcp", "destination": "10.0.0.0/8" }), "ports are required for protocols of type TCP and UDP"),
+            (json!({ "protocol": "tcp", "destination": "10.0.0.0/33", "ports": "1" }), "not '10.0.0.0/33'"),
+            (json!({ "protocol": "tcp", "destination": "host.example", "ports": "1" }), "not 'host.example'"),
+            (json!({ "protocol": "tcp", "destination": "10.01.0.1", "ports": "1" }), "not '10.01.0.1'"),
+            (json!({ "protocol": "tcp", "destination": "1.1.1.1", "ports": "0" }), "ports must be a valid single port"),
+            (json!({ "protocol": "udp", "destination": "1.1.1.1", "ports": "9-1" }), "ports must be a valid single port"),
+            (json!({ "protocol": "udp", "destination": "1.1.1.1", "ports": 53 }), "formatted as a string"),
+            (json!({ "protocol": "all", "destination": "9.9.9.9-1.1.1.1" }), "not '9.9.9.9-1.1.1.1'"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1-2000::1" }), "not '1.1.1.1-2000::1'"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1,,2.2.2.2" }), "empty destination"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1, 2.2.2.2" }), "must not contain whitespace"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1", "ports": "1" }), "ports are not allowed"),
+            (json!({ "protocol": "all" }), "destination must be a valid CIDR"),
+            (json!({ "protocol": "gre", "destination": "1.1.1.1" }), "protocol must be 'tcp'"),
+            (json!({ "destination": "1.1.1.1" }), "protocol must be 'tcp'"),
+            (json!({ "protocol": "icmp", "destination": "1.1.1.1" }), "code is required"),
+            (json!({ "protocol": "icmp", "destination": "1.1.1.1", "code": 256, "type": 0 }), "code must be an integer between -1 and 255"),
+            (json!({ "protocol": "icmp", "destination": "2000::1", "code": 0, "type": 0 }), "you cannot use IPv6 addresses"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1", "dest": "x" }), "unknown field(s): [\"dest\"]"),
+            (json!({ "protocol": "all", "destination": "1.1.1.1", "log": "yes" }), "log must be a boolean"),
+            (json!("all"), "must be an object"),
+        ] {
+            let refused = refusal(rule);
+            assert!(refused.starts_with("Rules[0]: ") && refused.contains(sentence), "{refused}");
+        }
+        assert_eq!(read(&vec![json!({}); MAX_RULES + 1]).unwrap_err().len(), 1);
     }
 }
