@@ -31,6 +31,7 @@ class Sqlite:
 
     name = "SQLite"
     hexadecimal = "printf('%08x', n.i)"
+    tidy = "ANALYZE"
 
     def __init__(self, data):
         self.path = os.path.join(data, "virga.db")
@@ -59,6 +60,7 @@ class Postgres:
 
     name = "PostgreSQL"
     hexadecimal = "lpad(to_hex(n.i), 8, '0')"
+    tidy = "VACUUM ANALYZE"
 
     def __init__(self, _data):
         self.bin = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
@@ -154,8 +156,11 @@ def fill(virga, store):
     copies(store, "apps", f"t.guid = '{template}'", APPS, {"guid": guid, "name": "'many-' || n.i", "created_at": "t.created_at + n.i"})
     process = {"guid": guid, "app_guid": guid, "created_at": "t.created_at + n.i"}
     copies(store, "processes", f"t.app_guid = '{template}'", APPS, process)
-    copies(store, "resource_labels", f"t.resource_guid = '{template}'", APPS, {"resource_guid": guid})
-    store.rows("ANALYZE")
+    # One in a hundred carries the label.
+    hundredth = {"resource_guid": guid.replace("n.i", "(n.i * 100)")}
+    copies(store, "resource_labels", f"t.resource_guid = '{template}'", APPS // 100, hundredth)
+    # What either does by itself after a while.
+    store.rows(store.tidy)
     return org, space
 
 
