@@ -22,6 +22,8 @@ pub struct ControllerConfig {
     pub apps_domain: String,
     /// The shared domain of service discovery, `apps.internal`.
     pub internal_domain: String,
+    /// Names besides the system domain's at which the platform answers; routes cannot take them either.
+    pub external_names: Vec<String>,
     /// Limits and defaults.
     pub limits: ControllerLimits,
 }

@@ -69,7 +69,12 @@ pub fn is_route_path(path: &str) -> bool {
     path.is_empty() || (path.starts_with('/') && path.len() > 1 && path.len() <= 128 && !path.contains('?'))
 }
 
-/// Whether `name` can be a domain: two or more labels of letters, digits and inner hyphens.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether `name` can be a domain: two or more labels of letters, digits and inner hyphens. One whose last label is a number is
+/// an address in some client's eyes (`127.0.0.1`, `0x7f.1`), and so would be what stands before it.
 #[must_use]
 pub fn is_domain_name(name: &str) -> bool {
     let label = |label: &str| {
@@ -79,7 +84,11 @@ pub fn is_domain_name(name: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    name.len() <= MAX_HOST_BYTES && name.contains('.') && name.split('.').all(label)
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|b| b.is_ascii_digit())
+        || last.strip_prefix("0x").is_some_and(is_hex)
+        || last.strip_prefix("0X").is_some_and(is_hex);
+    name.len() <= MAX_HOST_BYTES && name.contains('.') && name.split('.').all(label) && !is_number
 }
 
 #[cfg(test)]
@@ -102,5 +111,9 @@ mod tests {
         assert!(is_route_host("my_app-1") && is_route_host("*") && !is_route_host("a.b") && !is_route_host(""));
         assert!(is_route_path("") && is_route_path("/v1") && !is_route_path("/") && !is_route_path("/a?b") && !is_route_path("a"));
         assert!(is_domain_name("apps.virga.localhost") && !is_domain_name("com") && !is_domain_name("-a.com") && !is_domain_name("a..b"));
+        for address in ["127.0.0.1", "0.0.1", "127.1", "1.0x7f", "a.0X", "a.1"] {
+            assert!(!is_domain_name(address), "{address}");
+        }
+        assert!(is_domain_name("1.2.3.4.nip.io") && is_domain_name("a.0xyz"));
     }
 }

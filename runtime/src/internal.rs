@@ -88,6 +88,9 @@ impl Internal {
 
     /// The instance whose turn it is among those that `source` may reach at this port.
     fn pick(&self, service: &Service, source: AppGuid, port: u16) -> Result<Arc<AppInstance>, Unreachable> {
+        if service.apps.is_empty() {
+            return Err(Unreachable::Refused);
+        }
         if !service.apps.iter().any(|app| self.allows(source, *app, port)) {
             return Err(Unreachable::Denied);
         }
@@ -203,7 +206,7 @@ mod tests {
         assert_eq!(outcome(&service(&[2]), 1, 8081), Unreachable::Refused, "allowed, but nothing listens");
         assert_eq!(outcome(&service(&[2]), 1, 53), Unreachable::Denied);
         assert_eq!(outcome(&service(&[1]), 2, 8080), Unreachable::Denied, "the other way round");
-        assert_eq!(outcome(&service(&[]), 1, 8080), Unreachable::Denied);
+        assert_eq!(outcome(&service(&[]), 1, 8080), Unreachable::Refused, "a stopped app");
         assert_eq!(outcome(&service(&[3]), 3, 8080), Unreachable::Denied, "not even itself");
     }
 }

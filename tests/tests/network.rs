@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use virga_tests::{Platform, Push, until};
 
+/// wasi:http's `connection-refused` and `HTTP-request-denied`, as the sample answers them.
+const REFUSED: u16 = 506;
+const DENIED: u16 = 515;
+
 /// A call of the API as the administrator.
 async fn api(platform: &Platform, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
     let mut args = vec!["curl", path, "-X", method, "--fail"];
@@ -39,14 +43,14 @@ async fn an_app_reaches_another_as_long_as_a_policy_lets_it() -> anyhow::Result<
     platform.push("back", "wat-hello", Push::default()).await?;
     let (front, back) = (guid_of(&platform, "/v3/apps", "front").await?, guid_of(&platform, "/v3/apps", "back").await?);
     let (space, domain) = (guid_of(&platform, "/v3/spaces", "dev").await?, guid_of(&platform, "/v3/domains", "apps.internal").await?);
-    let route = json!({ "host": "back", "relationships": { "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain } } } });
+    let route =
+        json!({ "host": "back", "relationships": { "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain } } } });
     let route = api(&platform, "POST", "/v3/routes", Some(&route)).await?;
     let route = route.get("guid").and_then(Value::as_str).context("a route without a guid")?.to_owned();
     let destination = json!({ "destinations": [{ "app": { "guid": back } }] });
     api(&platform, "POST", &format!("/v3/routes/{route}/destinations"), Some(&destination)).await?;
 
-    // wasi:http's HTTP-request-denied, as the sample answers it.
-    until_asked(&platform, 515).await?;
+    until_asked(&platform, DENIED).await?;
     let policy = json!({ "policies": [{ "source": { "id": front }, "destination": {
         "id": back, "protocol": "tcp", "ports": { "start": 8080, "end": 8080 } } }] });
     api(&platform, "POST", "/networking/v1/external/policies", Some(&policy)).await?;
@@ -62,11 +66,10 @@ async fn an_app_reaches_another_as_long_as_a_policy_lets_it() -> anyhow::Result<
     .await?;
 
     platform.ok(&["stop", "back"]).await?;
-    // The policy holds between apps that run.
-    until_asked(&platform, 515).await?;
+    until_asked(&platform, REFUSED).await?;
     platform.ok(&["start", "back"]).await?;
     until_asked(&platform, 200).await?;
     api(&platform, "POST", "/networking/v1/external/policies/delete", Some(&policy)).await?;
-    until_asked(&platform, 515).await?;
+    until_asked(&platform, DENIED).await?;
     Ok(())
 }

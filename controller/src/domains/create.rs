@@ -119,9 +119,20 @@ fn check(controller: &Controller, name: &str, body: &CreateDomain) -> Result<()>
     let system = &controller.config.system_domain;
     let label = name.strip_suffix(system.as_str()).and_then(|rest| rest.strip_suffix('.'));
     // A tenant with a wildcard below one of these would answer for api.<system domain>.
-    let is_systems = name == system || system.ends_with(&format!(".{name}")) || label.is_some_and(|label| SYSTEM_LABELS.contains(&label));
+    // Of a name of the platform's own, tenants may not even have what it stands below.
+    let is_own = |own: &str| own == name || (is_private && own.ends_with(&format!(".{name}")));
+    let is_systems = name == system
+        || system.ends_with(&format!(".{name}"))
+        || label.is_some_and(|label| SYSTEM_LABELS.contains(&label))
+        || own_names(controller).any(is_own);
     say(is_systems, &format!("The domain name \"{name}\" cannot be created because \"{name}\" is already reserved by the system"));
     if wrong.is_empty() { Ok(()) } else { Err(ApiError::unprocessable_all(wrong).into()) }
+}
+
+/// Names, without a port, at which the platform itself answers besides those of the system domain.
+pub(crate) fn own_names(controller: &Controller) -> impl Iterator<Item = &str> {
+    let names = controller.config.external_names.iter();
+    names.map(|name| name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name))
 }
 
 fn wrong_with_name(name: &str) -> Vec<String> {

@@ -9,6 +9,7 @@ mod view;
 
 pub use change::{delete, update};
 pub use create::create;
+pub(crate) use create::own_names;
 pub use read::{list, list_of_organization, show};
 pub use reserve::route_reservations;
 pub use share::{share, unshare};

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Access, Controller, Error, Result, SpaceRight, answer,
     audit_events::{self, Event},
+    domains::own_names,
     metadata::MetadataPatch,
     quotas,
     request::{ToOne, require_feature},
@@ -21,6 +22,7 @@ use virga_model::{
 use virga_serve::{
     Base, Json,
     axum::{extract::State, response::Response},
+    base::SYSTEM_LABELS,
 };
 use virga_store::{
     Connection, StoreError,
@@ -168,8 +170,10 @@ fn check_words(host: &str, path: &str) -> Result<()> {
 fn check(controller: &Controller, domain: &DomainRow, route: &RouteRow) -> Result<()> {
     let (has_host, is_tcp) = (!route.host.is_empty(), domain.router_group.is_some());
     let system_domain = &controller.config.system_domain;
-    let is_systems =
-        domain.name == *system_domain && (route.host == "*" || virga_serve::base::SYSTEM_LABELS.contains(&route.host.as_str()));
+    let is_below = |own: &str| own.strip_suffix(domain.name.as_str()).is_some_and(|rest| rest.ends_with('.'));
+    let takes = |own: &str| if route.host == "*" { is_below(own) } else { own == format!("{}.{}", route.host, domain.name) };
+    let is_systems = own_names(controller).any(takes)
+        || domain.name == *system_domain && (route.host == "*" || SYSTEM_LABELS.contains(&route.host.as_str()));
     let wrong = if is_tcp && has_host {
         "Hosts are not supported for TCP routes.".to_owned()
     } else if is_tcp && !route.path.is_empty() {

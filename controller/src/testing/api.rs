@@ -72,6 +72,7 @@ impl Api {
                 system_domain: domain(""),
                 apps_domain: domain("apps."),
                 internal_domain: "apps.internal".to_owned(),
+                external_names: vec!["paas.corporate.example:8080".to_owned()],
                 limits,
             },
             store,

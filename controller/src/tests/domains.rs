@@ -76,10 +76,7 @@ async fn a_name_is_taken_by_other_domains_and_by_routes() {
         let below = private(&admin, "a.deep.mine.example", theirs).await.error(422).1;
         assert_eq!(below, refused("a.deep.mine.example", "deep.mine.example", "another domain"));
         private(&admin, "mine.example", mine).await.created();
-        assert_eq!(
-            private(&admin, "mine.example", mine).await.error(422).1,
-            "The domain name \"mine.example\" is already in use"
-        );
+        assert_eq!(private(&admin, "mine.example", mine).await.error(422).1, "The domain name \"mine.example\" is already in use");
         let shared = admin.post("/v3/domains", json!({ "name": "shared.example" })).await.created();
         assert_eq!((&shared["relationships"]["organization"]["data"], &shared["supported_protocols"]), (&Value::Null, &json!(["http"])));
         // Below a shared domain anybody may have a private one, where no route is in its way, and no route where a domain is.
@@ -109,10 +106,7 @@ async fn a_private_domain_is_shared_by_managers_of_both_sides_and_unshared_once_
         neighbour.get(&path).await.error(404);
         let unseen = manager.post(&shares, with(&theirs.to_string())).await.error(422).1;
         assert_eq!(unseen, format!("Organization with guid '{theirs}' does not exist, or you do not have access to it."));
-        assert_eq!(
-            admin.post(&shares, with(&mine.to_string())).await.error(422).1,
-            "Domain cannot be shared with owning organization."
-        );
+        assert_eq!(admin.post(&shares, with(&mine.to_string())).await.error(422).1, "Domain cannot be shared with owning organization.");
         let shared = admin.post(&shares, with(&theirs.to_string())).await.ok();
         assert_eq!(shared, json!({ "data": [{ "guid": theirs }] }));
         admin.post(&shares, with(&theirs.to_string())).await.ok();
@@ -127,10 +121,7 @@ async fn a_private_domain_is_shared_by_managers_of_both_sides_and_unshared_once_
         let route = route(&neighbour, their_space, &domain, "shop").await.created();
 
         let other = format!("{shares}/{theirs}");
-        assert_eq!(
-            manager.delete(&path).await.error(422).1,
-            "This domain is shared with other organizations. Unshare before deleting."
-        );
+        assert_eq!(manager.delete(&path).await.error(422).1, "This domain is shared with other organizations. Unshare before deleting.");
         neighbour.delete(&other).await.error(403);
         let routes = admin.delete(&other).await.error(422).1;
         assert_eq!(routes, "This domain has associated routes in this organization. Delete the routes before unsharing.");
@@ -181,6 +172,31 @@ async fn private_domains_are_counted_against_the_quota() {
         let over = private(&admin, "two.example", org).await.error(422).1;
         assert_eq!(over, "The number of private domains exceeds the quota for organization \"o\"");
         assert_eq!(admin.get("/v3/domains?names=two.example").await.ok()["pagination"]["total_results"], 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_gets_a_name_at_which_the_platform_answers() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, space) = api.org_and_space("o").await;
+        // An address is no domain, nor is what would make one with a host before it.
+        for address in ["127.0.0.1", "0.0.1", "10.0x1"] {
+            assert_eq!(private(&admin, address, org).await.error(422).1, "Name does not comply with RFC 1035 standards");
+        }
+        let reserved =
+            |name: &str| format!("The domain name \"{name}\" cannot be created because \"{name}\" is already reserved by the system");
+        for name in ["paas.corporate.example", "corporate.example"] {
+            assert_eq!(private(&admin, name, org).await.error(422).1, reserved(name));
+        }
+        // An operator may have the domain, and nobody the name or a wildcard over it.
+        let shared = admin.post("/v3/domains", json!({ "name": "corporate.example" })).await.created();
+        for host in ["paas", "PAAS", "*"] {
+            assert_eq!(route(&admin, space, &shared, host).await.error(422).1, "Route conflicts with a reserved system route.");
+        }
+        route(&admin, space, &shared, "shop").await.created();
     })
     .await;
 }

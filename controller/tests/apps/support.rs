@@ -147,6 +147,7 @@ impl Harness {
                 system_domain: "virga.localhost".into(),
                 apps_domain: "apps.virga.localhost".into(),
                 internal_domain: "apps.internal".into(),
+                external_names: vec![],
                 limits: ControllerLimits { maximum_package_bytes: 4 << 20, ..ControllerLimits::default() },
             },
         });

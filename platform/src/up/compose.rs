@@ -218,6 +218,7 @@ fn controller_config(config: &Config) -> ControllerConfig {
         system_domain: config.domain.clone(),
         apps_domain: format!("apps.{}", config.domain),
         internal_domain: INTERNAL_DOMAIN.to_owned(),
+        external_names: config.external_names.clone(),
         limits: ControllerLimits {
             default_app_memory_mb: config.apps.default_memory_mb,
             default_app_disk_mb: config.apps.default_disk_mb,

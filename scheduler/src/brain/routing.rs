@@ -38,7 +38,8 @@ impl Brain {
                     processes.map(|process| CellDestination { process: *process, weight: row.weight, protocol: row.protocol })
                 })
                 .collect();
-            if let Some(row) = rows.first().filter(|_| !destinations.is_empty()) {
+            // A cell knows the internal names of apps that do not run: it asks nobody else for them.
+            if let Some(row) = rows.first().filter(|row| row.is_internal || !destinations.is_empty()) {
                 routing.add(row, destinations);
             }
         }
