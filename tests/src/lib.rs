@@ -4,5 +4,5 @@
 pub mod platform;
 pub mod wait;
 
-pub use platform::{Platform, Push};
+pub use platform::{Platform, Push, host_of, sample_folder};
 pub use wait::until;
