@@ -21,10 +21,7 @@ async fn developers_of_both_apps_say_which_may_reach_which() {
     on_both(|store| async move {
         let api = Api::start(store).await;
         let admin = api.admin().await;
-        assert_eq!(
-            admin.get("/").await.ok()["links"]["network_policy_v1"]["href"],
-            "http://api.virga.localhost/networking/v1/external"
-        );
+        assert_eq!(admin.get("/").await.ok()["links"]["network_policy_v1"]["href"], "http://api.virga.localhost/networking/v1/external");
         let (org, space) = api.org_and_space("one").await;
         let (other_org, other) = api.org_and_space("two").await;
         let developer = api.user_who_is(RoleType::SpaceDeveloper, org, space).await;

@@ -149,7 +149,10 @@ async fn weights_are_set_all_together_and_sum_to_a_hundred() {
         );
         // The same destinations keep their guids; none at all empties the route.
         let changed = developer.patch(&path, weighted(json!(60), json!(40))).await.ok();
-        assert_eq!((&changed["destinations"][0]["guid"], &changed["destinations"][0]["weight"]), (&set["destinations"][0]["guid"], &json!(60)));
+        assert_eq!(
+            (&changed["destinations"][0]["guid"], &changed["destinations"][0]["weight"]),
+            (&set["destinations"][0]["guid"], &json!(60))
+        );
         assert_eq!(developer.patch(&path, json!({ "destinations": [] })).await.ok()["destinations"], json!([]));
         developer.post(&path, json!({ "destinations": [] })).await.error(422);
     })
@@ -177,7 +180,10 @@ async fn destinations_differ_in_app_process_or_port() {
         assert_eq!(developer.post(&path, twice).await.error(422).1, "Destinations cannot contain duplicate entries");
         let low = developer.post(&path, to(&[json!({ "port": 80 })])).await.error(422).1;
         assert_eq!(low, "Destinations[0]: port must be a positive integer between 1024 and 65535 inclusive.");
-        assert_eq!(developer.post(&path, to(&[json!({}), json!({ "port": 9000 })])).await.ok()["destinations"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            developer.post(&path, to(&[json!({}), json!({ "port": 9000 })])).await.ok()["destinations"].as_array().unwrap().len(),
+            2
+        );
         let other = developer.post(&path, to(&[json!({ "protocol": "http2" })])).await.error(422).1;
         assert!(other.starts_with("Cannot add destination with protocol: http2. Destination already exists for route: shop."), "{other}");
         let tcp = developer.post(&path, to(&[json!({ "port": 9001, "protocol": "tcp" })])).await.error(422).1;
