@@ -131,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     fn refusal(rule: Value) -> String {
-        let wrong = read(&[rule.clone()]).expect_err(&rule.to_string());
+        let wrong = read(std::slice::from_ref(&rule)).expect_err(&rule.to_string());
         assert_eq!(wrong.len(), 1);
         wrong[0].clone()
     }

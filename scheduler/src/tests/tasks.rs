@@ -8,7 +8,8 @@ use virga_contract::{
 };
 use virga_model::{AppGuid, TaskGuid, state::TaskState};
 use virga_store::{
-    apps,
+    app_usage_events, apps,
+    select::Listing,
     tasks::{self, TaskRow},
 };
 
@@ -190,5 +191,30 @@ async fn tasks_of_a_deleted_app_and_of_a_lost_droplet_end() {
     let lost = run_task(&world, app).await;
     let row = until(&world, lost, TaskState::Failed).await;
     assert!(row.failure_reason.unwrap().contains("no longer there"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_task_uses_is_written_at_its_start_and_at_its_end() {
+    let world = World::with_workers(1).await;
+    let (app, process) = world.app("hello", 2).await;
+    let task = run_task(&world, app).await;
+    let mut worker = world.worker(0);
+    worker.apply(|snapshot| !snapshot.processes.is_empty()).await;
+    worker.report();
+    given(&mut worker, task).await;
+    say(&mut worker, task, TaskState::Running, None);
+    say(&mut worker, task, TaskState::Succeeded, None);
+    until(&world, task, TaskState::Succeeded).await;
+    let mut db = world.test.store.read().await.unwrap();
+    let events = app_usage_events::list(&mut db, None, &Listing::everything()).await.unwrap().rows;
+    drop(db);
+    // The app was never noted by a controller, so the first look writes that it runs too.
+    let said: Vec<_> = events.iter().map(|event| (event.state.as_str(), event.previous_state.as_deref())).collect();
+    assert_eq!(said, [("STARTED", Some("STOPPED")), ("TASK_STARTED", Some("PENDING")), ("TASK_STOPPED", Some("RUNNING"))]);
+    assert_eq!((events[0].process.0.clone(), events[0].instances.0), (Some(process.to_string()), 2));
+    for event in &events[1..] {
+        assert_eq!((event.task.clone(), event.memory_in_mb.0), ((Some(task.to_string()), Some("migrate".to_owned())), 32));
+    }
     world.end().await;
 }
