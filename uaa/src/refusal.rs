@@ -88,6 +88,11 @@ impl IntoResponse for Refusal {
         }
         let body = json!({"error": self.error, "error_description": self.description});
         let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bad_token = self.error == "invalid_token";
+            let challenge = if bad_token { "Bearer realm=\"oauth\", error=\"invalid_token\"" } else { "Bearer realm=\"oauth\"" };
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }

@@ -62,8 +62,6 @@ pub(crate) struct MemberBody {
     value: String,
     #[serde(default, rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
-    origin: Option<String>,
     /// `delete` takes the member out, in a PATCH.
     #[serde(default)]
     operation: Option<String>,
@@ -102,8 +100,7 @@ async fn user_of_member(db: &mut Connection, member: &MemberBody) -> Result<User
     }
     let guid: UserGuid = member.value.parse().map_err(|_| scim::invalid(format!("User {} does not exist", member.value)))?;
     match users::find(db, guid).await? {
-        Some(user) if member.origin.as_ref().is_none_or(|origin| origin.is_empty() || *origin == user.origin) => Ok(guid),
-        Some(_) => Err(scim::invalid(format!("User {guid} is of another origin"))),
+        Some(_) => Ok(guid),
         None => Err(scim::invalid(format!("User {guid} does not exist"))),
     }
 }

@@ -59,6 +59,15 @@ async fn every_guarded_endpoint_asks_for_its_token() {
 }
 
 #[tokio::test]
+async fn a_missing_token_and_a_bad_one_are_answered_with_a_challenge() {
+    let uaa = Harness::start().await;
+    for (token, challenge) in [(None, "Bearer realm=\"oauth\""), (Some("x.y.z"), "Bearer realm=\"oauth\", error=\"invalid_token\"")] {
+        let answer = uaa.call(Method::GET, "/userinfo", token, None).await;
+        assert_eq!(answer.headers["www-authenticate"], challenge);
+    }
+}
+
+#[tokio::test]
 async fn other_zones_are_not_answered_about_this_one() {
     use virga_serve::axum::{body::Body, http::Request};
     let uaa = Harness::start().await;

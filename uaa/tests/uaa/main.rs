@@ -7,6 +7,8 @@ mod browser;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod groups;

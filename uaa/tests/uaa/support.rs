@@ -57,11 +57,20 @@ impl Harness {
     }
 
     pub async fn with(settings: UaaSettings) -> Self {
-        let database = TestStore::sqlite().await;
+        Self::on(TestStore::sqlite().await, settings).await
+    }
+
+    /// On this database, which is taken away by [`Harness::close`].
+    pub async fn on(database: TestStore, settings: UaaSettings) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap()));
         bootstrap(&database.store, &settings, clock.now(), Some(Secret::new(ADMIN_PASSWORD.to_owned()))).await.unwrap();
         let (app, uaa) = open(&database.store, &clock, settings).await;
         Self { clock, uaa, app, database }
+    }
+
+    /// Takes the database away.
+    pub async fn close(self) {
+        self.database.close().await;
     }
 
     pub fn store(&self) -> &Store {
