@@ -21,7 +21,7 @@ impl Brain {
                 match self.pinned.remove(&process) {
                     Some(spec) => {
                         let mut instance = Instance::adopt(row);
-                        instance.probe_worker = self.workers.prober(guid);
+                        instance.probe_worker = self.workers.prober(process, index);
                         self.places.insert(guid, (process, index));
                         let instances = [(index, instance)].into();
                         self.processes.insert(process, Process { desired: None, spec, instances, cell: None });
@@ -31,7 +31,7 @@ impl Brain {
                 continue;
             };
             let mut instance = Instance::adopt(row);
-            instance.probe_worker = self.workers.prober(guid);
+            instance.probe_worker = self.workers.prober(process, index);
             self.places.insert(guid, (process, index));
             known.instances.insert(index, instance);
         }
@@ -95,7 +95,7 @@ impl Brain {
         self.remove_instance(guid, index, now);
         let Some(process) = self.processes.get_mut(&guid) else { return };
         let mut instance = Instance::new(index, process.spec.version.clone(), crash_count, now);
-        instance.probe_worker = self.workers.prober(instance.guid);
+        instance.probe_worker = self.workers.prober(guid, index);
         self.places.insert(instance.guid, (guid, index));
         self.unwritten.write(guid, index);
         tell::creating(&*self.sink, &self.config.cell, guid, &process.spec, &instance, now);
@@ -189,9 +189,9 @@ impl Brain {
 
     /// Spreads the probes anew over the live workers.
     pub(super) fn assign_probes(&mut self) {
-        for process in self.processes.values_mut() {
-            for instance in process.instances.values_mut() {
-                let prober = self.workers.prober(instance.guid);
+        for (guid, process) in &mut self.processes {
+            for (index, instance) in &mut process.instances {
+                let prober = self.workers.prober(*guid, *index);
                 if instance.probe_worker != prober {
                     instance.probe_worker = prober;
                     process.cell = None;

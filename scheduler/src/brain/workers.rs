@@ -1,9 +1,13 @@
 //! The workers of this cell: who is alive, what they have applied, who probes what.
 
 use crate::SchedulerConfig;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 use virga_contract::cell::WorkerIndex;
-use virga_model::{InstanceGuid, Timestamp};
+use virga_model::{ProcessGuid, Timestamp};
 
 /// A worker that is silent this many times as long as one that no longer counts is taken to be gone for good.
 const SILENCE: u32 = 12;
@@ -79,11 +83,18 @@ impl Workers {
         true
     }
 
-    /// Who probes this instance: the same for as long as the same workers are alive, evenly spread.
-    pub(super) fn prober(&self, instance: InstanceGuid) -> WorkerIndex {
-        let count = u128::try_from(self.probing.len().max(1)).unwrap_or(1);
-        let place = usize::try_from(instance.as_u128() % count).unwrap_or(0);
-        self.probing.get(place).copied().unwrap_or(0)
+    /// Who probes this instance, and where it lives if it is a guest that does: the same for as long as the same workers are alive.
+    /// Instances of one process are spread over all of them, so that the end of a worker does not take them all.
+    pub(super) fn prober(&self, process: ProcessGuid, index: u32) -> WorkerIndex {
+        let count = u32::try_from(self.probing.len()).unwrap_or(u32::MAX).max(1);
+        let mut ranked = self.probing.clone();
+        // Each process has an order of its own, which the coming or going of one worker hardly changes.
+        ranked.sort_by_cached_key(|worker| {
+            let mut hasher = DefaultHasher::new();
+            (process, worker).hash(&mut hasher);
+            hasher.finish()
+        });
+        usize::try_from(index % count).ok().and_then(|rank| ranked.get(rank)).copied().unwrap_or(0)
     }
 
     pub(super) fn live(&self, now: Timestamp) -> usize {
