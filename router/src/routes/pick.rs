@@ -165,14 +165,14 @@ impl Route {
             Choice::Hash { of, balance_percent } if !self.is_weighted => {
                 return self.pick_by_hash(wanted, of, balance_percent, cell, tried);
             }
-            Choice::LeastConnection => return self.pick_slowly(wanted, choice, cell, tried),
+            Choice::LeastConnection if !self.is_weighted => return self.pick_slowly(wanted, choice, cell, tried),
             _ if wanted.is_pinned() || !tried.is_empty() => return self.pick_slowly(wanted, choice, cell, tried),
             _ => {}
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if self.is_weighted {
             let destination = self.weighted(turn)?;
-            let position = destination.next.fetch_add(1, Ordering::Relaxed) % destination.process.instances.len().max(1);
+            let position = destination.position(choice, cell);
             return Some(Pick { process: destination.process.clone(), position });
         }
         self.nth(turn % self.endpoints)
@@ -255,6 +255,20 @@ impl Route {
         let ranked = instances().filter(|(.., endpoint)| has_room(*endpoint));
         let first = ranked.max_by_key(|(process, _, endpoint)| hash_of((of, process.guid, endpoint.index)));
         first.map(|(process, position, _)| Pick { process: process.clone(), position })
+    }
+}
+
+impl Destination {
+    /// Which of its instances answers, once the weights have chosen it.
+    fn position(&self, choice: Choice, cell: &dyn Cell) -> usize {
+        let instances = &self.process.instances;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % instances.len().max(1);
+        if choice != Choice::LeastConnection {
+            return turn;
+        }
+        let from_turn = (0..instances.len()).map(|place| (turn + place) % instances.len());
+        let load = |position: &usize| instances.get(*position).map_or(u32::MAX, |instance| cell.in_flight(instance.endpoint.instance));
+        from_turn.min_by_key(load).unwrap_or(turn)
     }
 }
 

@@ -66,6 +66,12 @@ fn the_least_busy_instance_is_taken() {
 }
 
 #[test]
+fn weights_go_before_the_least_busy_instance() {
+    let shares = shares(&[(1, &[true, true]), (2, &[true])], &[(1, Some(80)), (2, Some(20))], 1_000, Balancing::LeastConnection);
+    assert_eq!(shares, HashMap::from([(101, 800), (200, 200)]));
+}
+
+#[test]
 fn sessions_pins_and_gone_instances_are_heeded() {
     let table = table(&[(1, &[true, true, true])], &[("a.b", "", &[(1, None)])]);
     let route = table.find("a.b", "/").unwrap();
