@@ -173,6 +173,13 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+/// How rows with a label are found: all with the label first, which is quick where they are few.
+const LABELLED: &str = "t.guid IN (SELECT resource_guid FROM resource_labels WHERE ";
+/// The same, asked of row after row until a page is full, which is quick where they are many.
+const LABELLED_EACH: &str = "EXISTS (SELECT 1 FROM resource_labels WHERE resource_guid = t.guid AND ";
+/// More rows than this are many.
+const MANY: u64 = 1_000;
+
 /// A query under assembly. The table that is listed must carry the alias `t`. SQL handed in is always this program's own
 /// text with `?` for each value; what callers wrote goes in as [`Bind`]s only.
 #[derive(Debug, Clone)]
@@ -327,23 +334,46 @@ impl Select {
     /// # Errors
     /// Those of the database and of `read`.
     pub async fn page<T>(&self, db: &mut Connection, listing: &Listing, read: fn(&AnyRow) -> Result<T>) -> Result<Page<T>> {
-        let offset = i64::from(listing.page.saturating_sub(1)).saturating_mul(i64::from(listing.per_page));
-        let direction = if listing.descending { "DESC" } else { "ASC" };
-        let order = format!("ORDER BY t.{} {direction}, t.guid {direction}", listing.order_by);
-        let first = self.binds.len() + 1;
-        let limit = format!("LIMIT ${first} OFFSET ${}", first + 1);
-        let Self { columns, from, conditions, .. } = self;
-        // Of a later page the guids are looked for first, in an index alone: rows that are only stepped over are not read.
-        let sql = match offset {
-            0 => format!("SELECT {columns} FROM {from}{conditions} {order} {limit}"),
-            _ => format!("SELECT {columns} FROM {from} WHERE t.guid IN (SELECT t.guid FROM {from}{conditions} {order} {limit}) {order}"),
-        };
-        let query = self.bound(sql).bind(i64::from(listing.per_page)).bind(offset);
-        let rows: Vec<T> = query.fetch_all(&mut *db).await?.iter().map(read).collect::<Result<_>>()?;
+        let per_page = u64::from(listing.per_page);
+        let offset = u64::from(listing.page.saturating_sub(1)).saturating_mul(per_page);
+        let counted = if offset > 0 || !listing.labels.is_empty() { Some(self.count(db).await?) } else { None };
+        let rows = self.rows(db, listing, offset, counted).await?.iter().map(read).collect::<Result<Vec<T>>>()?;
         // A first page that is not full tells the total by itself.
         let found = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let total = if listing.page == 1 && found < u64::from(listing.per_page) { found } else { self.count(db).await? };
+        let total = match counted {
+            Some(total) => total,
+            None if found < per_page => found,
+            None => self.count(db).await?,
+        };
         Ok(Page { rows, total })
+    }
+
+    /// Rows of a page. Of a later page the guids are looked for first, in an index alone, and from whichever end is nearer:
+    /// rows that are only stepped over are not read.
+    async fn rows(&self, db: &mut Connection, listing: &Listing, offset: u64, total: Option<u64>) -> Result<Vec<AnyRow>> {
+        let Self { columns, from, .. } = self;
+        let wanted = total.map_or(u64::MAX, |total| total.saturating_sub(offset)).min(listing.per_page.into());
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        let behind = total.map_or(u64::MAX, |total| total.saturating_sub(offset.saturating_add(wanted)));
+        let conditions = match total {
+            Some(total) if total > MANY => self.conditions.replace(LABELLED, LABELLED_EACH),
+            _ => self.conditions.clone(),
+        };
+        let order = |descending: bool| {
+            let direction = if descending { "DESC" } else { "ASC" };
+            format!("ORDER BY t.{} {direction}, t.guid {direction}", listing.order_by)
+        };
+        let first = self.binds.len() + 1;
+        let limit = format!("LIMIT ${first} OFFSET ${}", first + 1);
+        let (shown, found) = (order(listing.descending), order(listing.descending != (behind < offset)));
+        let sql = match offset {
+            0 => format!("SELECT {columns} FROM {from}{conditions} {shown} {limit}"),
+            _ => format!("SELECT {columns} FROM {from} WHERE t.guid IN (SELECT t.guid FROM {from}{conditions} {found} {limit}) {shown}"),
+        };
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Ok(self.bound(sql).bind(number(wanted)).bind(number(if offset > 0 { behind.min(offset) } else { 0 })).fetch_all(db).await?)
     }
 
     /// All rows, ordered by this program's own `order`.
@@ -383,4 +413,56 @@ pub(crate) fn bind(query: Query<'static, Any, AnyArguments>, value: Bind) -> Que
 
 fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metadata::Metadata,
+        testing,
+        users::{self, UserFilter, UserRow},
+    };
+    use std::collections::BTreeMap;
+
+    /// Of every page what it must be, whether it is looked for from the front or the back, by few rows or by many.
+    #[tokio::test]
+    async fn every_page_is_the_same_piece_of_the_whole() {
+        testing::on_both(|store| async move {
+            let mut tx = store.begin().await.unwrap();
+            let rows: u32 = 1_205;
+            for number in 0..rows {
+                // Three at a time, so that guids decide.
+                let made = Timestamp::from_second(i64::from(number / 3)).unwrap();
+                let labels = match number % 600 {
+                    0 => [("rare", "yes"), ("frequent", "yes")].as_slice(),
+                    _ => &[("frequent", "yes")],
+                };
+                let labels: BTreeMap<String, String> = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+                let metadata = Metadata { labels, ..Metadata::default() };
+                let row = UserRow { guid: UserGuid::random(), created_at: made, updated_at: made, username: None, origin: None, metadata };
+                users::insert(&mut tx, &row).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            let mut db = store.read().await.unwrap();
+            for (label, expected) in [(None, rows), (Some("frequent"), rows), (Some("rare"), 3)] {
+                for descending in [false, true] {
+                    let labels: Vec<_> = label.iter().map(|key| LabelRequirement::In((*key).to_owned(), vec!["yes".to_owned()])).collect();
+                    let whole = Listing { descending, labels, ..Listing::everything() };
+                    let all = users::list(&mut db, &UserFilter::default(), Visible::All, &whole).await.unwrap();
+                    assert_eq!((all.total, all.rows.len()), (expected.into(), expected as usize));
+                    for per_page in [2, 100] {
+                        for page in [1, 2, 3, 6, 7, 12, 13, 14] {
+                            let listing = Listing { page, per_page, ..whole.clone() };
+                            let got = users::list(&mut db, &UserFilter::default(), Visible::All, &listing).await.unwrap();
+                            let piece: Vec<_> =
+                                all.rows.iter().skip(((page - 1) * per_page) as usize).take(per_page as usize).cloned().collect();
+                            assert_eq!((got.total, got.rows), (expected.into(), piece), "{label:?} {descending} page {page} of {per_page}");
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+    }
 }

@@ -10,7 +10,6 @@ trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 who=admin
 declare -A covered=()
 tag="t$RANDOM"
-version="$("$cf_program" version | sed -E 's/.*version ([0-9]+).*/\1/')"
 
 run() { # arguments of cf; output in $output, status in $status
     output="$(CF_HOME="$work/$who" CF_COLOR=false timeout 180 "$cf_program" "$@" 2>&1 <<<y)"
@@ -68,6 +67,7 @@ org="$tag-org" space="$tag-space" app="$tag-app"
 as admin
 ok 'OK' api "$url" --skip-ssl-validation
 ok 'Authenticating' auth admin "$password"
+ok 'API endpoint' login -a "$url" -u admin -p "$password" --skip-ssl-validation
 ok 'version' version
 ok 'user: *admin' target
 ok '^bearer ' oauth-token
@@ -125,6 +125,14 @@ ok 'OK' enable-feature-flag task_creation
 ok 'OK' enable-feature-flag route_sharing
 ok 'cflinuxfs4|name' stacks
 ok 'position|name' buildpacks
+printf 'builder: staticfile\n' >"$work/virga-buildpack.yml"
+(cd "$work" && python3 -m zipfile -c buildpack.zip virga-buildpack.yml)
+ok 'OK' create-buildpack "$tag-buildpack" "$work/buildpack.zip" 9
+ok "$tag-buildpack" buildpacks
+ok 'OK' update-buildpack "$tag-buildpack" --disable --position 8
+ok 'OK' update-buildpack "$tag-buildpack" --lock
+ok 'OK' update-buildpack "$tag-buildpack" --unlock
+ok 'OK' delete-buildpack "$tag-buildpack" -f
 ok 'OK|Setting' set-running-environment-variable-group '{"RUNNING":"1"}'
 ok 'RUNNING' running-environment-variable-group
 ok 'OK|Setting' set-staging-environment-variable-group '{"STAGING":"1"}'
@@ -218,7 +226,8 @@ ok 'OK' set-label app "$app" env=prod
 ok 'env' labels app "$app"
 ok 'OK' unset-label app "$app" env
 ok 'disabled|enabled' ssh-enabled "$app"
-ok 'OK|enabled|disabled' disable-ssh "$app"
+ok 'OK|enabled' enable-ssh "$app"
+ok 'OK|disabled' disable-ssh "$app"
 ok 'OK|[Nn]o output|enabled|disabled|not' space-ssh-allowed "$space"
 no 'FAILED|not supported|disabled|refused|SSH|ssh' ssh "$app"
 
@@ -312,5 +321,5 @@ ok 'OK|Setting' set-running-environment-variable-group '{}'
 ok 'OK|Setting' set-staging-environment-variable-group '{}'
 ok 'OK' disable-feature-flag route_sharing
 
-printf 'cf v%s: %s passed, %s failed; %s different commands\n' "$version" "$passed" "$failed" "${#covered[@]}"
+printf '%s: %s passed, %s failed; %s different commands\n' "$("$cf_program" version)" "$passed" "$failed" "${#covered[@]}"
 [ "$failed" = 0 ]

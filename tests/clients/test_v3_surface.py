@@ -117,13 +117,17 @@ def test_audit_events(v3, app):
     assert v3.audit_events.get(events[0]["guid"])["actor"]["name"] == "admin"
 
 
-def test_buildpacks(v3):
+def test_buildpacks(v3, tmp_path):
     names = [buildpack["name"] for buildpack in v3.buildpacks.list()]
     assert "staticfile_buildpack" in names or "staticfile" in names
     first = v3.buildpacks.get_first()
     assert v3.buildpacks.get(first["guid"])["name"] == first["name"]
     made = v3.buildpacks.create("surface", position=1, enabled=False, **LABELS)
     assert (made["state"], made["enabled"]) == ("AWAITING_UPLOAD", False)
+    archive = tmp_path / "buildpack.zip"
+    with zipfile.ZipFile(archive, "w") as bits:
+        bits.writestr("virga-buildpack.yml", "builder: staticfile\n")
+    assert v3.buildpacks.upload(made["guid"], str(archive))["state"] == "READY"
     changed = v3.buildpacks.update(made["guid"], "surface-two", position=1, locked=True)
     assert (changed["name"], changed["locked"]) == ("surface-two", True)
     removed(v3, v3.buildpacks, made["guid"])
@@ -277,6 +281,10 @@ def test_stacks(v3, app):
     stack = v3.stacks.get_first()
     assert v3.stacks.get(stack["guid"])["name"] == stack["name"]
     assert app["guid"] in [a["guid"] for a in v3.stacks.list_apps(stack["guid"])]
+    assert v3.stacks.update(stack["guid"], meta_labels={"tier": "two"})["metadata"]["labels"] == {"tier": "two"}
+    # There is one, and it stays.
+    assert refused(422, v3.stacks.create, "surface", description="another")["code"] == 10008
+    refused(422, v3.stacks.remove, stack["guid"])
 
 
 def test_tasks(v3, app):

@@ -5,7 +5,7 @@ use crate::{
     testing::{Answer, Api, on_both},
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use virga_model::UserGuid;
 
 fn header(answer: &Answer, name: &str) -> String {
@@ -70,6 +70,89 @@ async fn labels_and_annotations_end_by_number() {
         assert_eq!(refused, (390_020, "Failed to add 201 labels because it would exceed maximum of 200".to_owned()));
         let refused = admin.post("/v3/organizations", json!({ "name": "o", "metadata": { "annotations": many } })).await.error(422);
         assert_eq!(refused.0, 390_023);
+    })
+    .await;
+}
+
+/// Lists of Cloud Foundry: path below `/v3/`, filters besides those of every list, what can be included or embedded, columns to order by
+/// besides times, whether labels select.
+const LISTS: &[(&str, &str, &str, &str, bool)] = &[
+    ("apps", "names organization_guids space_guids stacks lifecycle_type", "space org space.organization", "name state", true),
+    ("processes", "types app_guids space_guids organization_guids", "process_instances", "", true),
+    ("packages", "states types app_guids space_guids organization_guids", "", "", true),
+    ("builds", "states app_guids package_guids", "", "", true),
+    ("droplets", "states app_guids space_guids organization_guids", "", "", true),
+    ("deployments", "app_guids states status_reasons status_values", "", "", true),
+    ("tasks", "names states app_guids space_guids organization_guids", "", "", true),
+    ("apps/{guid}/tasks", "names states sequence_ids", "", "", true),
+    ("apps/{guid}/droplets", "states current", "", "", true),
+    ("apps/{guid}/revisions", "versions deployable", "", "", true),
+    (
+        "routes",
+        "hosts paths ports domain_guids app_guids space_guids organization_guids service_instance_guids",
+        "domain space space.organization route_policies",
+        "",
+        true,
+    ),
+    ("domains", "names organization_guids", "", "", true),
+    ("organizations", "names", "", "name", true),
+    ("spaces", "names organization_guids", "org organization", "name", true),
+    ("organization_quotas", "names organization_guids", "", "", false),
+    ("space_quotas", "names organization_guids space_guids", "", "", false),
+    ("roles", "types user_guids organization_guids space_guids", "user organization space", "", false),
+    ("users", "usernames partial_usernames origins", "", "", true),
+    ("buildpacks", "names stacks lifecycle", "", "position lifecycle", true),
+    ("stacks", "names default", "", "name", true),
+    ("isolation_segments", "names organization_guids", "", "name", true),
+    ("security_groups", "names running_space_guids staging_space_guids globally_enabled_running globally_enabled_staging", "", "", false),
+    ("audit_events", "types target_guids target_guids[not] space_guids organization_guids", "", "", false),
+    ("feature_flags", "", "", "name", false),
+    ("app_usage_events", "after_guid", "", "", false),
+    ("service_usage_events", "after_guid service_instance_types service_offering_guids", "", "", false),
+];
+
+#[tokio::test]
+async fn lists_take_what_cloud_foundrys_take_and_nothing_else() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let document = api.anonymous().get("/v3/openapi.json").await.ok();
+        let mut wrong = Vec::new();
+        for (path, filters, inside, columns, labels) in LISTS {
+            let parameters = document["paths"][format!("/v3/{path}")]["get"]["parameters"].as_array().unwrap();
+            let of = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name);
+            let mut expected: BTreeSet<String> = filters.split_whitespace().map(str::to_owned).collect();
+            expected.extend(["page", "per_page", "order_by", "guids"].map(str::to_owned));
+            for times in ["created_ats", "updated_ats"] {
+                expected.insert(times.to_owned());
+                expected.extend(["lt", "lte", "gt", "gte"].map(|bound| format!("{times}[{bound}]")));
+            }
+            expected.extend(labels.then(|| "label_selector".to_owned()));
+            let inside: BTreeSet<&str> = inside.split_whitespace().collect();
+            let word = if inside.contains("process_instances") { "embed" } else { "include" };
+            expected.extend((!inside.is_empty()).then(|| word.to_owned()));
+            expected.extend(path.contains('{').then(|| "guid".to_owned()));
+            let found: BTreeSet<String> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
+            let unlike: Vec<_> = expected.symmetric_difference(&found).collect();
+            if !unlike.is_empty() {
+                wrong.push(format!("{path}: {unlike:?}"));
+            }
+            let words = |parameter: &serde_json::Value, at: &str| {
+                let words = parameter.pointer(at).and_then(|words| words.as_array()).cloned().unwrap_or_default();
+                words.iter().filter_map(|word| word.as_str()).map(str::to_owned).collect::<BTreeSet<_>>()
+            };
+            let held = of(word).map(|parameter| words(parameter, "/schema/items/enum")).unwrap_or_default();
+            if held != inside.iter().map(|word| (*word).to_owned()).collect() {
+                wrong.push(format!("{path}: {word} takes {held:?}"));
+            }
+            let ordered = of("order_by").map(|parameter| words(parameter, "/schema/enum")).unwrap_or_default();
+            wrong.extend(
+                columns
+                    .split_whitespace()
+                    .filter(|column| !ordered.contains(*column))
+                    .map(|column| format!("{path}: no order by {column}")),
+            );
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     })
     .await;
 }
