@@ -87,10 +87,11 @@ impl Access {
         &self.caller
     }
 
-    /// The user, where the caller is one.
+    /// The user, or the client that acts for itself: either may have roles.
     #[must_use]
     pub fn user(&self) -> Option<UserGuid> {
-        self.caller.user
+        let is_client = self.caller.claims.user_id.is_none();
+        self.caller.user.or_else(|| is_client.then(|| UserGuid::of_client(&self.caller.client_id)))
     }
 
     /// May do everything.

@@ -1,6 +1,7 @@
 //! The registry of typed guids. A bare `Uuid` or `String` id never crosses a function boundary elsewhere.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// A text that is not a guid where one was needed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,16 @@ guids! {
     UaaGroupGuid,
 }
 
+impl UserGuid {
+    /// The guid under which a client of the UAA has roles like a user: derived from its id, so that its tokens name it.
+    #[must_use]
+    pub fn of_client(client_id: &str) -> Self {
+        let digest = Sha256::new().chain_update(b"uaa client\0").chain_update(client_id).finalize();
+        let bits = digest.iter().take(16).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+        Self(uuid::Builder::from_custom_bytes(bits.to_be_bytes()).into_uuid())
+    }
+}
+
 impl From<AppGuid> for ProcessGuid {
     /// Cloud Foundry gives an app's first `web` process the app's own guid.
     fn from(app: AppGuid) -> Self {
@@ -127,6 +138,15 @@ mod tests {
         let guid = AppGuid::random();
         assert_eq!(guid.to_string().parse::<AppGuid>(), Ok(guid));
         assert_eq!("nope".parse::<AppGuid>(), Err(InvalidGuid("nope".into())));
+    }
+
+    #[test]
+    fn a_client_has_one_guid_that_no_random_one_is() {
+        let guid = UserGuid::of_client("ci");
+        assert_eq!(guid, UserGuid::of_client("ci"));
+        assert_ne!(guid, UserGuid::of_client("cd"));
+        // Version 8; random ones are version 4.
+        assert_eq!(guid.to_string().as_bytes()[14], b'8');
     }
 
     #[test]

@@ -440,7 +440,15 @@ mod tests {
                 };
                 let labels: BTreeMap<String, String> = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
                 let metadata = Metadata { labels, ..Metadata::default() };
-                let row = UserRow { guid: UserGuid::random(), created_at: made, updated_at: made, username: None, origin: None, metadata };
+                let row = UserRow {
+                    guid: UserGuid::random(),
+                    created_at: made,
+                    updated_at: made,
+                    username: None,
+                    origin: None,
+                    client_id: None,
+                    metadata,
+                };
                 users::insert(&mut tx, &row).await.unwrap();
             }
             tx.commit().await.unwrap();

@@ -9,6 +9,7 @@ use crate::{
     select::{Listing, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
+use std::collections::HashMap;
 use virga_model::{Timestamp, UserGuid};
 
 /// One user.
@@ -24,6 +25,8 @@ pub struct UserRow {
     pub username: Option<String>,
     /// Identity provider, `uaa` for the own one.
     pub origin: Option<String>,
+    /// Of a client of the UAA, its id; known to [`list`] alone.
+    pub client_id: Option<String>,
     /// Labels and annotations.
     pub metadata: Metadata,
 }
@@ -44,6 +47,7 @@ impl Record for UserRow {
             updated_at: row.time("updated_at")?,
             username: row.opt_text("username")?,
             origin: row.opt_text("origin")?,
+            client_id: None,
             metadata: Metadata::from_row(row)?,
         })
     }
@@ -143,5 +147,14 @@ pub async fn list(db: &mut Connection, filter: &UserFilter, visible: Visible, li
     let seen =
         "t.guid = ? OR t.guid IN (SELECT user_guid FROM roles WHERE scope_guid IN (SELECT scope_guid FROM roles WHERE user_guid = ?))";
     select.and_visible(seen, visible, 2);
-    select.page(db, listing, UserRow::from_row).await
+    let mut page = select.page(db, listing, UserRow::from_row).await?;
+    if page.rows.iter().any(|user| user.username.is_none()) {
+        let clients = sqlx::query("SELECT client_id FROM uaa_clients").fetch_all(db).await?;
+        let ids = clients.iter().map(|row| row.text("client_id")).collect::<Result<Vec<_>>>()?;
+        let ids: HashMap<UserGuid, String> = ids.into_iter().map(|id| (UserGuid::of_client(&id), id)).collect();
+        for user in page.rows.iter_mut().filter(|user| user.username.is_none()) {
+            user.client_id = ids.get(&user.guid).cloned();
+        }
+    }
+    Ok(page)
 }

@@ -6,6 +6,7 @@ use crate::{
     audit_events::{self, Event},
     jobs,
     request::{ToOne, require_feature},
+    users::guid_that_may_be,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -147,7 +148,7 @@ impl From<UaaName> for Assignee {
 async fn find_user(db: &mut Connection, access: &Access, wanted: &UserRef, is_in_space: bool) -> Result<Assignee> {
     if let Some(guid) = &wanted.guid {
         let unknown = || ApiError::unprocessable("Invalid user. Ensure that the user exists and you have access to it.");
-        let guid: UserGuid = guid.parse().map_err(|_| unknown())?;
+        let guid = guid_that_may_be(db, guid).await?.ok_or_else(unknown)?;
         if let Some(user) = users::known_to_uaa(db, guid).await? {
             return Ok(user.into());
         }

@@ -33,7 +33,7 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
     let mut db = controller.store.read().await?;
     let filter = RoleFilter {
         types: query.values("types"),
-        users: query.values("user_guids"),
+        users: query.values("user_guids").map(|users| users.iter().map(|user| users::guid_of(user).to_string()).collect()),
         organizations: query.values("organization_guids"),
         spaces: query.values("space_guids"),
     };

@@ -161,6 +161,35 @@ impl Api {
         User { api: self, guid: Some(guid), name: name.to_owned(), token: Some(key().sign(&claims).unwrap()) }
     }
 
+    /// Makes a client of the UAA.
+    pub async fn client(&self, id: &str) {
+        let mut tx = self.controller.store.begin().await.unwrap();
+        let row = uaa::clients::UaaClientRow::new(id, self.controller.now());
+        uaa::clients::insert(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A client that acts for itself, with these scopes.
+    pub fn as_client(&self, id: &str, scopes: &[&str]) -> User<'_> {
+        let now = SystemClock.now().as_second();
+        let claims = Claims {
+            jti: id.to_owned(),
+            sub: id.to_owned(),
+            scope: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            client_id: id.to_owned(),
+            cid: id.to_owned(),
+            azp: id.to_owned(),
+            grant_type: "client_credentials".into(),
+            iat: now,
+            exp: now + 600,
+            iss: ISSUER.into(),
+            zid: "uaa".into(),
+            aud: vec![id.to_owned()],
+            ..Claims::default()
+        };
+        User { api: self, guid: None, name: id.to_owned(), token: Some(key().sign(&claims).unwrap()) }
+    }
+
     /// A user with one role in the space (or in its organization).
     pub async fn user_who_is(&self, role: RoleType, org: OrgGuid, space: SpaceGuid) -> User<'_> {
         let user = self.user(&format!("{role}-{}", UserGuid::random())).await;

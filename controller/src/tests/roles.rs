@@ -140,3 +140,31 @@ async fn users_of_other_identity_providers_are_known_before_their_first_login() 
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_client_has_roles_by_its_id_and_uses_them() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, space) = api.org_and_space("o").await;
+        let by_id = |kind: &str, place: &str, guid: String| role(kind, json!({ "guid": "ci" }), place, &guid);
+        let early = give(&admin, by_id("organization_user", "organization", org.to_string())).await.error(422).1;
+        assert_eq!(early, "Invalid user. Ensure that the user exists and you have access to it.");
+        api.client("ci").await;
+        let ci = api.as_client("ci", &["cloud_controller.read", "cloud_controller.write"]);
+        ci.get(&format!("/v3/spaces/{space}")).await.error(404);
+        give(&admin, by_id("organization_user", "organization", org.to_string())).await.created();
+        let developer = give(&admin, by_id("space_developer", "space", space.to_string())).await.created();
+        let app = json!({ "name": "app", "relationships": { "space": { "data": { "guid": space } } } });
+        ci.post("/v3/apps", app).await.created();
+
+        let shown = admin.get("/v3/users/ci").await.ok();
+        assert_eq!((&shown["username"], &shown["presentation_name"], &shown["origin"]), (&Value::Null, &json!("ci"), &Value::Null));
+        let found = admin.get("/v3/roles?user_guids=ci&types=space_developer&include=user").await.ok();
+        assert_eq!((&found["resources"][0]["guid"], &found["pagination"]["total_results"]), (&developer["guid"], &json!(1)));
+        assert_eq!(found["included"]["users"][0]["presentation_name"], "ci");
+        admin.delete("/v3/users/ci").await.job();
+        ci.get(&format!("/v3/spaces/{space}")).await.error(404);
+    })
+    .await;
+}

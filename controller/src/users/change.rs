@@ -1,6 +1,9 @@
 //! Making users known, and forgetting them.
 
-use super::{read::visible, view};
+use super::{
+    read::{guid_of, guid_that_may_be, visible},
+    view,
+};
 use crate::{Access, Controller, Result, answer, jobs, metadata::MetadataPatch};
 use serde::Deserialize;
 use virga_contract::ApiError;
@@ -37,7 +40,7 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     let mut tx = controller.store.begin().await?;
     let (guid, exists) = match (&body.guid, body.username.as_deref(), body.origin.as_deref()) {
         (Some(guid), ..) => {
-            let parsed: UserGuid = guid.parse().map_err(|_| ApiError::unprocessable("Guid is invalid"))?;
+            let parsed = guid_that_may_be(&mut tx, guid).await?.ok_or_else(|| ApiError::unprocessable("Guid is invalid"))?;
             (parsed, format!("User with guid '{guid}' already exists."))
         }
         (None, username, origin) => {
@@ -103,11 +106,11 @@ pub async fn update(
     State(controller): State<Controller>,
     access: Access,
     base: Base,
-    Path(guid): Path<UserGuid>,
+    Path(guid): Path<String>,
     Json(body): Json<UpdateUser>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    let mut user = visible(&mut tx, &access, guid).await?;
+    let mut user = visible(&mut tx, &access, guid_of(&guid)).await?;
     access.admin()?;
     body.metadata.unwrap_or_default().apply(&mut user.metadata)?;
     users::update(&mut tx, &mut user, controller.now()).await?;
@@ -119,9 +122,9 @@ pub async fn update(
 ///
 /// # Errors
 /// 404, 403.
-pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<UserGuid>) -> Result<Response> {
+pub async fn delete(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<String>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    visible(&mut tx, &access, guid).await?;
+    let guid = visible(&mut tx, &access, guid_of(&guid)).await?.guid;
     access.admin()?;
     users::delete(&mut tx, guid).await?;
     let job = jobs::done(&mut tx, controller.now(), "user.delete", guid).await?;

@@ -7,6 +7,6 @@ mod view;
 
 pub use change::{create, delete, update};
 pub(crate) use members::members;
-pub(crate) use read::LIST;
+pub(crate) use read::{LIST, guid_of, guid_that_may_be};
 pub use read::{list, show};
 pub use view::view;

@@ -14,6 +14,7 @@ use virga_serve::{
 use virga_store::{
     Connection,
     select::Listing,
+    uaa,
     users::{self, UserFilter, UserRow},
 };
 
@@ -50,9 +51,22 @@ pub(super) fn filter(query: &ListQuery) -> Result<UserFilter> {
 ///
 /// # Errors
 /// 404 `User not found`.
-pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<UserGuid>) -> Result<Response> {
+pub async fn show(State(controller): State<Controller>, access: Access, base: Base, Path(guid): Path<String>) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid).await?)))
+    Ok(answer::ok(view(&base, &visible(&mut db, &access, guid_of(&guid)).await?)))
+}
+
+/// The guid that a caller wrote: that of a user, or the id of a client.
+pub(crate) fn guid_of(text: &str) -> UserGuid {
+    text.parse().unwrap_or_else(|_| UserGuid::of_client(text))
+}
+
+/// The same for somebody new: a client must be one of the UAA's.
+pub(crate) async fn guid_that_may_be(db: &mut Connection, text: &str) -> Result<Option<UserGuid>> {
+    if let Ok(guid) = text.parse() {
+        return Ok(Some(guid));
+    }
+    Ok(uaa::clients::find(db, text).await?.map(|client| UserGuid::of_client(&client.client_id)))
 }
 
 pub(super) async fn visible(db: &mut Connection, access: &Access, guid: UserGuid) -> Result<UserRow> {

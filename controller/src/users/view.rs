@@ -14,7 +14,7 @@ pub fn view(base: &Base, user: &UserRow) -> Value {
         "created_at": answer::time(user.created_at),
         "updated_at": answer::time(user.updated_at),
         "username": user.username,
-        "presentation_name": user.username.clone().unwrap_or_else(|| guid.to_string()),
+        "presentation_name": user.username.clone().or_else(|| user.client_id.clone()).unwrap_or_else(|| guid.to_string()),
         "origin": user.origin,
         "metadata": answer::metadata(&user.metadata),
         "links": { "self": answer::link(base, format_args!("/v3/users/{guid}")) },
