@@ -26,7 +26,6 @@ use virga_store::{
     Connection,
     apps::{self, AppRow},
     metadata::Metadata,
-    processes,
 };
 
 /// What a new app is made of.
@@ -97,7 +96,8 @@ pub(crate) async fn insert(
     change::lifecycle(db, &mut app, new.lifecycle.unwrap_or_default()).await?;
     stacks::check(db, &app.stack, false).await?;
     apps::insert(db, &app).await.map_err(|error| change::name_taken(error, &app.name))?;
-    processes::insert(db, &defaults::process(controller, &app, "web", Some(app.guid.into()))).await?;
     record(controller, db, access, event("audit.app.create", &app, organization, json!({ "request": { "name": app.name } }))).await?;
+    let web = defaults::process(controller, &app, "web", Some(app.guid.into()));
+    super::insert_process(controller, db, access, organization, &app, &web).await?;
     Ok(app)
 }

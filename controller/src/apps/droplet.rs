@@ -4,7 +4,7 @@ use super::{lookup, view};
 use crate::{Access, Controller, Result, SpaceRight, answer, audit_events::record, droplets, processes::defaults, request::ToOne};
 use serde_json::json;
 use virga_contract::ApiError;
-use virga_model::{AppGuid, state::DropletState};
+use virga_model::{AppGuid, OrgGuid, state::DropletState};
 use virga_serve::{
     Base, Json, Path,
     axum::{extract::State, response::Response},
@@ -14,7 +14,7 @@ use virga_store::{
     apps::{self, AppRow},
     deployments,
     droplets::{self as rows, DropletRow},
-    processes,
+    processes::{self, ProcessRow},
 };
 
 /// `PATCH /v3/apps/:guid/relationships/current_droplet`. Takes effect when the app is next started.
@@ -42,7 +42,7 @@ pub async fn assign_current_droplet(
         .ok_or_else(|| ApiError::unprocessable("Unable to assign current droplet. Ensure the droplet exists and belongs to this app."))?;
     app.droplet = Some(droplet.guid);
     apps::update(&mut tx, &mut app, controller.now()).await?;
-    create_processes(&controller, &mut tx, &app, &droplet).await?;
+    create_processes(&controller, &mut tx, &access, organization, &app, &droplet).await?;
     let data = json!({ "request": { "droplet_guid": droplet.guid } });
     record(&controller, &mut tx, &access, lookup::event("audit.app.droplet.mapped", &app, organization, data)).await?;
     tx.commit().await?;
@@ -63,14 +63,39 @@ pub(crate) async fn find_staged(db: &mut Connection, app: &AppRow, guid: &str) -
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn create_processes(controller: &Controller, db: &mut Connection, app: &AppRow, droplet: &DropletRow) -> Result<()> {
+pub(crate) async fn create_processes(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    organization: OrgGuid,
+    app: &AppRow,
+    droplet: &DropletRow,
+) -> Result<()> {
     let there = processes::list_of_app(db, app.guid).await?;
     for process_type in droplet.process_types.keys() {
         if !there.iter().any(|process| process.process_type == *process_type) {
-            processes::insert(db, &defaults::process(controller, app, process_type, None)).await?;
+            let process = defaults::process(controller, app, process_type, None);
+            insert_process(controller, db, access, organization, app, &process).await?;
         }
     }
     Ok(())
+}
+
+/// Writes a new process of an app, and its event.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn insert_process(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    organization: OrgGuid,
+    app: &AppRow,
+    process: &ProcessRow,
+) -> Result<()> {
+    processes::insert(db, process).await?;
+    let data = json!({ "process_guid": process.guid, "process_type": process.process_type });
+    record(controller, db, access, lookup::event("audit.app.process.create", app, organization, data)).await
 }
 
 /// `GET /v3/apps/:guid/relationships/current_droplet`.

@@ -102,7 +102,7 @@ impl Deployer<'_> {
             let droplet = self.droplet_of(db, request).await?;
             self.app.droplet = Some(droplet.guid);
             app_rows::update(db, &mut self.app, now).await?;
-            apps::create_processes(self.controller, db, &self.app, &droplet).await?;
+            apps::create_processes(self.controller, db, self.access, self.organization, &self.app, &droplet).await?;
             let revision = revisions::update_of_app(self.controller, db, self.access, self.revised()).await?;
             return Ok((droplet, revision));
         };
@@ -111,7 +111,7 @@ impl Deployer<'_> {
         self.app.environment.clone_from(&target.environment);
         let revision = revisions::roll_back(self.controller, db, self.access, self.revised(), &target).await?;
         app_rows::update(db, &mut self.app, now).await?;
-        apps::create_processes(self.controller, db, &self.app, &droplet).await?;
+        apps::create_processes(self.controller, db, self.access, self.organization, &self.app, &droplet).await?;
         Ok((droplet, Some(revision)))
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn app(
     for (name, enabled) in &manifest.features {
         apps::set_feature(&mut app, name, *enabled)?;
     }
-    processes::apply(controller, db, &app, &manifest.processes).await?;
+    processes::apply(controller, db, access, organization, &app, &manifest.processes).await?;
     change::lifecycle(db, &mut app, lifecycle(manifest)).await?;
     let metadata = MetadataPatch { labels: Some(manifest.labels.clone()), annotations: Some(manifest.annotations.clone()) };
     metadata.apply(&mut app.metadata)?;

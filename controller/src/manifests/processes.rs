@@ -2,20 +2,28 @@
 
 use super::document::{HealthCheckChanges, ManifestProcess};
 use crate::{
-    Controller, Result,
+    Access, Controller, Result, apps,
     processes::{
         change, defaults,
         request::{HealthCheckData, HealthCheckPatch, ScaleProcess},
     },
 };
 use virga_contract::{ApiError, ErrorCode};
+use virga_model::OrgGuid;
 use virga_store::{Connection, apps::AppRow, deployments, processes};
 
 /// Changes or makes each process.
 ///
 /// # Errors
 /// 422 for values out of bounds, and for a change of `web` during a deployment.
-pub(super) async fn apply(controller: &Controller, db: &mut Connection, app: &AppRow, wanted: &[ManifestProcess]) -> Result<()> {
+pub(super) async fn apply(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    organization: OrgGuid,
+    app: &AppRow,
+    wanted: &[ManifestProcess],
+) -> Result<()> {
     for manifest in wanted {
         let found = processes::find_of_type(db, app.guid, &manifest.process_type).await?;
         let is_new = found.is_none();
@@ -28,7 +36,7 @@ pub(super) async fn apply(controller: &Controller, db: &mut Connection, app: &Ap
         change::health_check(&mut process.health_check, patch(&manifest.health_check, false), false)?;
         change::health_check(&mut process.readiness_health_check, patch(&manifest.readiness_health_check, true), true)?;
         if is_new {
-            processes::insert(db, &process).await?;
+            apps::insert_process(controller, db, access, organization, app, &process).await?;
         } else if process != before {
             if process.process_type == "web" && deployments::find_active(db, app.guid).await?.is_some() {
                 let detail = "Cannot update this process while a deployment is in flight.";

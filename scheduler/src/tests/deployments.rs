@@ -4,13 +4,14 @@ use super::world::{Worker, World, all_running, droplet, epoch, web, work};
 use std::time::Duration;
 use virga_contract::scheduling::Scheduler as _;
 use virga_model::{
-    AppGuid, DeploymentGuid, ProcessGuid, Timestamp,
+    AppGuid, DeploymentGuid, ProcessGuid, RevisionGuid, Timestamp,
     state::{DeploymentState, DeploymentStrategy},
 };
 use virga_store::{
     apps,
     deployments::{self, DeploymentRow},
     droplets, processes,
+    revisions::{self, RevisionRow},
 };
 
 /// What the controller does for `POST /v3/deployments`.
@@ -239,5 +240,38 @@ async fn a_deployment_over_a_broken_one_takes_no_instance_away_and_says_why_it_s
     assert!(fewest >= 3, "{fewest}");
     let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.guid).collect::<Vec<_>>(), [new], "what the first one left is gone");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn other_processes_go_on_as_the_revision_says_once_all_is_deployed() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 1).await;
+    let mut db = world.begin().await;
+    let mut worker = web(ProcessGuid::random(), app, 0);
+    (worker.process_type, worker.command) = ("worker".into(), Some("newer".into()));
+    processes::insert(&mut db, &worker).await.unwrap();
+    let droplet = apps::find(&mut db, app).await.unwrap().unwrap().droplet.unwrap();
+    let revision = RevisionRow {
+        guid: RevisionGuid::random(),
+        created_at: epoch(),
+        updated_at: epoch(),
+        app,
+        version: 3,
+        droplet,
+        environment: Default::default(),
+        commands: [("web".to_owned(), None), ("worker".to_owned(), Some("older".to_owned()))].into(),
+        description: "Rolled back to revision 1.".into(),
+        metadata: Default::default(),
+    };
+    revisions::insert(&mut db, &revision).await.unwrap();
+    db.commit().await.unwrap();
+    work(&world, &mut workers, old, all_running(1)).await;
+    let (deployment, _) = deploy_with(&world, app, 1, |row| row.revision = Some((revision.guid, 3))).await;
+    until_state(&world, &mut workers, deployment, DeploymentState::Deployed).await;
+    let after = processes::find(&mut world.test.store.read().await.unwrap(), worker.guid).await.unwrap().unwrap();
+    assert_eq!((after.command.as_deref(), after.revision), (Some("older"), Some(revision.guid)));
+    assert_ne!(after.version, worker.version, "its instances start anew");
     world.end().await;
 }
