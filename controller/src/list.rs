@@ -12,12 +12,12 @@ use std::{
 };
 use url::form_urlencoded;
 use virga_contract::{ApiError, ErrorCode};
-use virga_model::time::parse_api_time;
+use virga_model::{AppGuid, time::parse_api_time};
 use virga_serve::{
     Base,
     axum::extract::{FromRequestParts, OriginalUri},
 };
-use virga_store::select::{Listing, Page, TimeFilter};
+use virga_store::select::{Listing, OfApps, Page, TimeFilter};
 
 /// Most resources of a page.
 pub(crate) const MAX_PER_PAGE: u32 = 5000;
@@ -243,6 +243,18 @@ impl ListQuery {
     #[must_use]
     pub fn values(&self, filter: &str) -> Option<Vec<String>> {
         self.filters.get(filter).cloned()
+    }
+
+    /// `app_guids`, `space_guids` and `organization_guids`, as far as the spec has them.
+    #[must_use]
+    pub fn of_apps(&self) -> OfApps {
+        OfApps { apps: self.values("app_guids"), spaces: self.values("space_guids"), organizations: self.values("organization_guids") }
+    }
+
+    /// The same for the list of one app.
+    #[must_use]
+    pub fn of_app(&self, app: AppGuid) -> OfApps {
+        OfApps { apps: Some(vec![app.to_string()]), ..self.of_apps() }
     }
 
     /// Whether `include` names this.

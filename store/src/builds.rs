@@ -5,7 +5,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::Columns as _,
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use virga_model::{AppGuid, BuildGuid, DropletGuid, PackageGuid, Timestamp, state::BuildState};
@@ -118,17 +118,13 @@ pub async fn is_staging(db: &mut Connection, app: AppGuid) -> Result<bool> {
     record::any::<BuildRow>(db, "WHERE app_guid = $1 AND state = 'STAGING'", [app.to_string().into()]).await
 }
 
-/// Which builds a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which builds a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildFilter {
     /// In these states.
     pub states: Option<Vec<String>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
     /// Of these packages.
     pub packages: Option<Vec<String>>,
 }
@@ -141,11 +137,8 @@ pub async fn list(db: &mut Connection, filter: &BuildFilter, visible: Visible, l
     let mut select = Select::new("t.*", "builds t JOIN apps a ON a.guid = t.app_guid");
     select
         .and_in_if("t.state", filter.states.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.package_guid", filter.packages.as_deref())
-        .and_space_visible("a.space_guid", visible)
-        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
+        .and_of_apps(&filter.of, visible)
         .and_listing(listing);
     select.page(db, listing, BuildRow::from_row).await
 }

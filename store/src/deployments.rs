@@ -5,7 +5,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::{Columns as _, json},
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use virga_model::{
@@ -213,17 +213,13 @@ pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<Deploy
     record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
-/// Which deployments a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which deployments a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeploymentFilter {
     /// In these states.
     pub states: Option<Vec<String>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
 }
 
 /// A page of deployments.
@@ -232,13 +228,7 @@ pub struct DeploymentFilter {
 /// Those of the database.
 pub async fn list(db: &mut Connection, filter: &DeploymentFilter, visible: Visible, listing: &Listing) -> Result<Page<DeploymentRow>> {
     let mut select = Select::new("t.*", "deployments t JOIN apps a ON a.guid = t.app_guid");
-    select
-        .and_in_if("t.state", filter.states.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
-        .and_space_visible("a.space_guid", visible)
-        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
-        .and_listing(listing);
+    select.and_in_if("t.state", filter.states.as_deref()).and_of_apps(&filter.of, visible).and_listing(listing);
     select.page(db, listing, DeploymentRow::from_row).await
 }
 

@@ -5,7 +5,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::Columns as _,
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -102,17 +102,13 @@ pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<b
     record::any::<DropletRow>(db, "WHERE digest = $1", [digest.to_string().into()]).await
 }
 
-/// Which droplets a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which droplets a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DropletFilter {
     /// In these states.
     pub states: Option<Vec<String>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
     /// Of these packages.
     pub packages: Option<Vec<String>>,
     /// Only the current droplet of its app.
@@ -127,11 +123,8 @@ pub async fn list(db: &mut Connection, filter: &DropletFilter, visible: Visible,
     let mut select = Select::new("t.*", "droplets t JOIN apps a ON a.guid = t.app_guid");
     select
         .and_in_if("t.state", filter.states.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.package_guid", filter.packages.as_deref())
-        .and_space_visible("a.space_guid", visible)
-        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
+        .and_of_apps(&filter.of, visible)
         .and_listing(listing);
     if filter.current {
         select.and("a.droplet_guid = t.guid", []);

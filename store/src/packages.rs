@@ -5,7 +5,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::Columns as _,
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use virga_model::{AppGuid, PackageGuid, Sha256Digest, Timestamp, state::PackageState};
@@ -93,17 +93,13 @@ pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<b
     record::any::<PackageRow>(db, "WHERE digest = $1", [digest.to_string().into()]).await
 }
 
-/// Which packages a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which packages a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackageFilter {
     /// In these states.
     pub states: Option<Vec<String>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
     /// Of these types.
     pub types: Option<Vec<String>>,
 }
@@ -116,11 +112,8 @@ pub async fn list(db: &mut Connection, filter: &PackageFilter, visible: Visible,
     let mut select = Select::new("t.*", "packages t JOIN apps a ON a.guid = t.app_guid");
     select
         .and_in_if("t.state", filter.states.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
         .and_in_if("t.type", filter.types.as_deref())
-        .and_space_visible("a.space_guid", visible)
-        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
+        .and_of_apps(&filter.of, visible)
         .and_listing(listing);
     select.page(db, listing, PackageRow::from_row).await
 }

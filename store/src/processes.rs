@@ -5,7 +5,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::Columns as _,
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use virga_model::{AppGuid, DropletGuid, ProcessGuid, RevisionGuid, Timestamp, process::HealthCheck};
@@ -110,17 +110,13 @@ pub async fn find_of_type(db: &mut Connection, app: AppGuid, process_type: &str)
     record::first(db, rest, [app.to_string().into(), process_type.into()]).await
 }
 
-/// Which processes a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which processes a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessFilter {
     /// Of these types.
     pub types: Option<Vec<String>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
 }
 
 /// A page of processes.
@@ -129,12 +125,6 @@ pub struct ProcessFilter {
 /// Those of the database.
 pub async fn list(db: &mut Connection, filter: &ProcessFilter, visible: Visible, listing: &Listing) -> Result<Page<ProcessRow>> {
     let mut select = Select::new("t.*", "processes t JOIN apps a ON a.guid = t.app_guid");
-    select
-        .and_in_if("t.type", filter.types.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
-        .and_space_visible("a.space_guid", visible)
-        .and_in_organizations_if("a.space_guid", filter.organizations.as_deref())
-        .and_listing(listing);
+    select.and_in_if("t.type", filter.types.as_deref()).and_of_apps(&filter.of, visible).and_listing(listing);
     select.page(db, listing, ProcessRow::from_row).await
 }

@@ -6,7 +6,7 @@ use sqlx::{
     any::{Any, AnyArguments, AnyRow},
     query::Query,
 };
-use virga_model::{Timestamp, UserGuid};
+use virga_model::{AppGuid, Timestamp, UserGuid};
 
 /// A value of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +164,26 @@ impl Default for Listing {
     }
 }
 
+/// Which apps something belongs to: what every list of such things filters by. Guids are texts, because what callers wrote may
+/// be none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfApps {
+    /// To one of these apps.
+    pub apps: Option<Vec<String>>,
+    /// To apps in these spaces.
+    pub spaces: Option<Vec<String>>,
+    /// To apps in these organizations.
+    pub organizations: Option<Vec<String>>,
+}
+
+impl OfApps {
+    /// To one app.
+    #[must_use]
+    pub fn app(app: AppGuid) -> Self {
+        Self { apps: Some(vec![app.to_string()]), ..Self::default() }
+    }
+}
+
 /// Rows of one page, and how many there are on all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -232,6 +252,14 @@ impl Select {
             Some(values) => self.and_in(column, values, ""),
             None => self,
         }
+    }
+
+    /// Only what belongs to these apps and is seen by the caller. The table has a column `app_guid`; its app is the alias `a`.
+    pub fn and_of_apps(&mut self, of: &OfApps, visible: Visible) -> &mut Self {
+        self.and_in_if("t.app_guid", of.apps.as_deref())
+            .and_in_if("a.space_guid", of.spaces.as_deref())
+            .and_space_visible("a.space_guid", visible)
+            .and_in_organizations_if("a.space_guid", of.organizations.as_deref())
     }
 
     /// Only rows whose space (the guid in `column`) is in one of these organizations, where the filter was given.

@@ -6,7 +6,7 @@ use crate::{
     metadata::Metadata,
     record::{self, Record, Values},
     row::Columns as _,
-    select::{Listing, Page, Select, Visible},
+    select::{Listing, OfApps, Page, Select, Visible},
 };
 use sqlx::any::AnyRow;
 use virga_model::{AppGuid, DropletGuid, TaskGuid, Timestamp, state::TaskState};
@@ -165,7 +165,7 @@ pub async fn delete_ended_below(db: &mut Connection, app: AppGuid, sequence_id: 
     Ok(())
 }
 
-/// Which tasks a list is to hold; guids are texts, because what callers wrote may be none.
+/// Which tasks a list is to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskFilter {
     /// With these names.
@@ -175,11 +175,7 @@ pub struct TaskFilter {
     /// With these numbers.
     pub sequence_ids: Option<Vec<i64>>,
     /// Of these apps.
-    pub apps: Option<Vec<String>>,
-    /// In these spaces.
-    pub spaces: Option<Vec<String>>,
-    /// In these organizations.
-    pub organizations: Option<Vec<String>>,
+    pub of: OfApps,
 }
 
 /// A page of tasks.
@@ -192,12 +188,7 @@ pub async fn list(db: &mut Connection, filter: &TaskFilter, visible: Visible, li
         .and_in_if("t.name", filter.names.as_deref())
         .and_in_if("t.state", filter.states.as_deref())
         .and_in_if("t.sequence_id", filter.sequence_ids.as_deref())
-        .and_in_if("t.app_guid", filter.apps.as_deref())
-        .and_in_if("a.space_guid", filter.spaces.as_deref())
-        .and_space_visible("a.space_guid", visible)
+        .and_of_apps(&filter.of, visible)
         .and_listing(listing);
-    if let Some(organizations) = &filter.organizations {
-        select.and_in("a.space_guid IN (SELECT guid FROM spaces WHERE organization_guid", organizations, ")");
-    }
     select.page(db, listing, TaskRow::from_row).await
 }

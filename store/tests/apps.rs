@@ -22,7 +22,7 @@ use virga_store::{
     processes::{self, ProcessFilter, ProcessRow},
     quotas::{self, Promised, QuotaScope},
     resources::{self, ResourceRow},
-    select::{LabelRequirement, Listing, Visible},
+    select::{LabelRequirement, Listing, OfApps, Visible},
     spaces::{self, SpaceRow},
     testing::on_both,
 };
@@ -152,7 +152,8 @@ async fn lists_filter_and_page() {
         let page = apps::list(&mut db, &filter, Visible::All, &Listing { labels, ..Listing::default() }).await.unwrap();
         assert_eq!(page.total, 1);
         assert_eq!(apps::list(&mut db, &filter, Visible::Nothing, &Listing::default()).await.unwrap().total, 0);
-        let filter = ProcessFilter { types: Some(vec!["web".into()]), spaces: Some(vec![space.to_string()]), ..ProcessFilter::default() };
+        let filter =
+            ProcessFilter { types: Some(vec!["web".into()]), of: OfApps { spaces: Some(vec![space.to_string()]), ..OfApps::default() } };
         assert_eq!(processes::list(&mut db, &filter, Visible::All, &Listing::default()).await.unwrap().total, 3);
     })
     .await;
@@ -212,7 +213,7 @@ async fn everything_from_package_to_deployment_is_kept() {
         deployment.last_healthy_at = Some(now());
         deployments::update(&mut tx, &mut deployment, now()).await.unwrap();
         assert_eq!(deployments::list_active(&mut tx).await.unwrap(), []);
-        let all = DeploymentFilter { apps: Some(vec![owner.guid.to_string()]), ..DeploymentFilter::default() };
+        let all = DeploymentFilter { of: OfApps::app(owner.guid), ..DeploymentFilter::default() };
         assert_eq!(deployments::list(&mut tx, &all, Visible::All, &Listing::default()).await.unwrap().rows, [deployment]);
     })
     .await;

@@ -35,17 +35,12 @@ pub async fn list_of_app(
 ) -> Result<Response> {
     let query = request.parse(&SPEC)?;
     apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    let filter = BuildFilter { apps: Some(vec![guid.to_string()]), ..filter(&query) };
+    let filter = BuildFilter { of: query.of_app(guid), ..filter(&query) };
     answer(&controller, &access, &query, &filter).await
 }
 
 fn filter(query: &ListQuery) -> BuildFilter {
-    BuildFilter {
-        states: query.values("states"),
-        apps: query.values("app_guids"),
-        packages: query.values("package_guids"),
-        ..BuildFilter::default()
-    }
+    BuildFilter { states: query.values("states"), of: query.of_apps(), packages: query.values("package_guids"), ..BuildFilter::default() }
 }
 
 async fn answer(controller: &Controller, access: &Access, query: &ListQuery, filter: &BuildFilter) -> Result<Response> {

@@ -23,13 +23,7 @@ const SPEC_OF_PACKAGE: ListSpec = ListSpec::new(&["states"]);
 /// 400 `BadQueryParameter`.
 pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
     let query = request.parse(&SPEC)?;
-    let filter = DropletFilter {
-        states: query.values("states"),
-        apps: query.values("app_guids"),
-        spaces: query.values("space_guids"),
-        organizations: query.values("organization_guids"),
-        ..DropletFilter::default()
-    };
+    let filter = DropletFilter { states: query.values("states"), of: query.of_apps(), ..DropletFilter::default() };
     answer(&controller, &access, &query, &filter).await
 }
 
@@ -47,7 +41,7 @@ pub async fn list_of_app(
     apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
     let filter = DropletFilter {
         states: query.values("states"),
-        apps: Some(vec![guid.to_string()]),
+        of: query.of_app(guid),
         current: query.values("current").is_some_and(|values| values.iter().any(|value| value == "true")),
         ..DropletFilter::default()
     };

@@ -35,18 +35,12 @@ pub async fn list_of_app(
 ) -> Result<Response> {
     let query = request.parse(&SPEC)?;
     apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    let filter = PackageFilter { apps: Some(vec![guid.to_string()]), ..filter(&query) };
+    let filter = PackageFilter { of: query.of_app(guid), ..filter(&query) };
     answer(&controller, &access, &query, &filter).await
 }
 
 fn filter(query: &ListQuery) -> PackageFilter {
-    PackageFilter {
-        states: query.values("states"),
-        apps: query.values("app_guids"),
-        spaces: query.values("space_guids"),
-        organizations: query.values("organization_guids"),
-        types: query.values("types"),
-    }
+    PackageFilter { states: query.values("states"), of: query.of_apps(), types: query.values("types") }
 }
 
 async fn answer(controller: &Controller, access: &Access, query: &ListQuery, filter: &PackageFilter) -> Result<Response> {

@@ -36,17 +36,12 @@ pub async fn list_of_app(
 ) -> Result<Response> {
     let query = request.parse(&SPEC)?;
     apps::lookup::app(&mut *controller.store.read().await?, &access, SpaceRight::See, guid).await?;
-    let filter = ProcessFilter { apps: Some(vec![guid.to_string()]), ..filter(&query) };
+    let filter = ProcessFilter { of: query.of_app(guid), ..filter(&query) };
     answer(&controller, &access, &query, &filter).await
 }
 
 fn filter(query: &ListQuery) -> ProcessFilter {
-    ProcessFilter {
-        types: query.values("types"),
-        apps: query.values("app_guids"),
-        spaces: query.values("space_guids"),
-        organizations: query.values("organization_guids"),
-    }
+    ProcessFilter { types: query.values("types"), of: query.of_apps() }
 }
 
 async fn answer(controller: &Controller, access: &Access, query: &ListQuery, filter: &ProcessFilter) -> Result<Response> {

@@ -21,12 +21,7 @@ const SPEC_OF_APP: ListSpec = ListSpec::new(&["names", "states", "sequence_ids"]
 /// 400 `BadQueryParameter`.
 pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
     let query = request.parse(&SPEC)?;
-    let filter = TaskFilter {
-        apps: query.values("app_guids"),
-        spaces: query.values("space_guids"),
-        organizations: query.values("organization_guids"),
-        ..filter(&query)
-    };
+    let filter = TaskFilter { of: query.of_apps(), ..filter(&query) };
     let page = tasks::list(&mut *controller.store.read().await?, &filter, access.visible(), &query.listing).await?;
     Ok(answer::ok(query.render(&page, |task| view::task(&query.base, task, false))))
 }
@@ -45,7 +40,7 @@ pub async fn list_of_app(
     let mut db = controller.store.read().await?;
     let (app, _) = apps::lookup::app(&mut db, &access, SpaceRight::See, guid).await?;
     let secrets = access.has_in_space(&mut db, SpaceRight::ReadSecrets, app.space).await?;
-    let filter = TaskFilter { apps: Some(vec![guid.to_string()]), ..filter(&query) };
+    let filter = TaskFilter { of: query.of_app(guid), ..filter(&query) };
     let page = tasks::list(&mut db, &filter, access.visible(), &query.listing).await?;
     Ok(answer::ok(query.render(&page, |task| view::task(&query.base, task, secrets))))
 }
