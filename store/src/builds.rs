@@ -101,14 +101,7 @@ impl Record for BuildRow {
 }
 
 record::functions!(BuildRow);
-
-/// The builds of an app, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<BuildRow>> {
-    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
-}
+record::of_app!(BuildRow);
 
 /// Whether a build of the app is still staging.
 ///

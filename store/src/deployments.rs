@@ -186,6 +186,7 @@ impl Record for DeploymentRow {
 }
 
 record::functions!(DeploymentRow);
+record::of_app!(DeploymentRow);
 
 /// The app's deployment that is still on its way, if there is one.
 ///
@@ -203,14 +204,6 @@ pub async fn find_active(db: &mut Connection, app: AppGuid) -> Result<Option<Dep
 /// Those of the database.
 pub async fn list_active(db: &mut Connection) -> Result<Vec<DeploymentRow>> {
     record::all(db, "WHERE state IN ('DEPLOYING', 'PREPAUSED', 'PAUSED', 'CANCELING') ORDER BY created_at, guid", []).await
-}
-
-/// The deployments of an app, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<DeploymentRow>> {
-    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
 }
 
 /// Which deployments a list is to hold.

@@ -85,14 +85,7 @@ impl Record for DropletRow {
 }
 
 record::functions!(DropletRow);
-
-/// The droplets of an app, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<DropletRow>> {
-    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
-}
+record::of_app!(DropletRow);
 
 /// Whether any droplet names this blob.
 ///

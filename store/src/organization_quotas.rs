@@ -84,12 +84,7 @@ pub async fn organizations(db: &mut Connection, quotas: &[QuotaGuid], visible: V
     let mut select = Select::new("t.guid, t.quota_guid", "organizations t");
     let quotas: Vec<String> = quotas.iter().map(ToString::to_string).collect();
     select.and_in("t.quota_guid", &quotas, "").and_organization_visible("t.guid", visible);
-    let pairs = select.all(db, "t.created_at, t.guid", |row| Ok((row.parsed("quota_guid")?, row.parsed("guid")?))).await?;
-    let mut organizations: HashMap<QuotaGuid, Vec<OrgGuid>> = HashMap::new();
-    for (quota, organization) in pairs {
-        organizations.entry(quota).or_default().push(organization);
-    }
-    Ok(organizations)
+    select.grouped(db, "t.created_at, t.guid", |row| Ok((row.parsed("quota_guid")?, row.parsed("guid")?))).await
 }
 
 /// A page of quotas: to a user, those of the organizations they see.

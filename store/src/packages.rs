@@ -68,14 +68,7 @@ impl Record for PackageRow {
 }
 
 record::functions!(PackageRow);
-
-/// The packages of an app, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<PackageRow>> {
-    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
-}
+record::of_app!(PackageRow);
 
 /// Packages whose bits were on their way when a process ended; their uploads cannot be taken up again.
 ///

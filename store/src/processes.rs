@@ -92,14 +92,7 @@ impl Record for ProcessRow {
 }
 
 record::functions!(ProcessRow);
-
-/// The processes of an app, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<ProcessRow>> {
-    record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
-}
+record::of_app!(ProcessRow);
 
 /// The app's process of a type: the newest, where a deployment runs two.
 ///

@@ -135,6 +135,20 @@ macro_rules! functions {
 }
 pub(crate) use functions;
 
+/// Gives the file of what belongs to apps (column `app_guid`) `list_of_app`.
+macro_rules! of_app {
+    ($row:ty) => {
+        /// Those of an app, oldest first.
+        ///
+        /// # Errors
+        /// Those of the database.
+        pub async fn list_of_app(db: &mut $crate::Connection, app: virga_model::AppGuid) -> $crate::Result<Vec<$row>> {
+            $crate::record::all(db, "WHERE app_guid = $1 ORDER BY created_at, guid", [app.to_string().into()]).await
+        }
+    };
+}
+pub(crate) use of_app;
+
 /// Says of a row that its `guid`, `created_at` and `updated_at` are fields of these names.
 macro_rules! head {
     ($guid:ty) => {

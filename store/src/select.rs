@@ -6,6 +6,7 @@ use sqlx::{
     any::{Any, AnyArguments, AnyRow},
     query::Query,
 };
+use std::{collections::HashMap, hash::Hash};
 use virga_model::{AppGuid, Timestamp, UserGuid};
 
 /// A value of a query.
@@ -411,6 +412,23 @@ impl Select {
     pub async fn all<T>(&self, db: &mut Connection, order: &'static str, read: fn(&AnyRow) -> Result<T>) -> Result<Vec<T>> {
         let sql = format!("SELECT {} FROM {}{} ORDER BY {order}", self.columns, self.from, self.conditions);
         self.bound(sql).fetch_all(db).await?.iter().map(read).collect()
+    }
+
+    /// All rows as pairs, gathered by the first of each, in this program's own `order`.
+    ///
+    /// # Errors
+    /// Those of the database and of `read`.
+    pub async fn grouped<K: Eq + Hash, V>(
+        &self,
+        db: &mut Connection,
+        order: &'static str,
+        read: fn(&AnyRow) -> Result<(K, V)>,
+    ) -> Result<HashMap<K, Vec<V>>> {
+        let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+        for (key, value) in self.all(db, order, read).await? {
+            groups.entry(key).or_default().push(value);
+        }
+        Ok(groups)
     }
 
     /// How many rows there are.

@@ -67,12 +67,7 @@ pub async fn spaces(db: &mut Connection, quotas: &[QuotaGuid], visible: Visible)
     let mut select = Select::new("t.guid, t.quota_guid", "spaces t");
     let quotas: Vec<String> = quotas.iter().map(ToString::to_string).collect();
     select.and_in("t.quota_guid", &quotas, "").and_space_visible("t.guid", visible);
-    let pairs = select.all(db, "t.created_at, t.guid", |row| Ok((row.parsed("quota_guid")?, row.parsed("guid")?))).await?;
-    let mut spaces: HashMap<QuotaGuid, Vec<SpaceGuid>> = HashMap::new();
-    for (quota, space) in pairs {
-        spaces.entry(quota).or_default().push(space);
-    }
-    Ok(spaces)
+    select.grouped(db, "t.created_at, t.guid", |row| Ok((row.parsed("quota_guid")?, row.parsed("guid")?))).await
 }
 
 /// Which quotas a list is to hold.

@@ -157,3 +157,36 @@ async fn logs_tasks_and_routes_fit_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_two_that_come_at_once_one_fits() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, space) = api.org_and_space("o").await;
+        let (one, two) = (super::started::started_app(&api, "one", space).await, super::started::started_app(&api, "two", space).await);
+        // Both run with one instance of 256 MB; there is room for one more.
+        org_quota(&api, org, json!({ "apps": { "total_memory_in_mb": 768 }, "routes": { "total_routes": 1 } })).await;
+        let scale = async |app: virga_model::AppGuid| {
+            let path = format!("/v3/apps/{app}/processes/web/actions/scale");
+            admin.post(&path, json!({ "instances": 2 })).await.status.as_u16()
+        };
+        let (first, second) = tokio::join!(scale(one), scale(two));
+        let mut statuses = [first, second];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [202, 422]);
+        let usage = admin.get(&format!("/v3/organizations/{org}/usage_summary")).await.ok();
+        assert_eq!(usage["usage_summary"]["memory_in_mb"], 768);
+
+        let domain = admin.get(&format!("/v3/organizations/{org}/domains/default")).await.ok();
+        let route = async |host: &str| {
+            let places = json!({ "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain["guid"] } } });
+            admin.post("/v3/routes", json!({ "host": host, "relationships": places })).await.status.as_u16()
+        };
+        let (first, second) = tokio::join!(route("a"), route("b"));
+        let mut statuses = [first, second];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 422]);
+    })
+    .await;
+}

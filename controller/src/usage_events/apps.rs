@@ -44,16 +44,7 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         return Ok(answer::ok(query.paginated(0, Vec::new())));
     }
     let mut db = controller.store.read().await?;
-    let after = match after(&query)? {
-        None => None,
-        Some(guid) => {
-            let found = match guid {
-                Some(guid) => app_usage_events::find(&mut db, guid).await?,
-                None => None,
-            };
-            Some(found.ok_or_else(|| ApiError::unprocessable("After guid filter must be a valid app usage event guid."))?)
-        }
-    };
+    let after = after(&query, "app", async |guid| app_usage_events::find(&mut db, guid).await).await?;
     let page = app_usage_events::list(&mut db, after.as_ref(), &listing(&query)).await?;
     Ok(answer::ok(query.render(&page, |event| view(&query.base, event))))
 }

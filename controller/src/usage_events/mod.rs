@@ -11,16 +11,21 @@ use virga_contract::{ApiError, ErrorCode};
 use virga_model::EventGuid;
 use virga_store::select::Listing;
 
-/// The one guid of `after_guid`, where it was given; what is no guid names no event.
-fn after(query: &ListQuery) -> Result<Option<Option<EventGuid>>> {
-    match query.values("after_guid").as_deref() {
-        None => Ok(None),
-        Some([guid]) => Ok(Some(guid.parse().ok())),
+/// The event that `after_guid` names, where it was given.
+async fn after<T>(query: &ListQuery, kind: &str, find: impl AsyncFnOnce(EventGuid) -> virga_store::Result<Option<T>>) -> Result<Option<T>> {
+    let guid = match query.values("after_guid").as_deref() {
+        None => return Ok(None),
+        Some([guid]) => guid.parse().ok(),
         Some(_) => {
             let detail = "The query parameter is invalid: After guid filter accepts only one guid";
-            Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into())
+            return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
         }
-    }
+    };
+    let found = match guid {
+        Some(guid) => find(guid).await?,
+        None => None,
+    };
+    Ok(Some(found.ok_or_else(|| ApiError::unprocessable(format!("After guid filter must be a valid {kind} usage event guid.")))?))
 }
 
 /// Events do not change: `updated_at` is their `created_at`.

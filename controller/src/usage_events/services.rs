@@ -42,16 +42,7 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         return Ok(answer::ok(query.paginated(0, Vec::new())));
     }
     let mut db = controller.store.read().await?;
-    let after = match after(&query)? {
-        None => None,
-        Some(guid) => {
-            let found = match guid {
-                Some(guid) => service_usage_events::find(&mut db, guid).await?,
-                None => None,
-            };
-            Some(found.ok_or_else(|| ApiError::unprocessable("After guid filter must be a valid service usage event guid."))?)
-        }
-    };
+    let after = after(&query, "service", async |guid| service_usage_events::find(&mut db, guid).await).await?;
     let (types, offerings) = (query.values("service_instance_types"), query.values("service_offering_guids"));
     let page = service_usage_events::list(&mut db, &ServiceUsageFilter { types, offerings, after }, &listing(&query)).await?;
     Ok(answer::ok(query.render(&page, |event| view(&query.base, event))))
