@@ -1,7 +1,7 @@
 //! What endpoints answer: statuses and the schemas of bodies.
 
 use super::{Reads, takes_body};
-use crate::{Endpoint, Who, dialect::has_scopes_of_its_own};
+use crate::{Endpoint, Who};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
         Method::GET if ends(&["/download"]) => &[200, 302],
         Method::PUT if ends(&["/cancel"]) => &[202],
         Method::PATCH | Method::GET | Method::PUT => &[200],
-        Method::DELETE if has_scopes_of_its_own(path) => &[204],
+        Method::DELETE if is_other_api(path) => &[204],
         Method::POST if path.starts_with("/networking/") => &[200],
         Method::DELETE if path.contains("/relationships/") || path.contains("/instances/") || ends(NO_CONTENT) => &[204],
         Method::DELETE => &[202],
@@ -23,6 +23,11 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
         Method::POST if path.contains("/relationships/") || path.contains("/actions/") || ends(&["/destinations"]) => &[200],
         _ => &[201],
     }
+}
+
+/// The routing API and the policy server stand beside v3 and write answers of their own.
+fn is_other_api(path: &str) -> bool {
+    path.starts_with("/routing/") || path.starts_with("/networking/")
 }
 
 /// Ends of paths whose DELETE is done when it is answered.
@@ -54,7 +59,7 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
         (503, true),
     ] {
         if there {
-            let kind = if has_scopes_of_its_own(endpoint.path) { "OtherError" } else { "Error" };
+            let kind = if is_other_api(endpoint.path) { "OtherError" } else { "Error" };
             responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{kind}") }));
         }
     }
@@ -63,7 +68,7 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
 
 fn succeeded(status: u16, endpoint: &Endpoint, reads: &Reads) -> Value {
     let paged = reads.list && endpoint.method == Method::GET && !endpoint.path.ends_with('}');
-    let schema = if has_scopes_of_its_own(endpoint.path) {
+    let schema = if is_other_api(endpoint.path) {
         json!({})
     } else if paged {
         json!({ "$ref": "#/components/schemas/Page" })

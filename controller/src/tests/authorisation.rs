@@ -128,6 +128,7 @@ fn due_by_role(rule: Rule, role: RoleType, is_here: bool) -> Due {
         Rule::Admin => Due::Refused,
         Rule::Global | Rule::Absent => Due::Hidden,
         Rule::Scoped => Due::Whatever,
+        Rule::Routing => Due::Unknown,
         Rule::Roles { .. } if !is_here => Due::Hidden,
         Rule::Roles { open, .. } if open.contains(&role) => Due::Whatever,
         Rule::Roles { may, .. } if may.contains(&role) => Due::Served,
@@ -141,6 +142,7 @@ fn due_to_readers(rule: Rule, method: &Method, reads_secrets: bool) -> Due {
     match rule {
         Rule::Anyone => Due::Served,
         Rule::Scoped => Due::Whatever,
+        Rule::Routing => Due::Unknown,
         Rule::Absent if method.is_safe() => Due::Hidden,
         _ if !method.is_safe() => Due::Forbidden,
         Rule::Roles { secret: true, .. } if !reads_secrets => Due::Forbidden,
@@ -215,6 +217,7 @@ async fn ask_as_everybody(
     let without_scope = match rule {
         Rule::Anyone => Due::Served,
         Rule::Scoped => Due::Whatever,
+        Rule::Routing => Due::Unknown,
         _ => Due::Forbidden,
     };
     walk.call("scopeless", &scopeless, without_scope).await;
@@ -229,7 +232,7 @@ async fn ask_as_everybody(
         walk.call(role.as_str(), user, due_by_role(rule, *role, true)).await;
     }
     let admins = match rule {
-        Rule::Scoped => Due::Whatever,
+        Rule::Scoped | Rule::Routing => Due::Whatever,
         Rule::Absent => Due::Hidden,
         _ => Due::Served,
     };

@@ -33,6 +33,8 @@ pub(super) enum Rule {
     Roles { may: &'static [RoleType], sees: &'static [RoleType], open: &'static [RoleType], secret: bool },
     /// There never is one: nobody finds it.
     Absent,
+    /// The routing API: by scopes that no role gives; without them it answers 401, as for a token that is none.
+    Routing,
     /// Not by roles: only that nobody comes in without a token is asked.
     Scoped,
 }
@@ -73,7 +75,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/api/v1/read/{source}", read(SPACE)),
     ("GET", "/api/v1/meta", Rule::Everybody),
     ("GET POST PUT PATCH DELETE", "/networking/*", Rule::Scoped),
-    ("GET POST PUT PATCH DELETE", "/routing/*", Rule::Scoped),
+    ("GET POST PUT PATCH DELETE", "/routing/*", Rule::Routing),
     // Organizations.
     ("POST", "/v3/organizations", Rule::Admin),
     ("DELETE", "/v3/organizations/{guid}", Rule::Admin),
