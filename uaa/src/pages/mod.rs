@@ -52,7 +52,8 @@ pub(crate) fn page_with_action(browser: &Browser, template: &impl Template, acti
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // With no-referrer a browser would send `Origin: null` with a form, which is what forms of others look like.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     browser.remember((headers, Html(html)).into_response())

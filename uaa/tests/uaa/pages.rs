@@ -52,6 +52,7 @@ async fn pages_have_a_strict_policy_and_programs_get_json() {
         "default-src 'none'; style-src 'self'; form-action 'self' ; frame-ancestors 'none'; base-uri 'none'"
     );
     assert_eq!((header("x-frame-options").as_str(), header("cache-control").as_str()), ("DENY", "no-store"));
+    assert_eq!(header("referrer-policy"), "same-origin", "else browsers send forms with Origin: null");
     assert!(!page.html.contains("<script") && page.html.contains("<label for=\"password\">"));
     let request = |host: &str, proto: &str| {
         let request = Request::get("/login").header("host", host).header("accept", "text/html").header("x-forwarded-proto", proto);
