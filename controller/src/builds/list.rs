@@ -40,7 +40,7 @@ pub async fn list_of_app(
 }
 
 fn filter(query: &ListQuery) -> BuildFilter {
-    BuildFilter { states: query.values("states"), of: query.of_apps(), packages: query.values("package_guids"), ..BuildFilter::default() }
+    BuildFilter { states: query.values("states"), of: query.of_apps(), packages: query.values("package_guids") }
 }
 
 async fn answer(controller: &Controller, access: &Access, query: &ListQuery, filter: &BuildFilter) -> Result<Response> {

@@ -26,7 +26,6 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
     let filter = DeploymentFilter {
         states: Some(DeploymentState::ALL.iter().filter(wanted).map(ToString::to_string).collect()),
         of: query.of_apps(),
-        ..DeploymentFilter::default()
     };
     let page = deployments::list(&mut *controller.store.read().await?, &filter, access.visible(), &query.listing).await?;
     Ok(answer::ok(query.render(&page, |deployment| view::deployment(&query.base, deployment))))

@@ -89,7 +89,7 @@ pub async fn update(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     access.in_organization(&mut tx, OrgRight::Write, guid, "Organization").await?;
-    if body.suspended.is_some() {
+    if body.suspended == Some(true) {
         access.admin()?;
     }
     let mut organization = organizations::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("Organization"))?;
