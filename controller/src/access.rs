@@ -4,7 +4,7 @@
 //! [`SpaceRight`] or [`OrgRight`] by [`Access::in_space`] and [`Access::in_organization`], naming the resource in the words
 //! of the error (`App`, `Route`); lists pass [`Access::visible`] to the store.
 
-use crate::Result;
+use crate::{Result, dialect};
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::{OrgGuid, SpaceGuid, UserGuid, state::RoleType};
 use virga_serve::{Caller, Failure, axum::extract::FromRequestParts};
@@ -200,12 +200,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Access {
             return Ok(access.clone());
         }
         let caller = Caller::from_request_parts(parts, state).await?;
-        if crate::dialect::has_scopes_of_its_own(parts.uri.path()) {
-            // Its handlers ask for them.
-        } else if parts.method.is_safe() {
-            caller.require_read()?
-        } else {
-            caller.require_write()?
+        let is_safe = parts.method.is_safe();
+        match dialect::check_scopes(&caller, parts.uri.path(), is_safe) {
+            Some(outcome) => outcome?,
+            None if is_safe => caller.require_read()?,
+            None => caller.require_write()?,
         }
         Ok(Self { caller })
     }

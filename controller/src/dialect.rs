@@ -3,21 +3,36 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use virga_contract::ErrorCode;
-use virga_serve::axum::{
-    Json,
-    body::to_bytes,
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse as _, Response},
+use virga_contract::{ApiError, ErrorCode};
+use virga_serve::{
+    Caller,
+    axum::{
+        Json,
+        body::to_bytes,
+        extract::Request,
+        middleware::Next,
+        response::{IntoResponse as _, Response},
+    },
 };
 
 /// Most bytes of an error that this program itself wrote.
 const MAX_ERROR_BYTES: usize = 1 << 20;
 
-/// Whether the API of this path asks for other scopes than the Cloud Controller's; its handlers do.
-pub(crate) fn has_scopes_of_its_own(path: &str) -> bool {
-    path.starts_with("/routing/") || path.starts_with("/networking/")
+/// Passes for tokens with a scope of the API that this path belongs to; `None` for a path of v3.
+pub(crate) fn check_scopes(caller: &Caller, path: &str, is_safe: bool) -> Option<Result<(), ApiError>> {
+    if path.starts_with("/routing/") {
+        let (scope, scopes): (_, &[&str]) = match is_safe {
+            true => ("routing.router_groups.read", &["routing.router_groups.read", "routing.router_groups.write"]),
+            false => ("routing.router_groups.write", &["routing.router_groups.write"]),
+        };
+        let is_allowed = caller.is_admin() || caller.require_any_scope(scopes).is_ok();
+        let refused = || ApiError::new(ErrorCode::InsufficientScope, format!("Token does not have '{scope}' scope"));
+        return Some(if is_allowed { Ok(()) } else { Err(refused()) });
+    }
+    path.starts_with("/networking/").then(|| {
+        let own = caller.require_any_scope(&["network.admin", "network.write"]);
+        own.or_else(|_| if is_safe { caller.require_read() } else { caller.require_write() })
+    })
 }
 
 /// Passes everything on, and rewrites errors of the paths that have another form of them.
@@ -45,9 +60,13 @@ pub(crate) async fn speak(request: Request, next: Next) -> Response {
     rewritten
 }
 
-/// The routing API knows no 403.
+/// Neither knows 422, and the routing API no 403.
 fn routing(status: StatusCode, code: u64, detail: &str) -> (StatusCode, Value) {
-    let status = if status == StatusCode::FORBIDDEN { StatusCode::UNAUTHORIZED } else { status };
+    let status = match status {
+        StatusCode::FORBIDDEN => StatusCode::UNAUTHORIZED,
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        other => other,
+    };
     let name = match status.as_u16() {
         401 => "UnauthorizedError",
         404 => "ResourceNotFoundError",
@@ -61,5 +80,6 @@ fn routing(status: StatusCode, code: u64, detail: &str) -> (StatusCode, Value) {
 }
 
 fn networking(status: StatusCode, _: u64, detail: &str) -> (StatusCode, Value) {
+    let status = if status == StatusCode::UNPROCESSABLE_ENTITY { StatusCode::BAD_REQUEST } else { status };
     (status, json!({ "error": detail }))
 }

@@ -9,19 +9,13 @@ mod read;
 pub use change::{create, delete};
 pub use read::list;
 
-use crate::{Access, Result};
+use crate::Access;
 use serde_json::{Value, json};
 use virga_store::network_policies::NetworkPolicyRow;
 
 /// Whether the caller manages the policies of all apps.
 fn manages_all(access: &Access) -> bool {
     access.is_admin() || access.caller().has_scope("network.admin")
-}
-
-/// Passes for tokens that may see or change policies at all.
-fn require(access: &Access, scope: &'static str) -> Result<()> {
-    let caller = access.caller();
-    Ok(caller.require_any_scope(&["network.admin", "network.write", "cloud_controller.admin", scope])?)
 }
 
 /// The policies as the API shows them.

@@ -1,7 +1,7 @@
 //! Making, changing and deleting router groups.
 
-use super::{Ports, WRITE, missing, require, view};
-use crate::{Access, Controller, Result, answer};
+use super::{Ports, missing, view};
+use crate::{Controller, Result, answer};
 use serde::Deserialize;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::RouterGroupGuid;
@@ -27,9 +27,8 @@ pub struct CreateRouterGroup {
 /// `POST /routing/v1/router_groups`.
 ///
 /// # Errors
-/// 403 without the scope, 400 for a name or type that cannot be and for ports that cannot be or are another group's.
-pub async fn create(State(controller): State<Controller>, access: Access, Json(body): Json<CreateRouterGroup>) -> Result<Response> {
-    require(&access, &[WRITE])?;
+/// 401 without the scope, 400 for a name or type that cannot be and for ports that cannot be or are another group's.
+pub async fn create(State(controller): State<Controller>, Json(body): Json<CreateRouterGroup>) -> Result<Response> {
     if body.name.trim().is_empty() || body.name.len() > 255 || body.name.chars().any(char::is_control) {
         return Err(bad("Missing name in router group").into());
     }
@@ -83,14 +82,12 @@ pub struct UpdateRouterGroup {
 /// `PUT /routing/v1/router_groups/:guid`: its ports. Routes keep ports that are no longer among them.
 ///
 /// # Errors
-/// 403 without the scope, 404, 400 for ports that cannot be or are another group's.
+/// 401 without the scope, 404, 400 for ports that cannot be or are another group's.
 pub async fn update(
     State(controller): State<Controller>,
-    access: Access,
     Path(guid): Path<String>,
     Json(body): Json<UpdateRouterGroup>,
 ) -> Result<Response> {
-    require(&access, &[WRITE])?;
     let mut tx = controller.store.begin().await?;
     let mut group = find(&mut tx, &guid).await?;
     if !body.reservable_ports.is_empty() && body.reservable_ports != group.reservable_ports {
@@ -110,9 +107,8 @@ async fn find(db: &mut Connection, guid: &str) -> Result<RouterGroupRow> {
 /// `DELETE /routing/v1/router_groups/:guid`.
 ///
 /// # Errors
-/// 403 without the scope, 404, 400 while domains belong to it.
-pub async fn delete(State(controller): State<Controller>, access: Access, Path(guid): Path<String>) -> Result<Response> {
-    require(&access, &[WRITE])?;
+/// 401 without the scope, 404, 400 while domains belong to it.
+pub async fn delete(State(controller): State<Controller>, Path(guid): Path<String>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let group = find(&mut tx, &guid).await?;
     if router_groups::is_used(&mut tx, group.guid).await? {
