@@ -402,7 +402,7 @@ pub enum CellError {
     /// Code or droplet could not be loaded; 502.
     #[error("the app could not be loaded: {0}")]
     Load(String),
-    /// This kind of guest has no connections, only requests: nothing can be upgraded or tunnelled to it.
+    /// This kind of guest has no connections, only requests: nothing can be upgraded to.
     #[error("this kind of app cannot take over a connection")]
     NoConnections,
 }
@@ -428,7 +428,7 @@ pub trait Cell: Send + Sync + 'static {
     /// connection over; the answer 101 then carries [`InFlight`] and the upgraded connection in its extensions.
     async fn serve(&self, endpoint: Endpoint, request: http::Request<Body>) -> Result<http::Response<Body>, CellError>;
 
-    /// A connection to a server instance, for TCP routes.
+    /// A connection to an instance, for TCP routes. A guest that only answers requests is spoken to in HTTP.
     async fn connect(&self, endpoint: Endpoint) -> Result<Connection, CellError>;
 
     /// Requests now in flight on an instance, for least-connection balancing.

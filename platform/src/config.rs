@@ -333,6 +333,7 @@ mod tests {
         assert!(error("[cell_limits]\nrequest_cpu = 1").contains("did you mean 'cell_limits.request_cpu_ms'"));
         assert!(error("domain = \"localhost\"").contains("is no domain name"));
         assert!(error("listen = \"8080\"").contains("'listen'"));
+        assert!(error("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]").contains("trusted_proxies: 'proxy' is neither"));
     }
 
     #[test]

@@ -63,3 +63,16 @@ impl RouterConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        assert!(network("10.0.0.0/8").is_some_and(|net| net.contains(&IpAddr::from([10, 9, 8, 7]))));
+        assert_eq!(network("10.0.0.1").map(|net| net.prefix_len()), Some(32));
+        assert_eq!(network("fd00::1").map(|net| net.prefix_len()), Some(128));
+        assert_eq!((network("proxy"), network("10.0.0.0/33")), (None, None));
+    }
+}

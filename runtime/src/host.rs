@@ -26,6 +26,9 @@ use virga_model::InstanceGuid;
 /// How often idle wasm instances and idle code are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// Connections kept for one server, at most.
+const MOST_KEPT: u32 = 64;
+
 /// How often the first worker of a box clears the cache folder.
 const CLEAR: Duration = Duration::from_secs(600);
 
@@ -88,6 +91,9 @@ pub struct CellCore {
     pub(crate) stopping: CancellationToken,
     /// The queue in which busy ones of them take turns.
     pub(crate) turns: Arc<Semaphore>,
+    /// Connections to one server that this worker keeps for the next request: those of all workers together leave half of what
+    /// the server may have.
+    pub(crate) kept_connections: usize,
     /// Folder of the sockets over which the workers of the box reach one another's guests.
     pub(crate) guest_sockets: PathBuf,
     /// Which apps the guests reach without a router.
@@ -136,6 +142,7 @@ impl CellHost {
             lives: TaskTracker::new(),
             stopping: CancellationToken::new(),
             turns: Turns::queue(),
+            kept_connections: (limits.cell.server_connections / config.workers.max(1) / 2).clamp(1, MOST_KEPT) as usize,
             guest_sockets: config.guest_sockets.clone(),
             internal: Arc::default(),
             changed: Notify::new(),

@@ -199,6 +199,8 @@ fn conclude(instance: &AppInstance, found: Found, is_ready: bool, is_up: bool) {
     }
     if after.0 == InstanceState::Crashed {
         say(instance, details.unwrap_or_default());
+        // What is not healthy may still run.
+        instance.leave();
     }
     instance.cell.changed.notify_one();
 }
@@ -217,7 +219,14 @@ fn unloaded(instance: &AppInstance, error: &LoadError) -> Found {
 
 /// A guest that lives: started by its first probe, healthy as its check has it, broken when it ends by itself.
 async fn ask_living(instance: &Arc<AppInstance>, check: &HealthCheck) -> Found {
-    instance.begin_life(|instance, end| instance.health.ended(instance, end));
+    if !instance.life.has_begun() {
+        // Fetching and mapping come first: the time to get healthy is the program's own.
+        if let Err(error) = instance.try_program().await {
+            return unloaded(instance, &error);
+        }
+        instance.health.known().since = Instant::now();
+        instance.begin_life(|instance, end| instance.health.ended(instance, end));
+    }
     if let Some(end) = instance.life.end() {
         return Found::Broken(how(instance, &end));
     }

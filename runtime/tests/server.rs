@@ -184,6 +184,26 @@ async fn one_that_never_listens_is_never_healthy_but_a_worker_need_not() {
 }
 
 #[tokio::test]
+async fn an_http_check_asks_the_server() {
+    let world = World::new(limits());
+    let checked = |path: &str| {
+        let check = HealthCheck { endpoint: Some(path.into()), ..HealthCheck::of(HealthCheckType::Http) };
+        world.push_kind(GuestKind::Server, &server(), |process| process.health_check = check)
+    };
+    let (well, ill) = (checked("/"), checked("/no-such-path"));
+    let running = Running::of(&world);
+    state(&world, &well, InstanceState::Running).await;
+    let told = |world: &World| {
+        let report = world.host.reports().into_iter().find(|report| report.instance == ill.endpoint.instance)?;
+        report.details.filter(|_| report.state == Some(InstanceState::Starting))
+    };
+    while told(&world).is_none_or(|details| details != "GET /no-such-path answered 404 instead of 200") {
+        tokio::task::yield_now().await;
+    }
+    running.end(&world).await;
+}
+
+#[tokio::test]
 async fn busy_servers_leave_room_for_requests() {
     let world = World::new(limits());
     let spinning: Vec<_> =
@@ -231,7 +251,12 @@ async fn an_upgraded_connection_is_the_guests_own() {
     let plain = world.push(&support::hello(), |_| {});
     let request = http::Request::get("/").header("upgrade", "websocket").body(body::empty()).unwrap();
     assert!(matches!(world.send(&plain, request).await, Err(CellError::NoConnections)));
-    assert!(matches!(world.host.connect(plain.endpoint).await, Err(CellError::NoConnections)));
+    // Over a TCP route it is spoken to in HTTP all the same.
+    let mut raw = world.host.connect(plain.endpoint).await.unwrap();
+    raw.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut heard = String::new();
+    raw.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200 OK\r\n") && heard.contains("Hello"), "{heard}");
     running.end(&world).await;
 }
 

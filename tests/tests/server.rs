@@ -1,7 +1,11 @@
-//! A server written in Rust: requests from every worker, WebSocket, crash and restart, tasks.
+//! Servers written in Rust: requests from every worker, WebSocket, gRPC, crash and restart, tasks.
 
 use anyhow::{Context as _, ensure};
-use std::{path::PathBuf, time::Duration};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::{Request, body::Frame, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::{convert::Infallible, path::PathBuf, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -117,5 +121,75 @@ async fn tasks_and_workers_of_a_droplet_run() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
+    Ok(())
+}
+
+/// The gRPC sample, built by cargo into the test's own part of the target folder.
+fn built_grpc() -> anyhow::Result<tempfile::TempDir> {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    command.args(["build", "--locked", "--release", "--target", "wasm32-wasip2"]).current_dir(sample_folder("rust-grpc"));
+    let output = command.env("CARGO_TARGET_DIR", &target).output()?;
+    ensure!(output.status.success(), "rustup target add wasm32-wasip2?\n{}", String::from_utf8_lossy(&output.stderr));
+    let folder = tempfile::tempdir()?;
+    std::fs::copy(target.join("wasm32-wasip2/release/rust-grpc.wasm"), folder.path().join("app.wasm"))?;
+    Ok(folder)
+}
+
+/// A call with two messages, the second sent once the first has come back.
+async fn call(platform: &Platform) -> anyhow::Result<()> {
+    let stream = TcpStream::connect(platform.listen()).await?;
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let (messages, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let body = futures::stream::unfold(receiver, |mut receiver| async move {
+        let message = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(message)), receiver))
+    });
+    let body = StreamBody::new(body).boxed_unsync();
+    let uri = format!("http://{}/echo.Echo/Both", host_of("grpc"));
+    let request = Request::post(uri).header("te", "trailers").header("content-type", "application/grpc").body(body)?;
+    let calling = async {
+        let answer = sender.send_request(request).await?;
+        ensure!(answer.status() == 200, "{answer:?}");
+        let mut answer = answer.into_body();
+        for word in ["one", "two"] {
+            messages.send(Bytes::from_static(word.as_bytes())).await?;
+            let frame = answer.frame().await.context("the answer ended early")??;
+            ensure!(frame.data_ref().is_some_and(|data| data == word), "{frame:?}");
+        }
+        drop(messages);
+        while let Some(frame) = answer.frame().await {
+            if let Ok(trailers) = frame?.into_trailers() {
+                ensure!(trailers.get("grpc-status").is_some_and(|status| status == "0"), "{trailers:?}");
+                return Ok(());
+            }
+        }
+        anyhow::bail!("no trailers")
+    };
+    tokio::select! {
+        called = calling => called,
+        ended = connection => anyhow::bail!("the connection ended: {ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn grpc_streams_both_ways_to_a_server() -> anyhow::Result<()> {
+    let folder = built_grpc()?;
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    platform.ok(&["push", "grpc", "-p", &folder.path().to_string_lossy()]).await?;
+    let shown = async |path: &str| -> anyhow::Result<serde_json::Value> { Ok(serde_json::from_str(&platform.ok(&["curl", path]).await?)?) };
+    let app = shown("/v3/apps?names=grpc").await?;
+    let route = shown("/v3/routes?hosts=grpc").await?;
+    let route = route["resources"][0]["guid"].as_str().context("no route")?;
+    let destination = serde_json::json!({ "app": { "guid": app["resources"][0]["guid"] }, "protocol": "http2" });
+    let body = serde_json::json!({ "destinations": [destination] }).to_string();
+    platform.ok(&["curl", "--fail", "-X", "PATCH", "-d", &body, &format!("/v3/routes/{route}/destinations")]).await?;
+    until("the route speaks HTTP/2", Duration::from_secs(20), || call(&platform)).await?;
+    // Connections land on both workers.
+    for _ in 0..6 {
+        call(&platform).await?;
+    }
     Ok(())
 }

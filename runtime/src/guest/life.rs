@@ -78,6 +78,11 @@ impl Life {
         self.listener.get_or_init(|| Listener::new(crate::environment::PORT, limits.server_connections, pipe))
     }
 
+    /// Whether it was ever started.
+    pub fn has_begun(&self) -> bool {
+        !matches!(*self.stage.lock().unwrap_or_else(PoisonError::into_inner), Stage::Unborn)
+    }
+
     fn begin(&self) -> bool {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         let is_unborn = matches!(*stage, Stage::Unborn);

@@ -8,3 +8,4 @@ pub mod life;
 pub mod meter;
 pub mod server;
 pub mod static_site;
+pub mod wire;

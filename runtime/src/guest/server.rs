@@ -3,6 +3,7 @@
 
 use crate::{
     guest::http_p3::with_authority,
+    host::CellCore,
     instance::{AppInstance, Slot},
     limits::LimitHit,
     neighbours::{self, Link},
@@ -30,8 +31,7 @@ use virga_contract::{
 };
 use virga_model::route::RouteProtocol;
 
-/// Connections kept for the next request, per server and worker, and for how long.
-const IDLE_CONNECTIONS: usize = 64;
+/// How long a connection is kept for the next request.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Bytes that wait on one HTTP/2 stream.
 const STREAM_BYTES: u32 = 256 << 10;
@@ -45,7 +45,13 @@ pub struct Clients {
 
 /// Tasks of connections: they belong to the cell and end with it.
 #[derive(Clone)]
-struct Owned(TaskTracker, CancellationToken);
+pub(super) struct Owned(TaskTracker, CancellationToken);
+
+impl Owned {
+    pub(super) fn of(cell: &CellCore) -> Self {
+        Self(cell.lives.clone(), cell.stopping.clone())
+    }
+}
 
 impl<F> Executor<F> for Owned
 where
@@ -62,11 +68,11 @@ where
 impl Clients {
     /// Connects only when first used.
     pub fn new(instance: &Arc<AppInstance>) -> Self {
-        let tasks = Owned(instance.cell.lives.clone(), instance.cell.stopping.clone());
+        let tasks = Owned::of(&instance.cell);
         let http1 = Client::builder(tasks.clone())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_max_idle_per_host(instance.cell.kept_connections)
             .set_host(false)
             .build(Connector(Arc::downgrade(instance)));
         Self { http1, http2: tokio::sync::Mutex::default(), tasks }
