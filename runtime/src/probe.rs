@@ -143,7 +143,9 @@ fn seconds(value: Option<u32>, default: u32) -> Duration {
 async fn probe(instance: Arc<AppInstance>) {
     let check = &instance.process.health_check;
     let is_up = instance.health.known().state == InstanceState::Running;
-    let found = match instance.mode().await {
+    let mode = instance.mode().await;
+    let is_unknown = mode.is_err();
+    let found = match mode {
         Ok(Mode::Lives) => ask_living(&instance, check).await,
         // What does not live cannot die, and where it is not known yet which it is, the next round asks again.
         _ if is_up && check.kind != HealthCheckType::Http => Found::Healthy,
@@ -154,6 +156,10 @@ async fn probe(instance: Arc<AppInstance>) {
     let is_ready = matches!(found, Found::Healthy)
         && (readiness.kind != HealthCheckType::Http || matches!(get(&instance, readiness).await, Found::Healthy));
     conclude(&instance, found, is_ready, is_up);
+    if is_unknown {
+        // It may be one that has to live.
+        instance.health.known().next = Instant::now() + START_INTERVAL;
+    }
 }
 
 fn conclude(instance: &AppInstance, found: Found, is_ready: bool, is_up: bool) {
