@@ -226,7 +226,7 @@ ok 'OK' set-label app "$app" env=prod
 ok 'env' labels app "$app"
 ok 'OK' unset-label app "$app" env
 ok 'disabled|enabled' ssh-enabled "$app"
-ok 'OK|enabled' enable-ssh "$app"
+no 'not available' enable-ssh "$app"
 ok 'OK|disabled' disable-ssh "$app"
 ok 'OK|[Nn]o output|enabled|disabled|not' space-ssh-allowed "$space"
 no 'FAILED|not supported|disabled|refused|SSH|ssh' ssh "$app"

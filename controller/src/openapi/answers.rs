@@ -49,7 +49,8 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
         (400, true),
         (401, endpoint.who != Who::Anyone),
         (403, endpoint.who != Who::Anyone),
-        (404, endpoint.path.contains('{')),
+        // The routing API finds a group by its name, too.
+        (404, endpoint.path.contains('{') || is_other_api(endpoint.path)),
         (409, !endpoint.method.is_safe()),
         (413, takes_body(&endpoint.method)),
         (422, !endpoint.method.is_safe() || reads.list || endpoint.path.contains('{')),
