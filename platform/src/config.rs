@@ -61,7 +61,7 @@ pub struct Config {
     pub telemetry: ObservingConfig,
     /// What is kept of apps' logs.
     pub log_cache: LogCache,
-    /// Lockout and password checks.
+    /// Lockout, passwords, lives of tokens, signing keys, identity providers.
     pub uaa: UaaSettings,
     /// Defaults and limits of the v3 API.
     pub apps: Apps,
