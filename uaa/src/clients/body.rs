@@ -26,6 +26,9 @@ const MAX_EXTRA_BYTES: usize = 16 * 1024;
 /// Members that this UAA makes itself: said by a caller, they are not kept.
 const OWN: &[&str] = &["lastModified", "createdwith", "has_second_secret", "client_secret", "secondary_client_secret"];
 
+/// Members that change how a client shows itself, in ways there are not here: to keep them and not act on them would mislead.
+const UNSUPPORTED: &[&str] = &["jwks", "jwks_uri", "jwt_creds", "client_jwt_config", "tls_client_auth_subject_dn"];
+
 #[derive(Deserialize)]
 pub(crate) struct ClientBody {
     pub(super) client_id: Option<String>,
@@ -172,6 +175,13 @@ fn check(uaa: &Uaa, client: &UaaClientRow) -> Result<()> {
     let most = uaa.settings.max_refresh_token_seconds;
     if client.refresh_token_seconds == 0 || client.refresh_token_seconds > most {
         return Err(invalid(format!("refresh_token_validity must be 1 to {most} seconds")));
+    }
+    if let Some(name) = UNSUPPORTED.iter().find(|name| client.extra.contains_key(**name)) {
+        return Err(invalid(format!("{name} is not supported: clients authenticate by a secret, or by PKCE alone with allowpublic")));
+    }
+    let is_list = |value: &Value| value.as_array().is_some_and(|groups| groups.iter().all(Value::is_string));
+    if client.extra.get("required_user_groups").is_some_and(|groups| !is_list(groups)) {
+        return Err(invalid("required_user_groups must be a list of names"));
     }
     let extra = serde_json::to_string(&client.extra).map_err(Refusal::internal)?;
     if extra.len() > MAX_EXTRA_BYTES {

@@ -72,3 +72,36 @@ impl ClientCredentials {
 fn url_decoded(text: &str) -> String {
     url::form_urlencoded::parse(format!("v={text}").as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use virga_serve::axum::http::HeaderValue;
+
+    fn read(authorization: &str, encoded: bool) -> Option<(String, String)> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::try_from(authorization).ok()?);
+        if encoded {
+            headers.insert("x-cf-encoded-credentials", HeaderValue::from_static("true"));
+        }
+        let read = ClientCredentials::of(&headers, None, None).ok()?;
+        Some((read.id, read.secret.expose().clone()))
+    }
+
+    proptest! {
+        #[test]
+        fn id_and_secret_read_back_plain_or_encoded(id in "[^:\\p{Cc}]{1,20}", secret in "\\PC{0,20}") {
+            let plain = format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")));
+            prop_assert_eq!(read(&plain, false), Some((id.clone(), secret.clone())));
+            let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let encoded = format!("basic {}", BASE64_STANDARD.encode(format!("{}:{}", encode(&id), encode(&secret))));
+            prop_assert_eq!(read(&encoded, true), Some((id, secret)));
+        }
+
+        #[test]
+        fn no_header_is_a_danger(header in "([Bb]asic )?\\PC{0,60}", encoded: bool) {
+            let _either = read(&header, encoded);
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::{
     settings::seconds,
     users::groups_of,
 };
+use serde_json::Value;
 use virga_model::Sha256Digest;
 use virga_serve::axum::http::StatusCode;
 use virga_store::uaa::{
@@ -57,9 +58,20 @@ pub(crate) fn granted(asked: Option<&str>, allowed: &[String], held: impl Fn(&st
     Ok(granted)
 }
 
+/// Whether the user is in every group that the client requires of its users (`required_user_groups`).
+fn check_required_groups(client: &UaaClientRow, groups: &[String]) -> Result<()> {
+    let required = client.extra.get("required_user_groups").and_then(Value::as_array);
+    let missing = required.into_iter().flatten().any(|group| group.as_str().is_none_or(|group| !groups.iter().any(|held| held == group)));
+    if !missing {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_scope", "User does not meet the client's required group criteria."))
+}
+
 /// What the user may have of what the client may ask for.
 pub(crate) async fn granted_to_user(uaa: &Uaa, client: &UaaClientRow, user: &UaaUserRow, asked: Option<&str>) -> Result<Vec<String>> {
     let groups = groups_of(&mut *uaa.store.read().await?, user.guid).await?;
+    check_required_groups(client, &groups)?;
     granted(asked, &client.scopes, |scope| groups.iter().any(|group| group == scope))
 }
 
@@ -90,6 +102,7 @@ pub(super) async fn refresh_token(uaa: &Uaa, asking: &AskingClient, form: TokenF
     let groups = groups_of(&mut db, user.guid).await?;
     drop(db);
     may_have_tokens(uaa, client, &user)?;
+    check_required_groups(client, &groups)?;
     let still = |scope: &str| client.scopes.iter().any(|held| held == scope) && groups.iter().any(|group| group == scope);
     let scopes = granted(form.scope.as_deref(), &row.scopes, still)?;
     let unproven = client.secret_hash.is_some() && !asking.is_proven;

@@ -109,6 +109,8 @@ async fn what_is_no_client_is_refused() {
         ("client_secret", json!("")),
         ("client_secret", json!("x".repeat(256))),
         ("note", json!("x".repeat(20_000))),
+        ("jwks_uri", json!("https://a.example/keys")),
+        ("required_user_groups", json!("shop.user")),
     ] {
         let mut body = good.clone();
         body[member] = value.clone();
@@ -116,4 +118,27 @@ async fn what_is_no_client_is_refused() {
         assert!(matches!(answer.status, 400 | 409), "{member} {value}: {}", answer.body);
     }
     assert_eq!(call(&uaa, Method::POST, "/oauth/clients", ADMIN, good).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_client_may_require_groups_of_its_users() {
+    let uaa = Harness::start().await;
+    let body =
+        json!({"authorized_grant_types": ["password", "refresh_token"], "scope": ["openid"], "required_user_groups": ["clients.read"]});
+    uaa.create_secret_client("web", &body).await;
+    uaa.create_user("ann", "secret").await;
+    let log_in = async |name: &str, password: &str| {
+        let fields = [("grant_type", "password"), ("username", name), ("password", password)];
+        uaa.form("/oauth/token", Some("web:s"), &fields).await
+    };
+    log_in("ann", "secret").await.is(400, "invalid_scope");
+    let token = log_in("admin", crate::support::ADMIN_PASSWORD).await;
+    assert_eq!(token.text("scope"), "openid");
+    let root = uaa.client_token("root", &["uaa.admin"]).await;
+    let group = uaa.get("/Groups?filter=displayName%20eq%20%22clients.read%22", &root).await.body["resources"][0].clone();
+    let member = format!("/Groups/{}/members/{}", group["id"].as_str().unwrap(), group["members"][0]["value"].as_str().unwrap());
+    assert_eq!(uaa.call(Method::DELETE, &member, Some(&root), None).await.status, 200);
+    let refresh = token.text("refresh_token");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+    uaa.form("/oauth/token", Some("web:s"), &fields).await.is(400, "invalid_scope");
 }
