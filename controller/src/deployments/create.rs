@@ -245,3 +245,18 @@ async fn supersede(db: &mut Connection, app: &AppRow, now: Timestamp) -> Result<
     deployments::update(db, &mut active, now).await?;
     Ok(Some(active))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_that_is_too_small_for_two_versions_says_so() {
+        let details = ["memory space_quota_exceeded", "app_instance_limit app_instance_limit_exceeded", "something else"];
+        let error = over_quota(ApiError::unprocessable_all(details.map(str::to_owned).into()));
+        let said: Vec<_> = error.problems.iter().map(|(_, detail)| detail.as_str()).collect();
+        assert!(said[0].starts_with("memory space_quota_exceeded. This space's quota may not be large enough"), "{said:?}");
+        assert!(said[1].contains("This organization's quota"), "{said:?}");
+        assert_eq!(said[2], "something else");
+    }
+}

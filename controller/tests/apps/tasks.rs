@@ -82,6 +82,9 @@ async fn what_a_task_cannot_be_is_refused_and_a_template_fills_in() {
     harness.run_task(&app, json!({ "command": "x", "memory_in_mb": 0 })).await.refused(422, "Memory in mb");
     harness.run_task(&app, json!({ "command": "x", "name": " " })).await.refused(422, "Name can't be blank");
     harness.run_task(&app, json!({ "command": "x", "log_rate_limit_in_bytes_per_second": -2 })).await.refused(422, "Log rate limit");
+    harness.run_task(&app, json!({ "command": "x", "user": "root" })).await.refused(422, "User must be one of: 'vcap'");
+    harness.patch(&format!("/v3/processes/{app}"), json!({ "user": "root" })).await.refused(422, "User must be one of: 'vcap'");
+    harness.patch(&format!("/v3/processes/{app}"), json!({ "user": "vcap" })).await.is(200);
     harness.run_task(&app, json!({ "command": "x", "droplet_guid": app })).await.refused(404, "Droplet not found");
     harness.run_task(&app, json!({ "template": { "process": { "guid": "x" } } })).await.refused(404, "Process not found");
     harness.run_task(&app, json!({ "command": "x", "surprise": 1 })).await.refused(422, "Unknown field(s): 'surprise'");

@@ -1,7 +1,7 @@
 //! No list asks the database once per row: the number of statements of every list, with everything it can include, is the
 //! same for few rows as for many. A program of its own, because the statements of the whole process are counted.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 #[path = "../apps/simulated.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
