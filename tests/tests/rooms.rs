@@ -34,6 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("opentelemetry_sdk", &["virga-telemetry"]),
     ("jsonwebtoken", &["virga-serve"]),
     ("argon2", &["virga-uaa"]),
+    ("openidconnect", &["virga-uaa"]),
 ];
 
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
