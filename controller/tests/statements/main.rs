@@ -95,11 +95,21 @@ fn lists(document: &Value) -> Vec<String> {
     paths.iter().filter(|(path, _)| !path.contains('{')).filter_map(|(path, operation)| of(path, operation)).collect()
 }
 
-/// Statements of each list, and how many resources it had.
+/// Times that each list is asked. The database's thread may report a request's last statement after the answer, so a count is sure
+/// but for one or two; a statement per row would be many.
+const TIMES: usize = 4;
+/// Of everything.
+const FEW: usize = 2;
+const MANY: usize = 7;
+
+/// Statements of each list, asked several times, and how many resources it had.
 async fn counts(harness: &Harness, lists: &[String], token: &str) -> BTreeMap<String, (usize, usize)> {
     let mut counts = BTreeMap::new();
     for list in lists {
         let before = STATEMENTS.load(Ordering::SeqCst);
+        for _ in 1..TIMES {
+            harness.send(token, http::Method::GET, list, "application/json", "").await.is(200);
+        }
         let answer = harness.send(token, http::Method::GET, list, "application/json", "").await.is(200);
         let after = STATEMENTS.load(Ordering::SeqCst);
         counts.insert(list.clone(), (after - before, answer.body["resources"].as_array().unwrap().len()));
@@ -114,18 +124,22 @@ async fn a_list_asks_as_often_for_many_rows_as_for_few() {
     let lists = lists(&harness.get("/v3/openapi.json").await.is(200).body);
     assert!(lists.len() >= 20, "{lists:?}");
     let token = harness.admin_token();
-    for number in 0..2 {
+    for number in 0..FEW {
         add(&harness, number).await;
     }
     let few = counts(&harness, &lists, &token).await;
-    for number in 2..7 {
+    for number in FEW..MANY {
         add(&harness, number).await;
     }
     let many = counts(&harness, &lists, &token).await;
     let mut grown = 0;
     for (list, (statements, rows)) in &few {
         let (more_statements, more_rows) = many[list];
-        assert_eq!(*statements, more_statements, "{list} with {rows} rows and with {more_rows}");
+        let per_row = TIMES * (MANY - FEW);
+        assert!(
+            more_statements < statements + per_row / 2,
+            "{list}: {statements} statements for {rows} rows, {more_statements} for {more_rows}, asked {TIMES} times"
+        );
         grown += usize::from(more_rows > *rows);
     }
     assert!(grown >= 12, "only {grown} lists have grown: {many:?}");
