@@ -1,4 +1,4 @@
-//! Apps that reach one another: internal routes and network policies.
+//! Apps that reach one another by internal routes and network policies, and clients that reach apps by TCP routes.
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -72,4 +72,39 @@ async fn an_app_reaches_another_as_long_as_a_policy_lets_it() -> anyhow::Result<
     api(&platform, "POST", "/networking/v1/external/policies/delete", Some(&policy)).await?;
     until_asked(&platform, DENIED).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_tcp_route_is_a_port_as_long_as_it_leads_somewhere() -> anyhow::Result<()> {
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    platform.push("hello", "wat-hello", Push::default()).await?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let groups = api(&platform, "GET", "/routing/v1/router_groups?name=default-tcp", None).await?;
+    let group = groups.pointer("/0/guid").and_then(Value::as_str).context("no router group")?;
+    let ports = json!({ "reservable_ports": port.to_string() });
+    api(&platform, "PUT", &format!("/routing/v1/router_groups/{group}"), Some(&ports)).await?;
+    let domain = json!({ "name": "tcp.example", "router_group": { "guid": group } });
+    let domain = api(&platform, "POST", "/v3/domains", Some(&domain)).await?;
+    let (space, app) = (guid_of(&platform, "/v3/spaces", "dev").await?, guid_of(&platform, "/v3/apps", "hello").await?);
+    let places = json!({ "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain.get("guid") } } });
+    let route = api(&platform, "POST", "/v3/routes", Some(&json!({ "relationships": places }))).await?;
+    ensure!(route.get("port") == Some(&json!(port)), "the only port there is was not given: {route}");
+    let destinations = format!("/v3/routes/{}/destinations", route.get("guid").and_then(Value::as_str).context("no guid")?);
+    let mapped = api(&platform, "POST", &destinations, Some(&json!({ "destinations": [{ "app": { "guid": app } }] }))).await?;
+    let destination = mapped.pointer("/destinations/0/guid").and_then(Value::as_str).context("no destination")?.to_owned();
+
+    let url = format!("http://127.0.0.1:{port}/");
+    until("the port leads to the app", Duration::from_secs(20), || async {
+        let text = platform.http().get(&url).send().await?.text().await?;
+        ensure!(text.contains("Hello"), "{text}");
+        Ok(())
+    })
+    .await?;
+    platform.ok(&["curl", &format!("{destinations}/{destination}"), "-X", "DELETE", "--fail"]).await?;
+    until("the port is closed", Duration::from_secs(20), || async {
+        ensure!(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err(), "it is still open");
+        Ok(())
+    })
+    .await
 }
