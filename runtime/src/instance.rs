@@ -53,7 +53,7 @@ pub struct AppInstance {
     pub(crate) life: Life,
     mode: OnceLock<Mode>,
     clients: Mutex<Option<Arc<Clients>>>,
-    is_task: bool,
+    pub(crate) is_task: bool,
     /// Ends what outlives requests (warm instances) when the instance is taken away.
     pub(crate) gone: CancellationToken,
     /// Rings when a wasm instance is free again, or gone with its memory.

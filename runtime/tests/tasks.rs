@@ -23,7 +23,7 @@ async fn ended(world: &World, task: &CellTask) -> (TaskState, Option<String>) {
     (report.state, report.failure_reason)
 }
 
-async fn run(world: &World, droplet: virga_model::Sha256Digest, command: &str) -> (TaskState, Option<String>) {
+async fn run_task(world: &World, droplet: virga_model::Sha256Digest, command: &str) -> (TaskState, Option<String>) {
     let task = world.task(droplet, command);
     start(world, &task);
     ended(world, &task).await
@@ -37,10 +37,10 @@ fn failed(reason: &str) -> (TaskState, Option<String>) {
 async fn a_command_runs_to_its_end_and_its_lines_are_the_tasks() {
     let world = World::new(limits());
     let droplet = world.stage(GuestKind::Server, &server(), &[("web", "app"), ("migrate", "app print migrated '$X' to $GREETING")]);
-    assert_eq!(run(&world, droplet, "app print one  \"two  $GREETING\"").await, (TaskState::Succeeded, None));
-    assert_eq!(run(&world, droplet, "migrate").await, (TaskState::Succeeded, None));
-    assert_eq!(run(&world, droplet, "anything arguments").await, (TaskState::Succeeded, None));
-    assert_eq!(run(&world, droplet, "app environment").await, (TaskState::Succeeded, None));
+    assert_eq!(run_task(&world, droplet, "app print one  \"two  $GREETING\"").await, (TaskState::Succeeded, None));
+    assert_eq!(run_task(&world, droplet, "migrate").await, (TaskState::Succeeded, None));
+    assert_eq!(run_task(&world, droplet, "anything arguments").await, (TaskState::Succeeded, None));
+    assert_eq!(run_task(&world, droplet, "app environment").await, (TaskState::Succeeded, None));
     let lines = world.lines.all();
     for line in [
         "[APP/TASK/job] one two  hello",
@@ -60,15 +60,28 @@ async fn failures_are_named() {
     let world = World::new(limits());
     let droplet = world.stage(GuestKind::Command, &server(), &[]);
     // The exit of WASI 0.2 says good or bad, and no number.
-    assert_eq!(run(&world, droplet, "app exit 7").await, failed("Exited with status 1"));
-    assert_eq!(run(&world, droplet, "app allocate").await, failed("Exited with status 137 (out of memory)"));
-    let (state, reason) = run(&world, droplet, "app trap").await;
+    assert_eq!(run_task(&world, droplet, "app exit 7").await, failed("Exited with status 1"));
+    assert_eq!(run_task(&world, droplet, "app allocate").await, failed("Exited with status 137 (out of memory)"));
+    let (state, reason) = run_task(&world, droplet, "app trap").await;
     assert!(state == TaskState::Failed && reason.as_ref().unwrap().contains("unreachable"), "{reason:?}");
-    let (_, reason) = run(&world, droplet, "app print a | sort").await;
+    let (_, reason) = run_task(&world, droplet, "app print a | sort").await;
     assert!(reason.as_ref().unwrap().contains("'|', which needs a shell"), "{reason:?}");
     let http = world.stage(GuestKind::HttpP2, &guest("(i32.const 200)"), &[("web", "serve")]);
-    let (_, reason) = run(&world, http, "rake db:migrate").await;
+    let (_, reason) = run_task(&world, http, "rake db:migrate").await;
     assert!(reason.as_ref().unwrap().contains("exports no wasi:cli/run"), "{reason:?}");
+}
+
+#[tokio::test]
+async fn an_http_component_may_have_a_command_beside_its_handler() {
+    let run = "(func $run (result (result)) (canon lift (core func $main \"run\"))) (instance $runner (export \"run\" (func $run)))
+        (export \"wasi:cli/run@0.2.0\" (instance $runner))";
+    let hello = include_str!("../../tests/apps/wat-hello/app.wat");
+    let source = hello
+        .replacen("(func (export \"handle\")", "(func (export \"run\") (result i32) (i32.const 0)) (func (export \"handle\")", 1)
+        .replacen("(export \"wasi:http/incoming-handler", &format!("{run} (export \"wasi:http/incoming-handler"), 1);
+    let world = World::new(limits());
+    let droplet = world.stage(GuestKind::HttpP2, &wat::parse_str(source).unwrap(), &[("web", "serve")]);
+    assert_eq!(run_task(&world, droplet, "anything").await, (TaskState::Succeeded, None));
 }
 
 #[tokio::test]
@@ -87,7 +100,7 @@ async fn only_the_process_it_was_given_to_starts_a_task_and_what_is_no_longer_na
     assert_eq!(report(&world, &endless).unwrap().state, TaskState::Running);
     // Applied again and again, it is still the same run; and others get their turn beside it.
     world.change(|_| {});
-    assert_eq!(run(&world, droplet, "app print beside").await, (TaskState::Succeeded, None));
+    assert_eq!(run_task(&world, droplet, "app print beside").await, (TaskState::Succeeded, None));
     world.lines.until(|lines| lines.iter().filter(|line| line.contains("spinning")).count() == 1).await;
 
     world.change(|snapshot| snapshot.tasks.retain(|task| task.task != endless.task));

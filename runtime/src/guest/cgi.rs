@@ -6,7 +6,7 @@ mod variables;
 
 use crate::{
     guest::{
-        command,
+        command, life,
         meter::{Metered, Outcome},
     },
     instance::Slot,
@@ -122,12 +122,15 @@ async fn run(
         return Err(CellError::Load("the droplet is of another kind".into()));
     };
     let mut streams = Some((AsyncStdinStream::new(stdin), AsyncStdoutStream::new(WRITE_BUDGET, stdout)));
-    let arguments = instance.process.command.as_deref().filter(|command| !command.is_empty()).unwrap_or("app.wasm");
+    let arguments = life::arguments(instance, &program).map_err(|problem| {
+        instance.log.cell(format!("the app failed: {problem}"));
+        CellError::Load(problem)
+    })?;
     let mut adjust = |builder: &mut wasmtime_wasi::WasiCtxBuilder| {
         if let Some((stdin, stdout)) = streams.take() {
             builder.stdin(stdin).stdout(stdout);
         }
-        builder.args(&arguments.split_whitespace().collect::<Vec<_>>()).envs(&variables);
+        builder.args(&arguments).envs(&variables);
     };
     let mut store = new_store(instance, &program, meter, Some(&mut adjust)).map_err(|error| instance.guest_failed(&error, false))?;
     let result = match command::call(pre, &mut store).await {

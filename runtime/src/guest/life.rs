@@ -186,11 +186,15 @@ async fn load(instance: &AppInstance) -> Result<Arc<Program>, LoadError> {
     instance.try_program().await.map(|(program, _)| program)
 }
 
-/// The program's arguments: the words of its command. A command that is the name of one of the droplet's process types stands for
-/// that one's.
-fn arguments(instance: &AppInstance, program: &Program) -> Result<Vec<String>, String> {
+/// The program's arguments: the words of its command. A task's command that is the name of one of the droplet's process types stands
+/// for that one's.
+///
+/// # Errors
+/// A text that says what in it cannot be run.
+pub fn arguments(instance: &AppInstance, program: &Program) -> Result<Vec<String>, String> {
     let own = instance.process.command.as_deref().unwrap_or_default().trim();
-    let line = program.process_types.get(own).map_or(own, String::as_str);
+    let named = if instance.is_task { program.process_types.get(own) } else { None };
+    let line = named.map_or(own, String::as_str);
     let environment = instance.environment();
     let variable = |name: &str| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let words = words(line, variable)?;
