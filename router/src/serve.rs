@@ -25,7 +25,8 @@ impl Router {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let serving = async {
             let tasks = TaskTracker::new();
-            tokio::join!(self.accept(&listener, &stop, &tasks), self.serve_tcp(&stop, &tasks));
+            let own = listener.local_addr().map(|address| address.port()).ok();
+            tokio::join!(self.accept(&listener, &stop, &tasks), self.serve_tcp(own, &stop, &tasks));
             drop(listener);
             tasks.close();
             self.drain(&tasks).await;

@@ -10,6 +10,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     collections::{HashMap, HashSet},
+    io,
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -44,15 +45,17 @@ impl TcpRoutes {
 /// The listeners of one worker.
 #[derive(Default)]
 struct Ports {
+    own: Option<u16>,
     open: HashMap<u16, CancellationToken>,
     failed: HashSet<u16>,
 }
 
 impl Router {
     /// Keeps the ports of the routes open until `stop`. Connections are tasks of `tasks`; a port that closes leaves those it has.
-    pub(crate) async fn serve_tcp(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
+    /// `own` is the port of HTTP: the system would let both share it, and a route would take connections away from everybody.
+    pub(crate) async fn serve_tcp(self: &Arc<Self>, own: Option<u16>, stop: &CancellationToken, tasks: &TaskTracker) {
         let places = Arc::new(Semaphore::new(self.config.limits.tcp_connections));
-        let mut ports = Ports::default();
+        let mut ports = Ports { own, ..Ports::default() };
         loop {
             self.open_and_close(&mut ports, &places, tasks);
             tokio::select! {
@@ -79,7 +82,9 @@ impl Router {
             if ports.open.contains_key(&port) {
                 continue;
             }
-            match listener::bind(SocketAddr::new(ip, port)) {
+            let is_own = ports.own == Some(port);
+            let bound = if is_own { Err(io::ErrorKind::AddrInUse.into()) } else { listener::bind(SocketAddr::new(ip, port)) };
+            match bound {
                 Ok(listener) => {
                     ports.failed.remove(&port);
                     let closed = CancellationToken::new();

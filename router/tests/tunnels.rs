@@ -194,6 +194,13 @@ async fn a_port_that_cannot_be_bound_is_counted_and_does_not_hold_up_the_others(
     rig.router.apply(&wanted);
     ports(&rig, 2, 0).await;
     assert_eq!(dial(taken).await.unwrap().until("\n").await, "instance 0\n");
+    // The port of HTTP is nobody's, though the system would share it.
+    wanted.tcp_routes = vec![route(rig.address.port())];
+    rig.router.apply(&wanted);
+    ports(&rig, 0, 1).await;
+    for _ in 0..8 {
+        assert!(rig.get("").await.starts_with("HTTP/1.1 200 "));
+    }
     // An app that is stopped has no port.
     rig.router.apply(&snapshot(&[]));
     ports(&rig, 0, 0).await;
