@@ -33,6 +33,16 @@ use virga_store::uaa::{
     users::UaaUserRow,
 };
 
+/// A request of a user who is logged in and may be asked.
+struct Ready {
+    user: UaaUserRow,
+    auth_time: Timestamp,
+    /// What the user may have of what is asked for.
+    scopes: Vec<String>,
+    /// Of these, what the user has not approved yet.
+    open: Vec<String>,
+}
+
 /// `GET /oauth/authorize`
 pub(crate) async fn show(
     State(uaa): State<Arc<Uaa>>,
@@ -47,42 +57,50 @@ pub(crate) async fn show(
     if let Some(elsewhere) = browser.elsewhere() {
         return Ok(elsewhere);
     }
-    let request = match AuthorizeRequest::read(&uaa, query).await {
+    let raw = raw.unwrap_or_default();
+    let (request, ready) = match begin(&uaa, &browser, query, &raw).await? {
+        Ok(begun) => begun,
+        Err(answer) => return Ok(*answer),
+    };
+    if ready.open.is_empty() {
+        return give(&uaa, &request, &ready.user, ready.scopes, ready.auth_time, &[]).await;
+    }
+    if request.prompts("none") {
+        return Ok(request.answer_error(&ClientError::new("interaction_required", "The user must approve the client")));
+    }
+    Ok(ask(&browser, &request, &ready, &raw))
+}
+
+/// Checks a request up to the user's approval; otherwise the answer to give.
+async fn begin(uaa: &Uaa, browser: &Browser, query: AuthorizeQuery, raw: &str) -> Result<Result<(AuthorizeRequest, Ready), Box<Response>>> {
+    let answer = |response: Response| Ok(Err(Box::new(response)));
+    let request = match AuthorizeRequest::read(uaa, query).await {
         Ok(request) => request,
-        Err(refusal) => return Ok(pages::refused(&browser, &refusal)),
+        Err(refusal) => return answer(pages::refused(browser, &refusal)),
     };
     if let Err(error) = request.check(true) {
-        return Ok(request.answer_error(&error));
+        return answer(request.answer_error(&error));
     }
-    let here = format!("/oauth/authorize?{}", raw.unwrap_or_default());
-    let silent = request.prompts("none");
+    let here = format!("/oauth/authorize?{raw}");
     let Some((session, user)) = browser.session.clone() else {
-        return Ok(if silent {
-            request.answer_error(&ClientError::new("login_required", "Nobody is logged in"))
-        } else {
-            log_in(&uaa, &request, &here)
-        });
+        let silent = request.prompts("none");
+        let nobody = || request.answer_error(&ClientError::new("login_required", "Nobody is logged in"));
+        return answer(if silent { nobody() } else { log_in(uaa, &request, &here) });
     };
-    if request.prompts("login") {
-        return Ok(pages::to_login(&here.replace("prompt=login", "prompt="), true));
+    // The form of the approval page comes from somebody who has just logged in.
+    if request.prompts("login") && browser.is_get() {
+        return answer(pages::to_login(&here.replace("prompt=login", "prompt="), true));
     }
-    if must_change_password(&uaa, &user) {
-        return Ok(pages::to("/change_password", &[("next", &here)]));
+    if must_change_password(uaa, &user) {
+        return answer(pages::to("/change_password", &[("next", &here)]));
     }
-    let scopes = match scopes(&uaa, &request, &user).await {
+    let scopes = match scopes(uaa, &request, &user).await {
         Ok(scopes) => scopes,
-        Err(refusal) if refusal.status().is_client_error() => return Ok(request.answer_error(&(&refusal).into())),
+        Err(refusal) if refusal.status().is_client_error() => return answer(request.answer_error(&(&refusal).into())),
         Err(refusal) => return Err(refusal),
     };
-    let open = if request.prompts("consent") { scopes.clone() } else { unapproved(&uaa, &request.client, &user, &scopes).await? };
-    if !open.is_empty() {
-        if silent {
-            return Ok(request.answer_error(&ClientError::new("interaction_required", "The user must approve the client")));
-        }
-        let raw = here.split_once('?').map(|(_, raw)| raw).unwrap_or_default();
-        return Ok(ask(&browser, &request, &user, &scopes, &open, raw));
-    }
-    give(&uaa, &request, &user, scopes, session.created_at, &[]).await
+    let open = if request.prompts("consent") { scopes.clone() } else { unapproved(uaa, &request.client, &user, &scopes).await? };
+    Ok(Ok((request, Ready { user, auth_time: session.created_at, scopes, open })))
 }
 
 fn log_in(uaa: &Uaa, request: &AuthorizeRequest, here: &str) -> Response {
@@ -94,14 +112,14 @@ fn log_in(uaa: &Uaa, request: &AuthorizeRequest, here: &str) -> Response {
     pages::to_login(here, false)
 }
 
-fn ask(browser: &Browser, request: &AuthorizeRequest, user: &UaaUserRow, scopes: &[String], open: &[String], raw: &str) -> Response {
+fn ask(browser: &Browser, request: &AuthorizeRequest, ready: &Ready, raw: &str) -> Response {
     let client = &request.client;
     let page = templates::Approve {
         csrf: browser.csrf(),
-        username: &user.username,
+        username: &ready.user.username,
         client: if client.name.is_empty() { &client.client_id } else { &client.name },
-        open,
-        granted: &scopes.iter().filter(|scope| !open.contains(scope)).cloned().collect::<Vec<_>>(),
+        open: &ready.open,
+        granted: &ready.scopes.iter().filter(|scope| !ready.open.contains(scope)).cloned().collect::<Vec<_>>(),
         request: raw,
     };
     pages::page_with_action(browser, &page, Some(&redirect::form_action(&request.redirect)))
@@ -114,42 +132,26 @@ pub(crate) async fn answer(
     FormBody(form): FormBody<Vec<(String, String)>>,
 ) -> Result<Response> {
     let field = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str()).unwrap_or_default();
-    if let Err(refusal) = browser.check(field("csrf")) {
-        return Ok(pages::refused(&browser, &refusal));
-    }
-    let query: AuthorizeQuery = match serde_query(field("request")) {
+    let raw = field("request");
+    let query = match browser.check(field("csrf")).and_then(|()| read_query(raw)) {
         Ok(query) => query,
         Err(refusal) => return Ok(pages::refused(&browser, &refusal)),
     };
-    let request = match AuthorizeRequest::read(&uaa, query).await {
-        Ok(request) => request,
-        Err(refusal) => return Ok(pages::refused(&browser, &refusal)),
+    let (request, ready) = match begin(&uaa, &browser, query, raw).await? {
+        Ok(begun) => begun,
+        Err(answer) => return Ok(*answer),
     };
-    if let Err(error) = request.check(true) {
-        return Ok(request.answer_error(&error));
-    }
-    let here = format!("/oauth/authorize?{}", field("request"));
-    let Some((session, user)) = browser.session.clone() else { return Ok(pages::to_login(&here, false)) };
-    if must_change_password(&uaa, &user) {
-        return Ok(pages::to("/change_password", &[("next", &here)]));
-    }
-    let scopes = match scopes(&uaa, &request, &user).await {
-        Ok(scopes) => scopes,
-        Err(refusal) if refusal.status().is_client_error() => return Ok(request.answer_error(&(&refusal).into())),
-        Err(refusal) => return Err(refusal),
-    };
-    let open = if request.prompts("consent") { scopes.clone() } else { unapproved(&uaa, &request.client, &user, &scopes).await? };
     let chosen: BTreeSet<&str> = form.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str()).collect();
-    let refused = |scope: &String| open.contains(scope) && !chosen.contains(scope.as_str());
-    let scopes: Vec<String> = scopes.into_iter().filter(|scope| !refused(scope)).collect();
+    let (approved, refused): (Vec<String>, Vec<String>) = ready.open.into_iter().partition(|scope| chosen.contains(scope.as_str()));
+    let scopes: Vec<String> = ready.scopes.into_iter().filter(|scope| !refused.contains(scope)).collect();
     if field("answer") != "approve" || scopes.is_empty() {
         return Ok(request.answer_error(&ClientError::new("access_denied", "User denied access")));
     }
-    let approved: Vec<String> = open.into_iter().filter(|scope| chosen.contains(scope.as_str())).collect();
-    give(&uaa, &request, &user, scopes, session.created_at, &approved).await
+    give(&uaa, &request, &ready.user, scopes, ready.auth_time, &approved).await
 }
 
-fn serde_query(raw: &str) -> Result<AuthorizeQuery> {
+/// The request that the approval page was shown for.
+fn read_query(raw: &str) -> Result<AuthorizeQuery> {
     let uri = format!("/?{raw}").parse().map_err(|_| Refusal::invalid_request("The request is malformed"))?;
     let query = virga_serve::axum::extract::Query::try_from_uri(&uri).map_err(|error| Refusal::invalid_request(error.body_text()))?;
     Ok(query.0)

@@ -66,6 +66,11 @@ impl OwnCookie {
 }
 
 impl Browser {
+    /// Whether a page is asked for, rather than a form sent.
+    pub(crate) fn is_get(&self) -> bool {
+        self.method == Method::GET
+    }
+
     fn is_secure(&self) -> bool {
         self.base.login.starts_with("https:")
     }

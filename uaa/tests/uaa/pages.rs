@@ -177,6 +177,14 @@ async fn a_user_approves_a_client_scope_by_scope() {
 
     let silent = browser.get(&format!("{ask}&prompt=none&scope=openid")).await.location.unwrap();
     assert!(silent.contains("code="), "approved before: {silent}");
+    let consent = browser.get(&format!("{ask}&scope=openid&prompt=consent")).await;
+    assert!(consent.html.contains("Approve access"), "{}", consent.html);
+    let code = browser.submit(&Form::of(&consent.html, "/oauth/authorize").with("answer", "approve")).await.location.unwrap();
+    assert!(code.contains("code="), "{code}");
+    let again = browser.get(&format!("{ask}&scope=openid&prompt=login")).await.location.unwrap();
+    assert!(again.starts_with("/login?next=") && again.ends_with("&again=true"), "{again}");
+    let back = browser.log_in(&again, "admin", ADMIN_PASSWORD).await.location.unwrap();
+    assert!(back.contains("code="), "{back}");
     for (verifier, redirect) in
         [("b-verifier-of-at-least-forty-three-characters", "https://shop.example/cb?a=1"), (VERIFIER, "https://evil.example/")]
     {
