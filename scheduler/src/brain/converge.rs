@@ -159,6 +159,7 @@ impl Brain {
                 } else if let Some(revision) = instance.routable_from.filter(|_| !instance.is_confirmed) {
                     if is_applied(revision) {
                         instance.is_confirmed = true;
+                        instance.is_taken_over = false;
                         if instance.state == InstanceState::Starting {
                             instance.enter(InstanceState::Running, now);
                             instance.details = None;

@@ -20,13 +20,16 @@ use virga_store::{
 };
 
 const WEB: &str = "web";
+/// How long a cancelled deployment waits for what was before it to serve again, seconds: the longest start-up there is.
+const WAY_BACK_SECONDS: i64 = 180;
 
 impl Brain {
     /// One step of every deployment that is on its way.
     pub(super) async fn step_deployments(&mut self) -> Result<()> {
         let active = deployments::list_active(&mut *self.store.read().await?).await?;
         self.deploying = active.iter().flat_map(|row| [row.old_web_process, row.new_web_process]).collect::<HashSet<_>>();
-        for deployment in active {
+        // What is paused waits for somebody.
+        for deployment in active.into_iter().filter(|row| row.state != DeploymentState::Paused) {
             let mut transaction = self.store.begin().await?;
             let app = deployment.app;
             match self.step(&mut transaction, deployment).await {
@@ -64,10 +67,10 @@ impl Brain {
         }
     }
 
-    /// Instances of the process to which every router sends requests.
+    /// Instances of the process to which every router sends requests, as far as is known.
     fn serving(&self, process: ProcessGuid) -> u32 {
         let process = self.processes.get(&process);
-        let count = process.map_or(0, |process| process.instances.values().filter(|instance| instance.is_serving()).count());
+        let count = process.map_or(0, |process| process.instances.values().filter(|instance| instance.is_counted_on()).count());
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
@@ -160,7 +163,8 @@ impl Step {
         Ok(())
     }
 
-    /// The old process grows back to what it was; the others, the oldest first, keep what it does not serve yet.
+    /// The old process grows back to what it was; the others, the oldest first, keep what it does not serve yet. It may be as
+    /// broken as what was deployed over it: then there is nothing to wait for, or no longer.
     async fn back(mut self, db: &mut Connection, brain: &Brain) -> Result<()> {
         let target = self.deployment.original_instances;
         let place = self.old.iter().position(|row| row.guid == self.deployment.old_web_process);
@@ -171,7 +175,9 @@ impl Step {
         set_instances(db, &mut old, target, self.now).await?;
         self.old.push(self.new);
         let serving = brain.serving(old.guid);
-        if serving < target && self.is_started {
+        let is_worth_waiting = self.old.iter().any(|other| brain.serving(other.guid) > 0)
+            && self.now.duration_since(self.deployment.status_changed_at).as_secs() < WAY_BACK_SECONDS;
+        if serving < target && self.is_started && is_worth_waiting {
             return share_out(db, brain, self.old.iter_mut().collect(), target - serving, old.guid, self.now).await;
         }
         if let Some(previous) = self.deployment.previous_droplet {

@@ -26,6 +26,8 @@ pub(super) struct Instance {
     pub(super) routable_from: Option<u64>,
     /// Whether every live worker has applied that revision.
     pub(super) is_confirmed: bool,
+    /// Whether it ran when an earlier scheduler ended, as long as nothing newer is known of it.
+    pub(super) is_taken_over: bool,
     /// Set when it is to stop: the first revision without a route to it, and when waiting for the routers is over.
     pub(super) leaving: Option<Leaving>,
     pub(super) usage: Vec<(WorkerIndex, InstanceUsage)>,
@@ -55,6 +57,7 @@ impl Instance {
             probe_worker: 0,
             routable_from: None,
             is_confirmed: false,
+            is_taken_over: false,
             leaving: None,
             usage: Vec::new(),
             meter: Meter::default(),
@@ -69,6 +72,7 @@ impl Instance {
         instance.details = row.details;
         instance.restart_at = row.restart_at;
         instance.is_healthy = row.state == InstanceState::Running;
+        instance.is_taken_over = instance.is_healthy;
         instance
     }
 
@@ -98,6 +102,12 @@ impl Instance {
     /// RUNNING as users see it: every router sends requests to it.
     pub(super) fn is_serving(&self) -> bool {
         self.state == InstanceState::Running && self.is_routable() && self.is_confirmed
+    }
+
+    /// Whether a deployment may count on it: it serves, or did when an earlier scheduler ended, and the workers have not said
+    /// anything else yet.
+    pub(super) fn is_counted_on(&self) -> bool {
+        self.is_serving() || (self.is_taken_over && self.state == InstanceState::Running && self.is_routable())
     }
 
     pub(super) fn enter(&mut self, state: InstanceState, now: Timestamp) {

@@ -60,6 +60,7 @@ impl Brain {
         if was_routable {
             instance.routable_from = None;
             instance.is_confirmed = false;
+            instance.is_taken_over = false;
             process.cell = None;
             self.changed = true;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use virga_contract::scheduling::Scheduler as _;
 use virga_model::{
     AppGuid, DeploymentGuid, ProcessGuid, RevisionGuid, Timestamp,
-    state::{DeploymentState, DeploymentStrategy},
+    state::{DeploymentState, DeploymentStrategy, InstanceState},
 };
 use virga_store::{
     apps,
@@ -273,5 +273,58 @@ async fn other_processes_go_on_as_the_revision_says_once_all_is_deployed() {
     let after = processes::find(&mut world.test.store.read().await.unwrap(), worker.guid).await.unwrap().unwrap();
     assert_eq!((after.command.as_deref(), after.revision), (Some("older"), Some(revision.guid)));
     assert_ne!(after.version, worker.version, "its instances start anew");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_deployment_ends_even_if_what_was_before_does_not_serve() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 2).await;
+    work(&world, &mut workers, old, all_running(2)).await;
+    let (deployment, new) = deploy_with(&world, app, 2, |row| {
+        row.state = DeploymentState::Prepaused;
+        row.strategy = DeploymentStrategy::Canary;
+        row.canary_step = Some(1);
+    })
+    .await;
+    until_state(&world, &mut workers, deployment, DeploymentState::Paused).await;
+    work(&world, &mut workers, new, all_running(1)).await;
+    workers[0].sick = Some((old, "gone bad".into()));
+    work(&world, &mut workers, old, |stats| stats.iter().all(|instance| !instance.routable)).await;
+    change(&world, deployment, |row| (row.state, row.status_changed_at) = (DeploymentState::Canceling, epoch())).await;
+    world.clock.advance(Duration::from_secs(181));
+    world.handle.nudge();
+    until_state(&world, &mut workers, deployment, DeploymentState::Canceled).await;
+    let rows = processes::list_of_app(&mut world.test.store.read().await.unwrap(), app).await.unwrap();
+    assert_eq!(rows.iter().map(|row| (row.guid, row.instances)).collect::<Vec<_>>(), [(old, 2)]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_scheduler_that_starts_anew_goes_on_without_taking_anything_away() {
+    let mut world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, old) = world.app("hello", 4).await;
+    work(&world, &mut workers, old, all_running(4)).await;
+    let (deployment, new) = deploy_with(&world, app, 4, |row| {
+        row.state = DeploymentState::Prepaused;
+        row.strategy = DeploymentStrategy::Canary;
+        row.canary_steps = Some(vec![75]);
+        row.canary_step = Some(1);
+    })
+    .await;
+    until_state(&world, &mut workers, deployment, DeploymentState::Paused).await;
+    world.rows(new, |rows| rows.len() == 3 && rows.iter().all(|row| row.state == InstanceState::Running)).await;
+    world.end().await;
+    let mut db = world.begin().await;
+    let mut row = deployments::find(&mut db, deployment).await.unwrap().unwrap();
+    row.state = DeploymentState::Deploying;
+    deployments::update(&mut db, &mut row, epoch()).await.unwrap();
+    db.commit().await.unwrap();
+    world.restart().await;
+    workers[0].reconnect(&world);
+    let fewest = until_state(&world, &mut workers, deployment, DeploymentState::Deployed).await;
+    assert!(fewest >= 4, "{fewest}");
     world.end().await;
 }
