@@ -12,7 +12,7 @@ use tokio::{
 };
 use virga_tests::{Platform, host_of, sample_folder, until};
 
-/// The sample server, compiled for `wasm32-wasip2` (`rust-toolchain.toml` names the target), in a folder of its own.
+/// The sample server, compiled for `wasm32-wasip2` (`tests/run` installs the target), in a folder of its own.
 fn built() -> anyhow::Result<(tempfile::TempDir, String)> {
     let folder = tempfile::tempdir()?;
     let source: PathBuf = sample_folder("rust-server").join("src/main.rs");

@@ -54,8 +54,7 @@ pub fn hello_with(old: &str, new: &str) -> Vec<u8> {
     wat::parse_str(hello.replacen(old, new, 1)).unwrap()
 }
 
-/// The sample server, worker and command, compiled with the compiler at hand for `wasm32-wasip2` (`rust-toolchain.toml` names the
-/// target, so that rustup has it).
+/// The sample server, worker and command, compiled with the compiler at hand for `wasm32-wasip2`, which `tests/run` installs.
 pub fn server() -> Vec<u8> {
     static BUILT: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
         let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/apps/rust-server/src/main.rs");
