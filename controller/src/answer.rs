@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use url::form_urlencoded::byte_serialize;
 use virga_model::{JobGuid, Timestamp, time::api_time};
 use virga_serve::{
     Base,
@@ -88,6 +89,18 @@ pub fn job(base: &Base, guid: JobGuid) -> Response {
 pub fn with_job(mut response: Response, base: &Base, guid: JobGuid) -> Response {
     if let Ok(location) = HeaderValue::from_str(&format!("{}/v3/jobs/{guid}", base.api)) {
         response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// `response` with warnings that clients print, in `X-Cf-Warnings`.
+#[must_use]
+pub fn with_warnings(mut response: Response, warnings: impl IntoIterator<Item = String>) -> Response {
+    let encoded: Vec<String> = warnings.into_iter().map(|text| byte_serialize(text.as_bytes()).collect()).collect();
+    if !encoded.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&encoded.join(","))
+    {
+        response.headers_mut().insert("x-cf-warnings", value);
     }
     response
 }

@@ -60,9 +60,10 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
         other => other?.organization,
     };
     let app = insert(&controller, &mut tx, &access, space, organization, new).await?;
+    let warning = stacks::warning(&mut tx, &app.stack).await?;
     tx.commit().await?;
     say(&controller, app.guid, format!("Created app with guid {}", app.guid));
-    Ok(answer::created(view::app(&base, &app)))
+    Ok(answer::with_warnings(answer::created(view::app(&base, &app)), warning))
 }
 
 /// Writes the rows of a new app, and its event.

@@ -82,11 +82,12 @@ pub async fn create(
     app_usage_events::note_staging(&mut tx, app.guid, "STAGING_STARTED", build.staging_memory_in_mb, asked, now).await?;
     let data = json!({ "build_guid": build.guid, "package_guid": package.guid });
     record(&controller, &mut tx, &access, event("audit.app.build.create", &app, organization, data)).await?;
+    let warning = stacks::warning(&mut tx, &build.stack).await?;
     tx.commit().await?;
     // Clients begin to follow the log once anything is in it.
     say_stg(&controller, &build, LogStream::Out, format!("Staging build {} of package {}", build.guid, package.guid));
     controller.nudge_builds();
-    Ok(answer::created(view::build(&base, &build)))
+    Ok(answer::with_warnings(answer::created(view::build(&base, &build)), warning))
 }
 
 /// A staging may be asked to use less than the operator allows, not more.

@@ -68,6 +68,7 @@ pub async fn update(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let mut stack = stacks::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("Stack"))?;
+    let is_state_set = body.state.is_some();
     if let Some(state) = body.state {
         let states = StackState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
         stack.state = state.parse().map_err(|_| ApiError::unprocessable(format!("State must be one of {states}")))?;
@@ -92,7 +93,8 @@ pub async fn update(
     };
     audit_events::record(&controller, &mut tx, &access, event).await?;
     tx.commit().await?;
-    Ok(answer::ok(view(&base, &stack)))
+    let warning = format!("Changing state on the default stack '{}' may affect new application deployments.", stack.name);
+    Ok(answer::with_warnings(answer::ok(view(&base, &stack)), is_state_set.then_some(warning)))
 }
 
 /// `DELETE /v3/stacks/:guid`: refused.

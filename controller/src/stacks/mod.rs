@@ -7,7 +7,7 @@ mod view;
 
 pub use change::{create, delete, update};
 pub use read::{list, list_apps, show};
-pub(crate) use usable::{check, seed};
+pub(crate) use usable::{check, seed, warning};
 
 use virga_model::StackGuid;
 

@@ -32,6 +32,18 @@ pub(crate) async fn seed(controller: &Controller, db: &mut Connection) -> Result
     Ok(stacks::insert(db, &row).await?)
 }
 
+/// What is to be said to who uses a stack that will not stay.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn warning(db: &mut Connection, name: &str) -> Result<Option<String>> {
+    let found = stacks::find_by_name(db, name).await?;
+    Ok(found.filter(|stack| matches!(stack.state, StackState::Deprecated | StackState::Restricted)).map(|stack| {
+        let reason = stack.state_reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+        format!("WARNING: The stack '{name}' is '{}' and will be removed in the future.{reason}", stack.state)
+    }))
+}
+
 /// Passes for a stack that may be used: by a new app, or by one that has used it before (`has_droplet`).
 ///
 /// # Errors

@@ -114,6 +114,15 @@ async fn a_stack_can_be_closed_but_not_removed() {
             refused,
             "ERROR: Staging failed. The stack 'cflinuxfs4' is 'RESTRICTED' and cannot be used for staging. Ask the operators."
         );
+        let deprecated = admin.patch(&path, json!({ "state": "DEPRECATED" })).await;
+        let said = |answer: &Answer| answer.headers["x-cf-warnings"].to_str().unwrap().to_owned();
+        assert!(said(&deprecated).starts_with("Changing+state+on+the+default+stack+%27cflinuxfs4%27"));
+        let old = json!({ "name": "old", "relationships": { "space": { "data": { "guid": space } } } });
+        let warned = admin.post("/v3/apps", old).await;
+        assert!(said(&warned).starts_with("WARNING%3A+The+stack+%27cflinuxfs4%27+is+%27DEPRECATED%27"));
+        let old = warned.created();
+        admin.delete(&format!("/v3/apps/{}", old["guid"].as_str().unwrap())).await.job();
+        api.settle().await;
         admin.patch(&path, json!({ "state": "ACTIVE", "state_reason": null, "metadata": { "labels": { "os": "wasi" } } })).await.ok();
         let made = admin.post("/v3/apps", app).await.created();
         let apps = admin.get(&format!("{path}/apps")).await.ok();
