@@ -295,7 +295,8 @@ impl Select {
     /// Only rows that come after this one in the order of creation.
     pub fn and_after(&mut self, created_at: Timestamp, guid: &str) -> &mut Self {
         let binds = [created_at.into(), created_at.into(), guid.into()];
-        self.and("t.created_at > ? OR (t.created_at = ? AND t.guid > ?)", binds)
+        // Written so that an index on both begins at the first of them.
+        self.and("t.created_at >= ? AND (t.created_at > ? OR t.guid > ?)", binds)
     }
 
     /// A condition of the caller's roles, with the user's guid `times` times.
