@@ -166,7 +166,8 @@ def fill(virga, store):
 
 def timed(virga, path, samples=SAMPLES):
     """Milliseconds of each GET of a path on one connection."""
-    virga.api("GET", path)
+    if not virga.api("GET", path)["resources"]:
+        raise RuntimeError(f"{path} is empty")
     connection = http.client.HTTPConnection("127.0.0.1", virga.port, timeout=60)
     times = []
     for _ in range(samples):
