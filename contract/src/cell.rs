@@ -73,8 +73,6 @@ pub struct CellTask {
     pub task: TaskGuid,
     /// Its name, for logs.
     pub name: String,
-    /// Number of the task in its app, from 1; the instance id of its log lines.
-    pub sequence_id: u32,
     /// The worker that runs it.
     pub worker: WorkerIndex,
     /// Process id of that worker, as in its reports. A worker of the same number with another one leaves the task alone; the

@@ -139,7 +139,8 @@ impl AppInstance {
             instances: Vec::new(),
         };
         let guid = InstanceGuid::from_u128(task.task.as_u128());
-        let instance = CellInstance { guid, index: task.sequence_id, probe_worker: task.worker, routable: false };
+        // Lines of a task say `[APP/TASK/<name>/0]`, as Cloud Foundry's do.
+        let instance = CellInstance { guid, index: 0, probe_worker: task.worker, routable: false };
         let tags = BTreeMap::from([("task_id".to_owned(), task.task.to_string())]);
         Self::with_log(cell, Arc::new(process), instance, format!("APP/TASK/{}", task.name), tags, true)
     }

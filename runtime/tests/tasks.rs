@@ -47,7 +47,7 @@ async fn a_command_runs_to_its_end_and_its_lines_are_the_tasks() {
         "[APP/TASK/job] migrated $X to hello",
         "[APP/TASK/job] [\"anything\", \"arguments\"]",
         "[APP/TASK/job] MEMORY_LIMIT=64m",
-        "[APP/TASK/job] CF_INSTANCE_INDEX=3",
+        "[APP/TASK/job] CF_INSTANCE_INDEX=0",
         "[APP/TASK/job] Exit status 0",
     ] {
         assert!(lines.iter().any(|have| have == line), "{line} is not in {lines:#?}");

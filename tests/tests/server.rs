@@ -115,7 +115,7 @@ async fn tasks_and_workers_of_a_droplet_run() -> anyhow::Result<()> {
     platform.ok(&["curl", "-X", "POST", "-d", "{\"instances\":1}", &format!("/v3/apps/{guid}/processes/worker/actions/scale")]).await?;
     until("the lines of tasks and worker", Duration::from_secs(30), || async {
         let logs = platform.ok(&["logs", "server", "--recent"]).await?;
-        for part in ["[APP/TASK/job/", "from a task", "migrated", "[APP/PROC/WORKER/0]", "waiting"] {
+        for part in ["[APP/TASK/job/0]", "from a task", "migrated", "[APP/PROC/WORKER/0]", "waiting"] {
             ensure!(logs.contains(part), "{part} is not in {logs}");
         }
         Ok(())

@@ -64,7 +64,7 @@ async fn a_task_ends_well_badly_or_when_it_is_told_to() -> anyhow::Result<()> {
     ensure!(text(&cancelled, "/result/failure_reason") == "task was cancelled", "{cancelled}");
     until("lines of the tasks", PATIENCE, || async {
         let logs = platform.ok(&["logs", "command", "--recent"]).await?;
-        ensure!(logs.contains("[APP/TASK/fine/") && logs.contains("[APP/TASK/fail/"), "{logs}");
+        ensure!(logs.contains("[APP/TASK/fine/0]") && logs.contains("[APP/TASK/fail/0]"), "{logs}");
         Ok(())
     })
     .await

@@ -277,7 +277,6 @@ impl World {
         CellTask {
             task: TaskGuid::random(),
             name: "job".into(),
-            sequence_id: 3,
             worker: 0,
             pid: std::process::id(),
             app: AppGuid::random(),

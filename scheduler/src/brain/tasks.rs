@@ -171,7 +171,6 @@ impl Brain {
         CellTask {
             task: row.guid,
             name: row.name.clone(),
-            sequence_id: row.sequence_id,
             worker,
             pid,
             app: spec.app,
