@@ -35,7 +35,7 @@ async fn a_slow_head_is_refused() {
     client.send(get()).await;
     client.until("hello").await;
     let (mut reader, mut writer) = client.0.split();
-    let mut got = String::new();
+    let mut got = Vec::new();
     let dribble = async {
         loop {
             if tokio::io::AsyncWriteExt::write_all(&mut writer, b"G").await.is_err() {
@@ -46,9 +46,10 @@ async fn a_slow_head_is_refused() {
     };
     tokio::select! {
         () = dribble => {}
-        _ = patient(tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut got)) => {}
+        // A byte that comes once the connection is closed is answered by a reset; what was read before it stays.
+        _ = patient(tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut got)) => {}
     }
-    assert!(got.starts_with("HTTP/1.1 408 "), "{got}");
+    assert!(got.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&got));
 }
 
 #[tokio::test]
