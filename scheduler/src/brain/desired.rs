@@ -82,8 +82,6 @@ impl Brain {
     /// (the clock may have been set back), or there was no look yet.
     async fn read_desired(&self) -> Result<Desired> {
         let mut db = self.store.read().await?;
-        let rules = scheduling::list_running_rules(&mut db).await?;
-        let policies = network_policies::list_of_started(&mut db).await?;
         let changed = match self.seen_until.filter(|_| !self.is_whole_look_due) {
             Some(seen) => self.read_changed(&mut db, seen - OVERLAP).await?,
             None => None,
@@ -92,6 +90,9 @@ impl Brain {
             Some((rows, routes)) => (false, rows, routes),
             None => (true, scheduling::list_desired(&mut db).await?, scheduling::list_desired_routes(&mut db).await?),
         };
+        // After the processes: none is placed with rules or policies that are older than it.
+        let rules = scheduling::list_running_rules(&mut db).await?;
+        let policies = network_policies::list_of_started(&mut db).await?;
         let unseen = rows.iter().filter(|row| row.is_started && row.instances > 0 && !self.knows(row)).map(|row| row.process);
         let unseen: Vec<_> = unseen.collect::<HashSet<_>>().into_iter().collect();
         let mut specs = HashMap::new();
