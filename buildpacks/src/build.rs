@@ -1,6 +1,6 @@
 //! What a buildpack makes of an app, and the droplet that becomes of it.
 
-use crate::{detect::Buildpack, failure};
+use crate::{buildpack::Buildpack, failure};
 use std::{collections::BTreeMap, fs, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
@@ -20,6 +20,8 @@ pub(crate) struct Built {
     pub(crate) imports: Vec<String>,
     pub(crate) software: Vec<Software>,
     pub(crate) environment: BTreeMap<String, String>,
+    /// Process types and commands that the buildpack knows; those of the Procfile win.
+    pub(crate) process_types: BTreeMap<String, String>,
     pub(crate) site: Option<StaticSite>,
     /// Lines for the app's log.
     pub(crate) notes: Vec<String>,
@@ -35,6 +37,7 @@ impl Built {
             imports: Vec::new(),
             software: Vec::new(),
             environment: BTreeMap::new(),
+            process_types: BTreeMap::new(),
             site: None,
             notes: Vec::new(),
         }
@@ -43,12 +46,14 @@ impl Built {
 
 /// Writes the droplet's archive to `out` and gives the manifest that is in it.
 pub(crate) fn package(
-    buildpack: Buildpack,
+    buildpack: &Buildpack,
     built: &Built,
-    mut process_types: BTreeMap<String, String>,
+    procfile: BTreeMap<String, String>,
     files: &Path,
     out: &Path,
 ) -> Result<DropletManifest, StagingError> {
+    let mut process_types = built.process_types.clone();
+    process_types.extend(procfile);
     if built.guest != GuestKind::Command {
         process_types.entry("web".into()).or_insert_with(|| default_command(built.guest).into());
     }
@@ -58,7 +63,7 @@ pub(crate) fn package(
         component: built.component.as_deref().map(Sha256Digest::of),
         reuse: built.reuse,
         process_types,
-        buildpack: BuildpackRef { name: buildpack.name().into(), version: buildpack.version().into() },
+        buildpack: BuildpackRef { name: buildpack.name.into(), version: buildpack.version.into() },
         environment: built.environment.clone(),
         imports: built.imports.clone(),
         software: built.software.clone(),

@@ -1,87 +1,28 @@
 //! Which buildpack builds an app.
 
-use crate::failure;
-use std::{fs, path::Path};
-use virga_contract::staging::{BuildpackInfo, OfferedBuildpack, StagedDroplet, StagingError, StagingErrorKind};
-
-/// The buildpacks, in order of detection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Buildpack {
-    Nodejs,
-    Python,
-    Wasm,
-    Staticfile,
-}
-
-impl Buildpack {
-    pub(crate) const ALL: [Self; 4] = [Self::Nodejs, Self::Python, Self::Wasm, Self::Staticfile];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Nodejs => "nodejs",
-            Self::Python => "python",
-            Self::Wasm => "wasm",
-            Self::Staticfile => "staticfile",
-        }
-    }
-
-    /// Grows with every change that makes other droplets of the same app.
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Self::Nodejs => crate::nodejs::VERSION,
-            Self::Python => crate::python::VERSION,
-            Self::Wasm => "1.0.0",
-            Self::Staticfile => "1.0.0",
-        }
-    }
-
-    pub(crate) fn info(self) -> BuildpackInfo {
-        BuildpackInfo { name: self.name(), version: self.version() }
-    }
-
-    /// What it looks for, for the developer whose app no buildpack wants.
-    fn looks_for(self) -> &'static str {
-        match self {
-            Self::Nodejs => "a package.json",
-            Self::Python => "a requirements.txt or pyproject.toml, or a Procfile beside a *.py file",
-            Self::Wasm => "app.wasm, app.wat, or a single *.wasm or *.wat file",
-            Self::Staticfile => "a Staticfile or an index.html",
-        }
-    }
-
-    fn detects(self, app: &Path) -> bool {
-        let has = |name: &str| app.join(name).is_file();
-        match self {
-            Self::Nodejs => has("package.json"),
-            Self::Python => has("requirements.txt") || has("pyproject.toml") || (has("Procfile") && has_extension(app, "py")),
-            Self::Wasm => crate::wasm::find(app).is_some(),
-            Self::Staticfile => has("Staticfile") || has("index.html"),
-        }
-    }
-}
-
-fn has_extension(app: &Path, extension: &str) -> bool {
-    let Ok(entries) = fs::read_dir(app) else { return false };
-    entries.flatten().any(|entry| entry.path().extension().is_some_and(|found| found == extension))
-}
+use crate::{
+    buildpack::{self, Buildpack},
+    failure,
+};
+use std::path::Path;
+use virga_contract::staging::{OfferedBuildpack, StagedDroplet, StagingError, StagingErrorKind};
 
 /// A buildpack of the platform's list, with what does its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chosen {
-    pub builder: Buildpack,
+    pub builder: &'static Buildpack,
     pub offered: OfferedBuildpack,
 }
 
 impl Chosen {
     fn of(offered: &OfferedBuildpack) -> Option<Self> {
-        let builder = Buildpack::ALL.into_iter().find(|builder| builder.name() == offered.builder)?;
+        let builder = buildpack::named(&offered.builder)?;
         Some(Self { builder, offered: offered.clone() })
     }
 
     /// The version that droplets show.
     pub fn version(&self) -> &str {
-        self.offered.version.as_deref().unwrap_or_else(|| self.builder.version())
+        self.offered.version.as_deref().unwrap_or(self.builder.version)
     }
 
     /// Writes name and version of the list into what was staged; `buildpack_name` stays the builder's.
@@ -95,14 +36,14 @@ impl Chosen {
 
     fn detects(&self, app: &Path) -> bool {
         match self.offered.detect.as_slice() {
-            [] => self.builder.detects(app),
+            [] => (self.builder.detects)(app),
             files => files.iter().any(|file| app.join(file).is_file()),
         }
     }
 
     fn looks_for(&self) -> String {
         match self.offered.detect.as_slice() {
-            [] => self.builder.looks_for().to_owned(),
+            [] => self.builder.looks_for.to_owned(),
             files => files.join(" or "),
         }
     }
@@ -139,19 +80,20 @@ pub(crate) fn choose(app: &Path, asked: &[String], offered: &[OfferedBuildpack])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
-    fn chosen(files: &[&str], asked: &[&str]) -> Result<Buildpack, StagingError> {
+    fn chosen(files: &[&str], asked: &[&str]) -> Result<&'static str, StagingError> {
         let app = tempfile::tempdir().unwrap();
         for file in files {
             fs::write(app.path().join(file), "").unwrap();
         }
-        let offered: Vec<_> = Buildpack::ALL.into_iter().map(|builder| offer(builder.name(), builder, &[])).collect();
-        choose(app.path(), &asked.iter().map(ToString::to_string).collect::<Vec<_>>(), &offered).map(|chosen| chosen.builder)
+        let offered: Vec<_> = buildpack::ALL.iter().map(|builder| offer(builder.name, builder.name, &[])).collect();
+        choose(app.path(), &asked.iter().map(ToString::to_string).collect::<Vec<_>>(), &offered).map(|chosen| chosen.builder.name)
     }
 
-    fn offer(name: &str, builder: Buildpack, detect: &[&str]) -> OfferedBuildpack {
+    fn offer(name: &str, builder: &str, detect: &[&str]) -> OfferedBuildpack {
         let detect = detect.iter().map(ToString::to_string).collect();
-        OfferedBuildpack { name: name.into(), builder: builder.name().into(), version: None, detect }
+        OfferedBuildpack { name: name.into(), builder: builder.into(), version: None, detect }
     }
 
     #[test]
@@ -160,33 +102,33 @@ mod tests {
         for file in ["package.json", "index.html", "corp.toml"] {
             fs::write(app.path().join(file), "").unwrap();
         }
-        let list = [offer("site", Buildpack::Staticfile, &["corp.toml"]), offer("js", Buildpack::Nodejs, &[])];
+        let list = [offer("site", "staticfile", &["corp.toml"]), offer("js", "nodejs", &[])];
         let chosen = choose(app.path(), &[], &list).unwrap();
-        assert_eq!((chosen.builder, chosen.offered.name.as_str()), (Buildpack::Staticfile, "site"));
-        assert_eq!(choose(app.path(), &["js".into()], &list).unwrap().builder, Buildpack::Nodejs);
+        assert_eq!((chosen.builder.name, chosen.offered.name.as_str()), ("staticfile", "site"));
+        assert_eq!(choose(app.path(), &["js".into()], &list).unwrap().builder.name, "nodejs");
         // What is not on the list (deleted, disabled) is not there.
         let gone = choose(app.path(), &["python".into()], &list).unwrap_err();
         assert!(gone.message.contains("there are site, js"), "{gone}");
-        let only = [offer("site", Buildpack::Staticfile, &["other.toml"])];
+        let only = [offer("site", "staticfile", &["other.toml"])];
         assert!(choose(app.path(), &[], &only).unwrap_err().message.contains("site looks for other.toml"));
     }
 
     #[test]
     fn each_app_has_its_buildpack() {
-        assert_eq!(chosen(&["package.json", "index.html"], &[]), Ok(Buildpack::Nodejs));
-        assert_eq!(chosen(&["requirements.txt", "app.py"], &[]), Ok(Buildpack::Python));
-        assert_eq!(chosen(&["pyproject.toml"], &[]), Ok(Buildpack::Python));
-        assert_eq!(chosen(&["Procfile", "main.py"], &[]), Ok(Buildpack::Python));
-        assert_eq!(chosen(&["anything.wasm", "README.md"], &[]), Ok(Buildpack::Wasm));
-        assert_eq!(chosen(&["app.wat", "other.wat"], &[]), Ok(Buildpack::Wasm));
-        assert_eq!(chosen(&["index.html"], &[]), Ok(Buildpack::Staticfile));
-        assert_eq!(chosen(&["Staticfile"], &[]), Ok(Buildpack::Staticfile));
+        assert_eq!(chosen(&["package.json", "index.html"], &[]), Ok("nodejs"));
+        assert_eq!(chosen(&["requirements.txt", "app.py"], &[]), Ok("python"));
+        assert_eq!(chosen(&["pyproject.toml"], &[]), Ok("python"));
+        assert_eq!(chosen(&["Procfile", "main.py"], &[]), Ok("python"));
+        assert_eq!(chosen(&["anything.wasm", "README.md"], &[]), Ok("wasm"));
+        assert_eq!(chosen(&["app.wat", "other.wat"], &[]), Ok("wasm"));
+        assert_eq!(chosen(&["index.html"], &[]), Ok("staticfile"));
+        assert_eq!(chosen(&["Staticfile"], &[]), Ok("staticfile"));
     }
 
     #[test]
     fn what_is_asked_for_is_taken() {
-        assert_eq!(chosen(&["package.json"], &["staticfile"]), Ok(Buildpack::Staticfile));
-        assert_eq!(chosen(&[], &["python"]), Ok(Buildpack::Python));
+        assert_eq!(chosen(&["package.json"], &["staticfile"]), Ok("staticfile"));
+        assert_eq!(chosen(&[], &["python"]), Ok("python"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! or instances.
 
 mod build;
+mod buildpack;
 mod child;
 mod code;
 mod config;

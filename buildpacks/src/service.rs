@@ -2,6 +2,7 @@
 //! blobstore.
 
 use crate::{
+    buildpack::{self, Buildpack},
     child::{
         command,
         protocol::{ChildLimits, StageRequest, StageResult},
@@ -9,8 +10,7 @@ use crate::{
     },
     code::{self, CompileError, Compiler},
     config::StagingLimits,
-    detect::{self, Buildpack},
-    failure, files,
+    detect, failure, files,
     log::StagingLog,
     past::{PastStagings, Stagings},
     scratch::Scratch,
@@ -37,6 +37,8 @@ use virga_model::{AppGuid, Sha256Digest};
 pub struct StagingSetup {
     /// The platform's data folder; this room keeps to `buildpacks` in it.
     pub data_dir: PathBuf,
+    /// Where toolchains are installed; several platforms of one machine may share it. Default: in `data_dir`.
+    pub toolchains_dir: Option<PathBuf>,
     /// The platform's own program, which is also its children's (`stage`, `compile`).
     pub program: PathBuf,
     /// Where packages come from and droplets and code go.
@@ -83,6 +85,8 @@ impl StagingService {
         }
         fs::create_dir_all(folder.join("cache"))?;
         let folder = folder.canonicalize()?;
+        let toolchains = setup.toolchains_dir.unwrap_or_else(|| folder.clone());
+        fs::create_dir_all(&toolchains)?;
         let engine_key = virga_engine::engine_key(&virga_engine::for_compiling(None)?);
         let compiler = Compiler {
             blobs: setup.blobs,
@@ -94,7 +98,7 @@ impl StagingService {
             in_flight: std::sync::Mutex::default(),
         };
         Ok(Self {
-            toolchains: Toolchains::new(folder.clone(), setup.limits.clone()),
+            toolchains: Toolchains::new(toolchains.canonicalize()?, setup.limits.clone()),
             permits: tokio::sync::Semaphore::new(setup.limits.concurrent_stagings),
             stagings: Arc::default(),
             folder,
@@ -152,12 +156,8 @@ impl StagingService {
             staged.steps = steps.into_list();
             return Ok(chosen.sign(staged));
         }
-        let toolchain = match buildpack {
-            Buildpack::Nodejs => Some(self.toolchains.ensure(&crate::nodejs::TOOLCHAIN, log).await?),
-            Buildpack::Python => Some(self.toolchains.ensure(&crate::python::TOOLCHAIN, log).await?),
-            Buildpack::Wasm | Buildpack::Staticfile => None,
-        };
-        let order = self.order(buildpack, app, scratch, past.folder(), toolchain)?;
+        let toolchains = self.toolchains.ensure_all(buildpack.toolchains, log).await?;
+        let order = self.order(buildpack, app, scratch, past.folder(), toolchains)?;
         steps.done("toolchain");
         let result = self.run_child(request, &order, scratch, log).await?;
         let staged = self.finish(result, &order, steps, &past, &content, log).await?;
@@ -167,22 +167,22 @@ impl StagingService {
     /// What the child is told.
     fn order(
         &self,
-        buildpack: Buildpack,
+        buildpack: &Buildpack,
         app: PathBuf,
         scratch: &Path,
         cache: &Path,
-        toolchain: Option<PathBuf>,
+        toolchains: BTreeMap<String, PathBuf>,
     ) -> Result<StageRequest, StagingError> {
         let work = scratch.join("work");
         fs::create_dir_all(&work).map_err(|error| failure::internal("make a folder", &error))?;
         Ok(StageRequest {
-            buildpack,
+            buildpack: buildpack.name.to_owned(),
             app,
             droplet: work.join("droplet"),
             result: work.join("result.json"),
             work,
             cache: cache.to_owned(),
-            toolchain,
+            toolchains,
             limits: ChildLimits { file_bytes: self.limits.file_bytes, cpu_seconds: self.limits.cpu_seconds },
         })
     }
@@ -336,20 +336,16 @@ impl Stager for StagingService {
     }
 
     fn buildpacks(&self) -> Vec<BuildpackInfo> {
-        Buildpack::ALL.into_iter().map(Buildpack::info).collect()
+        buildpack::ALL.iter().map(|buildpack| buildpack.info()).collect()
     }
 }
 
 /// Names everything that a droplet depends on: the app's files and what builds it. The app's environment is not among it:
 /// no build sees it.
-fn content_key(app: &Path, buildpack: Buildpack) -> Result<Sha256Digest, StagingError> {
+fn content_key(app: &Path, buildpack: &Buildpack) -> Result<Sha256Digest, StagingError> {
     let tree = files::tree_digest(app).map_err(|error| failure::internal("read the package", &error))?;
-    let toolchain = match buildpack {
-        Buildpack::Nodejs => toolchain::digest(&crate::nodejs::TOOLCHAIN),
-        Buildpack::Python => toolchain::digest(&crate::python::TOOLCHAIN),
-        Buildpack::Wasm | Buildpack::Staticfile => String::new(),
-    };
-    let text = format!("{tree} {} {} {toolchain}", buildpack.name(), buildpack.version());
+    let toolchains: Vec<String> = buildpack.toolchains.iter().map(|toolchain| toolchain::digest(toolchain)).collect();
+    let text = format!("{tree} {} {} {}", buildpack.name, buildpack.version, toolchains.join(" "));
     Ok(Sha256Digest::of(text.as_bytes()))
 }
 

@@ -1,11 +1,20 @@
 //! The `staticfile` buildpack: a folder of files, served by the cell itself.
 
-use crate::{build::Built, failure};
+use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure};
 use std::{fs, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
     droplet::{GuestKind, StaticSite},
     process::ReusePolicy,
+};
+
+pub(crate) const BUILDPACK: Buildpack = Buildpack {
+    name: "staticfile",
+    version: "1.0.0",
+    looks_for: "a Staticfile or an index.html",
+    detects: |app| app.join("Staticfile").is_file() || app.join("index.html").is_file(),
+    toolchains: &[],
+    build: |request: &StageRequest, files| build(&request.app, files),
 };
 
 /// The keys of a `Staticfile` that are understood.
@@ -34,7 +43,7 @@ fn parse(text: &str) -> Settings {
 }
 
 /// Copies the site into `files`.
-pub(crate) fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
+fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
     let settings = parse(&fs::read_to_string(app.join("Staticfile")).unwrap_or_default());
     let mut notes = Vec::new();
     for key in &settings.unknown {

@@ -2,6 +2,16 @@
 
 use std::{ffi::OsStr, path::Path, process::Command};
 
+/// Runs a package client in `folder`, with the network that the operator lets staging have, and says whether it succeeded.
+pub(crate) fn fetch<I: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = I>,
+    folder: &Path,
+    environment: &[(&str, &OsStr)],
+) -> std::io::Result<bool> {
+    run(program, arguments, folder, environment)
+}
+
 /// Runs a tool in `folder` and says whether it succeeded.
 pub(crate) fn run<I: AsRef<OsStr>>(
     program: &str,

@@ -26,7 +26,7 @@ pub(crate) struct Toolchain {
     pub(crate) version: &'static str,
     /// Files of ours that go into the folder first.
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// Commands, run in the folder one after the other.
+    /// Commands, run in the folder one after the other. `TOOLCHAIN_<NAME>` names the folders of those that came before it.
     pub(crate) commands: &'static [&'static [&'static str]],
     /// Programs that must be there, and how to get them.
     pub(crate) programs: &'static [&'static str],
@@ -46,8 +46,18 @@ impl Toolchains {
         Self { folder, limits, installing: tokio::sync::Mutex::new(()) }
     }
 
-    /// The folder of an installed toolchain, installing it first where it is missing.
-    pub(crate) async fn ensure(&self, toolchain: &Toolchain, log: &StagingLog) -> Result<PathBuf, StagingError> {
+    /// The folders of installed toolchains by name, installing first what is missing.
+    pub(crate) async fn ensure_all(&self, wanted: &[&Toolchain], log: &StagingLog) -> Result<BTreeMap<String, PathBuf>, StagingError> {
+        let mut folders = BTreeMap::new();
+        for toolchain in wanted {
+            let folder = self.ensure(toolchain, &folders, log).await?;
+            folders.insert(toolchain.name.to_owned(), folder);
+        }
+        Ok(folders)
+    }
+
+    /// The folder of one, whose installation may use those that are `there`.
+    async fn ensure(&self, toolchain: &Toolchain, there: &BTreeMap<String, PathBuf>, log: &StagingLog) -> Result<PathBuf, StagingError> {
         for program in toolchain.programs {
             if find_program(program).is_none() {
                 return Err(failure::compile(format!(
@@ -61,12 +71,13 @@ impl Toolchains {
             return Ok(folder);
         }
         let _turn = self.installing.lock().await;
+        let _alone = self.alone(toolchain).await?;
         if folder.is_dir() {
             return Ok(folder);
         }
         log.say(format!("Installing the {} toolchain; this happens once on this platform", toolchain.name));
         let scratch = self.folder.join(format!(".installing-{}", toolchain.name));
-        let installed = self.install(toolchain, &scratch, log).await;
+        let installed = self.install(toolchain, there, &scratch, log).await;
         let placed =
             installed.and_then(|()| fs::rename(&scratch, &folder).map_err(|error| failure::internal("place the toolchain", &error)));
         if placed.is_err() {
@@ -75,12 +86,36 @@ impl Toolchains {
         placed.map(|()| folder)
     }
 
-    async fn install(&self, toolchain: &Toolchain, scratch: &Path, log: &StagingLog) -> Result<(), StagingError> {
+    /// Another platform that shares the folder waits for this one's installation to end.
+    async fn alone(&self, toolchain: &Toolchain) -> Result<fs::File, StagingError> {
+        let path = self.folder.join(format!(".lock-{}", toolchain.name));
+        let locked = tokio::task::spawn_blocking(move || {
+            let file = fs::File::create(path)?;
+            file.lock()?;
+            Ok::<_, std::io::Error>(file)
+        });
+        match locked.await {
+            Ok(Ok(file)) => Ok(file),
+            Ok(Err(error)) => Err(failure::internal("take a turn at the toolchains", &error)),
+            Err(error) => Err(failure::internal("take a turn at the toolchains", &error)),
+        }
+    }
+
+    async fn install(
+        &self,
+        toolchain: &Toolchain,
+        there: &BTreeMap<String, PathBuf>,
+        scratch: &Path,
+        log: &StagingLog,
+    ) -> Result<(), StagingError> {
         remove(scratch);
         let written = fs::create_dir_all(scratch.join("tmp")).and_then(|()| write_files(toolchain.files, scratch));
         written.map_err(|error| failure::internal("write the toolchain's files", &error))?;
         // The operator's own settings apply (registry, certificates): nothing of any user is in reach of these commands.
-        let environment: BTreeMap<String, String> = std::env::var("HOME").map(|home| ("HOME".to_owned(), home)).into_iter().collect();
+        let mut environment: BTreeMap<String, String> = std::env::var("HOME").map(|home| ("HOME".to_owned(), home)).into_iter().collect();
+        for (name, folder) in there {
+            environment.insert(format!("TOOLCHAIN_{}", name.to_uppercase()), folder.display().to_string());
+        }
         for arguments in toolchain.commands {
             let Some((program, arguments)) = arguments.split_first() else { continue };
             let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
@@ -194,12 +229,15 @@ mod tests {
         let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
         let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
         let broken = Toolchain { commands: &[&["cp", "a/b.txt", "c.txt"], &["false"]], ..TOY };
-        let error = toolchains.ensure(&broken, &log).await.unwrap_err();
+        let error = toolchains.ensure_all(&[&broken], &log).await.unwrap_err();
         assert!(error.message.contains("toy toolchain could not be installed"), "{error}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        let installed = toolchains.ensure(&TOY, &log).await.unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().flatten().filter(|entry| entry.path().is_dir()).count(), 0);
+        let installed = toolchains.ensure_all(&[&TOY], &log).await.unwrap().remove("toy").unwrap();
         assert_eq!(fs::read(installed.join("c.txt")).unwrap(), b"hello");
-        assert_eq!(toolchains.ensure(&TOY, &log).await.unwrap(), installed);
+        assert_eq!(toolchains.ensure_all(&[&TOY], &log).await.unwrap().remove("toy"), Some(installed));
+        let copy = Toolchain { name: "copy", files: &[], commands: &[&["sh", "-c", "cp $TOOLCHAIN_TOY/c.txt d.txt"]], ..TOY };
+        let both = toolchains.ensure_all(&[&TOY, &copy], &log).await.unwrap();
+        assert_eq!(fs::read(both["copy"].join("d.txt")).unwrap(), b"hello");
     }
 
     #[tokio::test]
@@ -208,7 +246,7 @@ mod tests {
         let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
         let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
         let missing = Toolchain { programs: &["no-such-program"], how_to_install: "apt-get install it", ..TOY };
-        let error = toolchains.ensure(&missing, &log).await.unwrap_err();
+        let error = toolchains.ensure_all(&[&missing], &log).await.unwrap_err();
         assert!(error.to_string().starts_with("BuildpackCompileFailed - "));
         assert!(error.message.contains("'no-such-program'") && error.message.ends_with("apt-get install it"), "{error}");
     }

@@ -27,6 +27,9 @@ pub struct Config {
     pub domain: String,
     /// Folder for everything that must survive a restart (default `./virga-data`).
     pub data_dir: PathBuf,
+    /// Where buildpacks install their toolchains; several platforms of one machine may share it. Default: in `data_dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub toolchains_dir: Option<PathBuf>,
     /// Worker processes; 0 runs router and cell inside the control process. Default: one per core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
@@ -155,6 +158,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             domain: "virga.localhost".to_owned(),
             data_dir: PathBuf::from("virga-data"),
+            toolchains_dir: None,
             workers: None,
             admin_password: None,
             external_scheme: "http".to_owned(),

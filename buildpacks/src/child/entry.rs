@@ -2,8 +2,8 @@
 
 use crate::{
     build::{self, Built},
+    buildpack,
     child::protocol::{ChildLimits, StageRequest, StageResult},
-    detect::Buildpack,
     failure, procfile,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -65,27 +65,23 @@ fn limit_self(limits: ChildLimits) {
 fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {
     let files = request.work.join("files");
     let begun = Instant::now();
-    let built = match request.buildpack {
-        Buildpack::Nodejs => crate::nodejs::build(request, &files)?,
-        Buildpack::Python => crate::python::build(request, &files)?,
-        Buildpack::Wasm => crate::wasm::build(&request.app, &files)?,
-        Buildpack::Staticfile => crate::staticfile::build(&request.app, &files)?,
-    };
+    let buildpack = buildpack::named(&request.buildpack).ok_or_else(|| failure::internal("find the buildpack", &request.buildpack))?;
+    let built = (buildpack.build)(request, &files)?;
     let build_ms = milliseconds(begun);
     for note in &built.notes {
         say(note);
     }
     let begun = Instant::now();
-    let manifest = build::package(request.buildpack, &built, procfile::read(&request.app), &files, &request.droplet)?;
+    let manifest = build::package(buildpack, &built, procfile::read(&request.app), &files, &request.droplet)?;
     keep_component(&built, request)?;
     Ok(StageResult::Staged {
         guest: manifest.guest,
         process_types: manifest.process_types,
         buildpack: UsedBuildpack {
-            name: request.buildpack.name().into(),
-            buildpack_name: request.buildpack.name().into(),
+            name: buildpack.name.into(),
+            buildpack_name: buildpack.name.into(),
             detect_output: built.detect_output,
-            version: request.buildpack.version().into(),
+            version: buildpack.version.into(),
         },
         steps: vec![("build".into(), build_ms), ("package".into(), milliseconds(begun))],
     })

@@ -1,28 +1,43 @@
 //! What goes into a child and comes out of it: JSON files in its folder.
 
-use crate::detect::Buildpack;
+use crate::{failure, toolchain::Toolchain};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 use virga_contract::staging::{StagingError, UsedBuildpack};
 use virga_model::droplet::GuestKind;
 
 /// `virga stage <request.json>`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StageRequest {
-    pub(crate) buildpack: Buildpack,
+    /// Name of the buildpack of ours that builds it.
+    pub(crate) buildpack: String,
     /// The unpacked app.
     pub(crate) app: PathBuf,
     /// An empty folder to work in.
     pub(crate) work: PathBuf,
     /// What earlier stagings of this app left for later ones.
     pub(crate) cache: PathBuf,
-    /// The installed toolchain of the buildpack's language, if it has one.
-    pub(crate) toolchain: Option<PathBuf>,
+    /// The installed toolchains of the buildpack, by name.
+    pub(crate) toolchains: BTreeMap<String, PathBuf>,
     /// Where the droplet's archive goes.
     pub(crate) droplet: PathBuf,
     /// Where a [`StageResult`] goes.
     pub(crate) result: PathBuf,
     pub(crate) limits: ChildLimits,
+}
+
+impl StageRequest {
+    /// The folder of an installed toolchain.
+    ///
+    /// # Errors
+    /// When the buildpack did not name it, which is a mistake in the buildpack.
+    pub(crate) fn toolchain(&self, toolchain: &Toolchain) -> Result<&Path, StagingError> {
+        let folder = self.toolchains.get(toolchain.name).map(PathBuf::as_path);
+        folder.ok_or_else(|| failure::internal("find the toolchain", &format!("{} does not name {}", self.buildpack, toolchain.name)))
+    }
 }
 
 /// Limits that the child sets on itself before it touches anything of the user, and that its children inherit.

@@ -73,7 +73,7 @@ fn npm(folder: &Path, cache: &Path) -> Result<(), StagingError> {
     let command = if locked { "ci" } else { "install" };
     let arguments = [command, "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier"];
     let store = cache.join("npm-cache");
-    let done = tool::run("npm", arguments, folder, &[("npm_config_cache", store.as_os_str()), ("NODE_ENV", OsStr::new("production"))]);
+    let done = tool::fetch("npm", arguments, folder, &[("npm_config_cache", store.as_os_str()), ("NODE_ENV", OsStr::new("production"))]);
     match done {
         Ok(true) => Ok(()),
         Ok(false) if locked => Err(failure::compile(

@@ -5,7 +5,7 @@ mod dependencies;
 mod entry;
 mod files;
 
-use crate::{build::Built, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
+use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
 use std::{collections::HashSet, fs, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
@@ -13,7 +13,16 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-pub(crate) const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.0.0";
+
+pub(crate) const BUILDPACK: Buildpack = Buildpack {
+    name: "nodejs",
+    version: VERSION,
+    looks_for: "a package.json",
+    detects: |app| app.join("package.json").is_file(),
+    toolchains: &[&TOOLCHAIN],
+    build,
+};
 
 pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     name: "nodejs",
@@ -40,9 +49,9 @@ const BUILD_ONLY: [&str; 9] = [
 ];
 
 /// Builds the component.
-pub(crate) fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
+fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     let app = &request.app;
-    let Some(toolchain) = &request.toolchain else { return Err(failure::internal("find the toolchain", &"the request names none")) };
+    let toolchain = request.toolchain(&TOOLCHAIN)?;
     let package = entry::read_package(app)?;
     let mut software = dependencies::install(app, &package, &request.cache)?;
     let entry = entry::find(app, &package)?;

@@ -99,7 +99,7 @@ fn pip(cache: &Path, target: &Path, lines: &[String]) -> Result<(), StagingError
         "--target",
     ];
     let arguments = options.iter().map(OsStr::new).chain([target.as_os_str(), OsStr::new("-r"), list.as_os_str()]);
-    match tool::run("python3", arguments, target, &[("PIP_CACHE_DIR", store.as_os_str())]) {
+    match tool::fetch("python3", arguments, target, &[("PIP_CACHE_DIR", store.as_os_str())]) {
         Ok(true) => Ok(()),
         Ok(false) => Err(failure::compile(format!(
             "pip could not install the app's packages; its reason stands in the log above. Each needs a wheel for Python {PYTHON_VERSION} (pure Python, or with native parts that it can do without)"

@@ -5,7 +5,14 @@ mod requirements;
 mod sources;
 mod start;
 
-use crate::{build::Built, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
+use crate::{
+    build::Built,
+    buildpack::{Buildpack, has_extension},
+    child::protocol::StageRequest,
+    failure, tool,
+    toolchain::Toolchain,
+    wasm,
+};
 use std::{
     ffi::OsStr,
     fs, io,
@@ -17,7 +24,19 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-pub(crate) const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.0.0";
+
+pub(crate) const BUILDPACK: Buildpack = Buildpack {
+    name: "python",
+    version: VERSION,
+    looks_for: "a requirements.txt or pyproject.toml, or a Procfile beside a *.py file",
+    detects: |app| {
+        let has = |name: &str| app.join(name).is_file();
+        has("requirements.txt") || has("pyproject.toml") || (has("Procfile") && has_extension(app, &["py"]))
+    },
+    toolchains: &[&TOOLCHAIN],
+    build,
+};
 
 pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     name: "python",
@@ -59,9 +78,9 @@ const BUILD_ONLY: [&str; 8] =
     ["requirements.txt", "pyproject.toml", "Procfile", "manifest.yml", ".cfignore", ".git", "runtime.txt", "Pipfile.lock"];
 
 /// Builds the component.
-pub(crate) fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
+fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     let app = &request.app;
-    let Some(toolchain) = &request.toolchain else { return Err(failure::internal("find the toolchain", &"the request names none")) };
+    let toolchain = request.toolchain(&TOOLCHAIN)?;
     let start = start::find(app)?;
     let packages = dependencies::install(app, &request.cache)?;
     let bridge = request.work.join("bridge");

@@ -7,13 +7,22 @@ mod wrap;
 pub(crate) use inspect::inspect;
 pub(crate) use wrap::engine_component;
 
-use crate::{build::Built, failure, procfile};
+use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, procfile};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 use virga_contract::staging::StagingError;
 use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+pub(crate) const BUILDPACK: Buildpack = Buildpack {
+    name: "wasm",
+    version: "1.0.0",
+    looks_for: "app.wasm, app.wat, or a single *.wasm or *.wat file",
+    detects: |app| find(app).is_some(),
+    toolchains: &[],
+    build: |request: &StageRequest, files| build(&request.app, files),
+};
 
 /// What a command is unless the app says that it has no `web` process.
 const CGI: &str = "command, run once per request with CGI over stdin and stdout";
@@ -34,7 +43,7 @@ pub(crate) fn find(app: &Path) -> Option<PathBuf> {
 }
 
 /// Makes a component of the program, with the other files of the app as its file system.
-pub(crate) fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
+fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
     let program = find(app).ok_or_else(|| {
         failure::compile("the app has no app.wasm or app.wat, and not exactly one *.wasm or *.wat file; name the program app.wasm")
     })?;

@@ -56,6 +56,7 @@ impl Platform {
         let lines = Arc::new(Lines::default());
         let service = StagingService::new(StagingSetup {
             data_dir: folder.path().join("data"),
+            toolchains_dir: std::env::var_os("VIRGA_TOOLCHAINS_DIR").map(PathBuf::from),
             program: env!("CARGO_BIN_EXE_virga-buildpacks-child").into(),
             blobs: blobs.clone(),
             logs: lines.clone(),

@@ -75,6 +75,7 @@ impl Platform {
         let worker_config = worker_config(config, data)?;
         let stager = Arc::new(StagingService::new(StagingSetup {
             data_dir: data.path.clone(),
+            toolchains_dir: config.toolchains_dir.clone(),
             // The running program, also when its file was replaced since.
             program: PathBuf::from("/proc/self/exe"),
             blobs: blobs.clone(),
