@@ -66,7 +66,7 @@ pub struct Software {
     pub version: String,
 }
 
-/// How a static site is served; read from `Staticfile`.
+/// How a static site is served; read from `Staticfile`, `Staticfile.auth` and `_headers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StaticSite {
@@ -74,4 +74,40 @@ pub struct StaticSite {
     pub pushstate: bool,
     /// List folders that have no `index.html`.
     pub directory_listing: bool,
+    /// Serve files and folders whose names begin with a dot.
+    pub host_dot_files: bool,
+    /// Send clients that came by `http` to `https`.
+    pub force_https: bool,
+    /// Value of `Strict-Transport-Security`, if it is sent.
+    pub strict_transport_security: Option<String>,
+    /// Status to the path of the page that comes with it, such as 404 to `404.html`.
+    pub error_pages: BTreeMap<u16, String>,
+    /// Headers for paths; where several rules name the same header, the last one that fits decides.
+    pub headers: Vec<HeaderRule>,
+    /// Names to password hashes, as in an htpasswd file. Where there are any, nobody else sees the site.
+    pub users: BTreeMap<String, String>,
+    /// Which compressed forms some file of the site has beside it (`page.html.br`).
+    pub compressed: Vec<Compression>,
 }
+
+/// Headers of the answers for the paths that fit a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderRule {
+    /// A path of the site; `*` stands for anything, `:name` for one part between slashes.
+    pub path: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+}
+
+words! {
+    /// A form of a file that is smaller on its way.
+    Compression {
+        /// Brotli (RFC 7932), in a file that ends in `.br`.
+        Brotli = "br",
+        /// gzip (RFC 1952), in a file that ends in `.gz`.
+        Gzip = "gzip",
+    }
+}
+
+/// Folder of a site's files with the compressed forms that staging made; never served by its name.
+pub const MADE_COMPRESSED: &str = ".virga-compressed";

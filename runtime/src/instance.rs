@@ -314,7 +314,7 @@ impl AppInstance {
             Kind::HttpP2(_) => guest::http_p2::serve(slot, program, request).await?,
             Kind::HttpP3(_) => guest::http_p3::serve(slot, program, request).await?,
             Kind::Command => guest::cgi::serve(slot, program, request).await?,
-            Kind::Static(site) => (site.serve(request, slot), false),
+            Kind::Static(site) => (site.serve(request, slot).await, false),
         };
         let cold = was_unmapped || was_made;
         if cold {

@@ -1,7 +1,10 @@
 //! Static sites: files of the droplet, served by the cell itself. Paths are opened beneath the site's folder by the
 //! kernel (`openat2`, no symbolic links), so no spelling of a path leads out of it.
 
+mod accepted;
+mod access;
 mod range;
+mod rules;
 
 use crate::instance::Slot;
 use bytes::Bytes;
@@ -10,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use range::Ranged;
+use rules::Rules;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::{
     fmt::Write as _,
@@ -21,7 +25,10 @@ use std::{
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 use virga_contract::{Body, body};
-use virga_model::{Sha256Digest, droplet::StaticSite};
+use virga_model::{
+    Sha256Digest,
+    droplet::{MADE_COMPRESSED, StaticSite},
+};
 
 /// Files up to this size are read at once: they lie in the page cache, and a thread switch costs more than the read.
 const READ_AT_ONCE: u64 = 128 << 10;
@@ -36,6 +43,8 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub struct Site {
     root: Option<OwnedFd>,
     settings: StaticSite,
+    rules: Rules,
+    users: Option<access::Users>,
     /// First half of every entity tag: the same file of the same droplet has the same tag on every cell.
     tag: String,
 }
@@ -57,20 +66,42 @@ impl Site {
             Some(files) => Some(rustix::fs::open(files, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?),
             None => None,
         };
-        Ok(Self { root, settings, tag: droplet.to_string().chars().take(16).collect() })
+        let (rules, users) = (Rules::of(&settings.headers), access::Users::of(&settings.users));
+        Ok(Self { root, settings, rules, users, tag: droplet.to_string().chars().take(16).collect() })
     }
 
     /// Answers one request.
-    pub fn serve(&self, request: http::Request<Body>, slot: Slot) -> Response<Body> {
+    pub async fn serve(&self, request: http::Request<Body>, slot: Slot) -> Response<Body> {
         // Any body is left unread.
         let request = request.map(|_| ());
+        let mut answer = self.admitted(&request, slot).await;
+        if let Some(policy) = &self.settings.strict_transport_security {
+            insert(answer.headers_mut(), header::STRICT_TRANSPORT_SECURITY, policy);
+        }
+        self.rules.apply(request.uri().path(), answer.headers_mut());
+        answer
+    }
+
+    async fn admitted(&self, request: &http::Request<()>, slot: Slot) -> Response<Body> {
+        let came_by = request.headers().get("x-forwarded-proto").map(HeaderValue::as_bytes);
+        if self.settings.force_https && came_by == Some(b"http") {
+            return to_https(request);
+        }
+        if let Some(users) = &self.users
+            && !users.admit(request.headers()).await
+        {
+            let mut answer = plain(StatusCode::UNAUTHORIZED);
+            let asked = HeaderValue::from_static("Basic realm=\"Restricted\", charset=\"UTF-8\"");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, asked);
+            return answer;
+        }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED);
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
-        match self.answer(&request, slot) {
-            Ok(answer) => answer,
+        match self.answer(request, slot) {
+            Ok(answer) => self.with_own_page(request, answer),
             Err(error) => {
                 tracing::warn!("a static file could not be served: {error}");
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
@@ -78,8 +109,22 @@ impl Site {
         }
     }
 
+    /// The site's own page for a status, where it has one.
+    fn with_own_page(&self, request: &http::Request<()>, answer: Response<Body>) -> Response<Body> {
+        let Some(page) = self.settings.error_pages.get(&answer.status().as_u16()) else { return answer };
+        let Some(Ok(Opened::File(mut file, size))) = self.inside(page).map(|page| self.find(&page)) else { return answer };
+        let mut bytes = Vec::new();
+        if size > READ_AT_ONCE || file.read_to_end(&mut bytes).is_err() {
+            return answer;
+        }
+        let (mut parts, _) = answer.into_parts();
+        insert(&mut parts.headers, header::CONTENT_TYPE, &content_type(page));
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        Response::from_parts(parts, if request.method() == Method::HEAD { body::empty() } else { body::full(bytes) })
+    }
+
     fn answer(&self, request: &http::Request<()>, slot: Slot) -> io::Result<Response<Body>> {
-        let Some(path) = inside(request.uri().path()) else {
+        let Some(path) = self.inside(request.uri().path()) else {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
         match self.find(&path)? {
@@ -91,6 +136,10 @@ impl Site {
             },
             Opened::Nothing => Ok(plain(StatusCode::NOT_FOUND)),
         }
+    }
+
+    fn inside(&self, path: &str) -> Option<String> {
+        inside(path, self.settings.host_dot_files)
     }
 
     fn find(&self, path: &str) -> io::Result<Opened> {
@@ -124,19 +173,70 @@ impl Site {
         let index = if path.is_empty() { INDEX.to_owned() } else { format!("{path}/{INDEX}") };
         match self.find(&index)? {
             Opened::File(file, size) => self.file(request, &index, file, size, slot),
-            _ if self.settings.directory_listing => listing(&folder, path, request.method() == Method::HEAD),
+            _ if self.settings.directory_listing => self.listing(&folder, path, request.method() == Method::HEAD),
             _ => Ok(plain(StatusCode::NOT_FOUND)),
         }
     }
 
-    fn file(&self, request: &http::Request<()>, path: &str, mut file: File, size: u64, slot: Slot) -> io::Result<Response<Body>> {
-        let tag = format!("\"{}-{size:x}\"", self.tag);
-        let mut headers = HeaderMap::with_capacity(6);
+    /// A smaller form of a file that the client takes.
+    fn compressed(&self, asked: &HeaderMap, path: &str) -> io::Result<Option<(File, u64, &'static str)>> {
+        for form in self.settings.compressed.iter().copied().filter(|form| accepted::takes(asked, *form)) {
+            let ending = accepted::ending(form);
+            for path in [format!("{path}.{ending}"), format!("{MADE_COMPRESSED}/{path}.{ending}")] {
+                if let Opened::File(file, size) = self.find(&path)? {
+                    return Ok(Some((file, size, form.as_str())));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn listing(&self, folder: &OwnedFd, path: &str, is_head: bool) -> io::Result<Response<Body>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(folder)?.take(LISTED) {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if self.inside(name).is_some() {
+                names.push(if entry.file_type() == FileType::Directory { format!("{name}/") } else { name.to_owned() });
+            }
+        }
+        names.sort();
+        let title = escape(&format!("/{path}"));
+        let mut page = format!("<!DOCTYPE html><title>Index of {title}</title><h1>Index of {title}</h1><ul>");
+        if !path.is_empty() {
+            page.push_str("<li><a href=\"../\">../</a>");
+        }
+        for name in names {
+            let href = utf8_percent_encode(name.trim_end_matches('/'), IN_PATH);
+            let slash = if name.ends_with('/') { "/" } else { "" };
+            // Writing into a string cannot fail.
+            let _written = write!(page, "<li><a href=\"./{href}{slash}\">{}</a>", escape(&name));
+        }
+        page.push_str("</ul>\n");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(page.len()));
+        Ok(answer(StatusCode::OK, headers, if is_head { body::empty() } else { body::full(page) }))
+    }
+
+    fn file(&self, request: &http::Request<()>, path: &str, file: File, size: u64, slot: Slot) -> io::Result<Response<Body>> {
+        let mut headers = HeaderMap::with_capacity(8);
+        let smaller = self.compressed(request.headers(), path)?;
+        if !self.settings.compressed.is_empty() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        if let Some((_, _, form)) = smaller {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(form));
+        }
+        let (mut file, size, form) = smaller.unwrap_or((file, size, ""));
+        // Each form has a tag of its own: a part of one is no part of the other.
+        let tag = format!("\"{}-{size:x}{form}\"", self.tag);
         insert(&mut headers, header::ETAG, &tag);
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert(&mut headers, header::CONTENT_TYPE, &content_type(path));
         if is_known(request.headers(), &tag) {
             headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_ENCODING);
             return Ok(answer(StatusCode::NOT_MODIFIED, headers, body::empty()));
         }
         let (status, start, length) = match range::parse(request.headers(), &tag, size) {
@@ -209,13 +309,25 @@ fn redirect(uri: &http::Uri) -> Response<Body> {
     answer
 }
 
+/// The same address by `https`, at the host that the client named.
+fn to_https(request: &http::Request<()>) -> Response<Body> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| request.uri().host());
+    let Some(host) = host else { return plain(StatusCode::BAD_REQUEST) };
+    let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(host, _)| host);
+    let mut answer = plain(StatusCode::MOVED_PERMANENTLY);
+    let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    insert(answer.headers_mut(), header::LOCATION, &format!("https://{host}{path}"));
+    answer
+}
+
 /// The path inside the site: decoded, without empty parts. `None` for what no site serves: parents, hidden files (but
-/// `.well-known`), bytes that are no text.
-fn inside(path: &str) -> Option<String> {
+/// `.well-known`) unless it wants them served, bytes that are no text.
+fn inside(path: &str, with_hidden: bool) -> Option<String> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let mut inside = String::with_capacity(decoded.len());
     for part in decoded.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part.contains('\0') || (part.starts_with('.') && part != ".well-known") {
+        let is_hidden = part.starts_with('.') && part != ".well-known";
+        if part.contains('\0') || part == ".." || part == MADE_COMPRESSED || (is_hidden && !with_hidden) {
             return None;
         }
         if !inside.is_empty() {
@@ -238,34 +350,6 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     named.flat_map(|value| value.split(',')).map(str::trim).any(|named| named == "*" || named.trim_start_matches("W/") == tag)
 }
 
-fn listing(folder: &OwnedFd, path: &str, is_head: bool) -> io::Result<Response<Body>> {
-    let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(folder)?.take(LISTED) {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        if !name.starts_with('.') {
-            names.push(if entry.file_type() == FileType::Directory { format!("{name}/") } else { name.to_owned() });
-        }
-    }
-    names.sort();
-    let title = escape(&format!("/{path}"));
-    let mut page = format!("<!DOCTYPE html><title>Index of {title}</title><h1>Index of {title}</h1><ul>");
-    if !path.is_empty() {
-        page.push_str("<li><a href=\"../\">../</a>");
-    }
-    for name in names {
-        let href = utf8_percent_encode(name.trim_end_matches('/'), IN_PATH);
-        let slash = if name.ends_with('/') { "/" } else { "" };
-        // Writing into a string cannot fail.
-        let _written = write!(page, "<li><a href=\"./{href}{slash}\">{}</a>", escape(&name));
-    }
-    page.push_str("</ul>\n");
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(page.len()));
-    Ok(answer(StatusCode::OK, headers, if is_head { body::empty() } else { body::full(page) }))
-}
-
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -276,11 +360,19 @@ mod tests {
 
     #[test]
     fn paths_stay_inside_and_hidden_files_hidden() {
-        assert_eq!(inside("/").as_deref(), Some(""));
-        assert_eq!(inside("//a/./b%20c/").as_deref(), Some("a/b c"));
-        assert_eq!(inside("/.well-known/x").as_deref(), Some(".well-known/x"));
+        assert_eq!(inside("/", false).as_deref(), Some(""));
+        assert_eq!(inside("//a/./b%20c/", false).as_deref(), Some("a/b c"));
+        assert_eq!(inside("/.well-known/x", false).as_deref(), Some(".well-known/x"));
         for path in ["/..", "/a/../../b", "/%2e%2e/b", "/..%2fb", "/.git/config", "/%00", "/%ff"] {
-            assert_eq!(inside(path), None, "{path}");
+            assert_eq!(inside(path, false), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn hidden_files_may_be_wanted_and_parents_never() {
+        assert_eq!(inside("/.git/config", true).as_deref(), Some(".git/config"));
+        for path in ["/..", "/a/%2e%2e/b", "/.virga-compressed/a.gz"] {
+            assert_eq!(inside(path, true), None, "{path}");
         }
     }
 
