@@ -17,6 +17,7 @@ mod neighbours;
 mod outbound;
 mod output;
 mod pool;
+mod preview1;
 mod probe;
 mod program;
 mod sockets;

@@ -2,6 +2,7 @@
 //! mapped on the first request and unmapped when nobody has used it for a while: an idle app costs a map entry.
 
 use crate::{
+    preview1,
     program::{Program, linker},
     store::GuestState,
 };
@@ -24,7 +25,10 @@ use virga_contract::{
     ByteStream,
     cell::{ControlPlane, LinkError},
 };
-use virga_engine::{DropletDir, Engines, Flavor, UnpackLimits, code::CodeError, code::CodeSeal};
+use virga_engine::{
+    DropletDir, Engines, Flavor, UnpackLimits,
+    code::{Code, CodeError, CodeSeal},
+};
 use virga_model::{Sha256Digest, droplet::GuestKind};
 use wasmtime::component::Linker;
 
@@ -55,6 +59,9 @@ pub struct Loader {
     engines: Engines,
     plain: Linker<GuestState>,
     concurrent: Linker<GuestState>,
+    modules: wasmtime::Linker<GuestState>,
+    /// A folder with nothing in it.
+    empty: PathBuf,
     seal: CodeSeal,
     droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
     born: Instant,
@@ -83,7 +90,7 @@ impl Loader {
     /// A loader that keeps its files under `cache`.
     ///
     /// # Errors
-    /// When what guests may import cannot be linked, which is a mistake of this crate.
+    /// When the cache folder cannot be written, or what guests may import cannot be linked, which is a mistake of this crate.
     pub(crate) fn new(
         control: Arc<dyn ControlPlane>,
         cache: PathBuf,
@@ -92,7 +99,22 @@ impl Loader {
         tasks: TaskTracker,
     ) -> wasmtime::Result<Self> {
         let (plain, concurrent) = (linker(&engines, Flavor::Plain)?, linker(&engines, Flavor::Concurrent)?);
-        Ok(Self { control, cache, engines, plain, concurrent, seal, droplets: Mutex::default(), born: Instant::now(), tasks })
+        let modules = preview1::linker(engines.of(Flavor::Plain))?;
+        let empty = cache.join("empty");
+        std::fs::create_dir_all(&empty)?;
+        Ok(Self {
+            control,
+            cache,
+            engines,
+            plain,
+            concurrent,
+            modules,
+            empty,
+            seal,
+            droplets: Mutex::default(),
+            born: Instant::now(),
+            tasks,
+        })
     }
 
     /// The entry of a droplet; costs no I/O.
@@ -121,6 +143,11 @@ impl Loader {
     /// The folder shared by the workers of the box.
     pub(crate) fn cache(&self) -> &Path {
         &self.cache
+    }
+
+    /// A folder with nothing in it, for guests that must be shown one.
+    pub(crate) fn empty_folder(&self) -> &Path {
+        &self.empty
     }
 
     fn now_ms(&self) -> u64 {
@@ -197,11 +224,12 @@ impl Loader {
                 self.seal.load(&self.engines, &component, &path)?
             }
         };
-        let linker = match code.flavor {
-            Flavor::Plain => &self.plain,
-            Flavor::Concurrent => &self.concurrent,
+        let program = match code {
+            Code::Component(component, Flavor::Plain) => Program::of_code(droplet, &self.plain, &component),
+            Code::Component(component, Flavor::Concurrent) => Program::of_code(droplet, &self.concurrent, &component),
+            Code::Module(module) => Program::of_module(droplet, &self.modules, &module),
         };
-        Program::of_code(droplet, linker, &code.component).map_err(|error| LoadError::Unfit(format!("{error:#}")))
+        program.map_err(|error| LoadError::Unfit(format!("{error:#}")))
     }
 
     async fn fetch_code(&self, droplet: Sha256Digest, component: Sha256Digest, path: &Path) -> Result<(), LoadError> {

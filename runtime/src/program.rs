@@ -1,10 +1,13 @@
 //! A droplet made ready to run: its code mapped and linked once, however many instances use it.
 
-use crate::{guest::static_site::Site, sockets, store::GuestState};
+use crate::{guest::static_site::Site, preview1, sockets, store::GuestState};
 use std::{collections::BTreeMap, path::PathBuf};
 use virga_engine::{DropletDir, Engines, Flavor};
 use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
-use wasmtime::component::{Component, Linker};
+use wasmtime::{
+    InstancePre, Module,
+    component::{Component, Linker},
+};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::{p2::bindings::ProxyPre as P2Pre, p3::bindings::ServicePre as P3Pre};
 
@@ -14,8 +17,8 @@ pub struct Program {
     pub kind: Kind,
     /// What the droplet says of itself.
     pub guest: GuestKind,
-    /// Its `wasi:cli/run`, where it exports one.
-    pub command: Option<CommandPre<GuestState>>,
+    /// What runs as a command, where there is such a thing in it.
+    pub command: Option<Start>,
     /// Which parts of a WASI context the component asks for; the others need not be made per wasm instance.
     pub needs: Needs,
     /// The read-only files of the guest.
@@ -26,6 +29,23 @@ pub struct Program {
     pub environment: BTreeMap<String, String>,
     /// Process types and their commands.
     pub process_types: BTreeMap<String, String>,
+}
+
+/// The beginning of a command.
+pub enum Start {
+    /// A component's `wasi:cli/run`.
+    Component(CommandPre<GuestState>),
+    /// A core module's `_start`.
+    Module(InstancePre<GuestState>),
+}
+
+impl Start {
+    fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Self::Component(pre) => pre.engine(),
+            Self::Module(pre) => pre.module().engine(),
+        }
+    }
 }
 
 /// By kind of guest.
@@ -40,7 +60,7 @@ pub enum Kind {
     Static(Site),
 }
 
-/// What a component imports.
+/// What a program imports.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Needs {
     /// Environment variables.
@@ -51,6 +71,8 @@ pub struct Needs {
     pub sockets: bool,
     /// Sockets of WASI 0.3.
     pub newer_sockets: bool,
+    /// A preopened listener, as programs of WASI 0.1 have it.
+    pub listener: bool,
 }
 
 impl Needs {
@@ -63,6 +85,10 @@ impl Needs {
             needs.newer_sockets |= name.starts_with("wasi:sockets/") && name.contains("@0.3");
         }
         needs
+    }
+
+    fn of_module(module: &Module) -> Self {
+        Self { environment: true, files: true, listener: preview1::accepts(module), ..Self::default() }
     }
 }
 
@@ -83,7 +109,7 @@ pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Link
 }
 
 impl Program {
-    fn of(droplet: &DropletDir, kind: Kind, command: Option<CommandPre<GuestState>>, needs: Needs) -> Self {
+    fn of(droplet: &DropletDir, kind: Kind, command: Option<Start>, needs: Needs) -> Self {
         let manifest = droplet.manifest();
         Self {
             kind,
@@ -102,7 +128,7 @@ impl Program {
         match &self.kind {
             Kind::HttpP2(pre) => Some(pre.engine()),
             Kind::HttpP3(pre) => Some(pre.engine()),
-            Kind::Command => self.command.as_ref().map(CommandPre::engine),
+            Kind::Command => self.command.as_ref().map(Start::engine),
             Kind::Static(_) => None,
         }
     }
@@ -133,6 +159,18 @@ impl Program {
             GuestKind::Static => return Err(wasmtime::Error::msg("a static site has no code")),
         };
         // An HTTP component may export a command beside its handler, for tasks and workers.
-        Ok(Self::of(droplet, kind, command.ok(), Needs::of(component)))
+        Ok(Self::of(droplet, kind, command.ok().map(Start::Component), Needs::of(component)))
+    }
+
+    /// Links the mapped code of a core module. The error names an import that the cell does not have.
+    ///
+    /// # Errors
+    /// When the module imports other things than a command of WASI 0.1 does, or the droplet is of another kind.
+    pub(crate) fn of_module(droplet: &DropletDir, linker: &wasmtime::Linker<GuestState>, module: &Module) -> wasmtime::Result<Self> {
+        if !matches!(droplet.manifest().guest, GuestKind::Cgi | GuestKind::Server | GuestKind::Command) {
+            return Err(wasmtime::Error::msg("a core module is a command and answers no requests of itself"));
+        }
+        let start = Start::Module(linker.instantiate_pre(module)?);
+        Ok(Self::of(droplet, Kind::Command, Some(start), Needs::of_module(module)))
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     limits::{CpuMeter, Limiter},
     outbound::Hooks,
     output::Output,
+    preview1::Descriptors,
     program::Program,
     sockets::{Doors, Listener, Sockets},
     turns::Turns,
@@ -15,9 +16,10 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 use virga_contract::logs::LogStream;
-use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
+use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{
     FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    p1::WasiP1Ctx,
     sockets::{SocketAddrUse, WasiSocketsCtxView},
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -31,10 +33,12 @@ pub(crate) const FILES_AT: &str = "/";
 
 /// Data of a store.
 pub struct GuestState {
-    /// First: what it breaks off, the table's end would let go of in order.
+    /// First: what it breaks off, the end of the others would let go of in order.
     doors: Doors,
-    table: ResourceTable,
-    wasi: WasiCtx,
+    /// Sockets of WASI 0.1, the same way.
+    pub(crate) descriptors: Descriptors,
+    /// WASI of every version, and the resource table.
+    pub(crate) wasi: WasiP1Ctx,
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(crate) limiter: Limiter,
@@ -47,13 +51,13 @@ pub struct GuestState {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        self.wasi.ctx()
     }
 }
 
 impl WasiHttpView for GuestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.hooks, table: self.wasi.ctx().table, ctx: &mut self.http }
     }
 }
 
@@ -66,12 +70,14 @@ impl GuestState {
 
     /// Its sockets, for one call.
     pub(crate) fn sockets(&mut self) -> Sockets<'_> {
-        Sockets { engine: WasiSocketsCtxView { ctx: self.wasi.sockets(), table: &mut self.table }, doors: &mut self.doors }
+        let WasiCtxView { ctx, table } = self.wasi.ctx();
+        Sockets { engine: WasiSocketsCtxView { ctx: ctx.sockets(), table }, doors: &mut self.doors }
     }
 
     /// Makes it a guest that lives between requests: it may listen, and takes turns with the others of its kind.
     pub(crate) fn live(&mut self, listener: Arc<Listener>, turns: Arc<Turns>) {
-        self.doors.open(listener);
+        self.doors.open(listener.clone());
+        self.descriptors.open(listener);
         self.turns = Some(turns);
     }
 
@@ -117,6 +123,11 @@ pub(crate) fn new_store(
     if needs.environment {
         builder.envs(instance.environment());
     }
+    if needs.listener {
+        // Holds the listener's place among the descriptors.
+        builder.preopened_dir(cell.loader.empty_folder(), "listener", FsPerms::ReadOnly)?;
+        builder.env("LISTEN_FDS", "1");
+    }
     if needs.files
         && let Some(files) = &program.files
     {
@@ -128,15 +139,15 @@ pub(crate) fn new_store(
     if let Some(adjust) = adjust {
         adjust(&mut builder);
     }
-    let mut table = ResourceTable::new();
-    table.set_max_capacity(cell.limits.cell.handles);
+    let mut wasi = builder.build_p1();
+    wasi.ctx().table.set_max_capacity(cell.limits.cell.handles);
     let engine = program.engine().ok_or_else(|| wasmtime::Error::msg("a static site runs no code"))?;
     let mut store = Store::new(
         engine,
         GuestState {
             doors: Doors::new(instance.outbound.clone()),
-            table,
-            wasi: builder.build(),
+            descriptors: Descriptors::new(needs.listener),
+            wasi,
             http: WasiHttpCtx::new(),
             hooks: Hooks { outbound: instance.outbound.clone(), chunk_bytes: (cell.limits.cell.host_buffer_bytes / 2).max(4096) },
             limiter: Limiter::new(instance.memory.clone()),

@@ -90,6 +90,61 @@ async fn a_server_lives_and_lives_again() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The sample of WASI 0.1, compiled by the ordinary toolchain of Go (`tests/run` installs it).
+fn built_by_go() -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let mut go = std::process::Command::new(std::env::var_os("GO").unwrap_or_else(|| "go".into()));
+    go.args(["build", "-trimpath", "-o"]).arg(folder.path().join("app.wasm")).arg(".").current_dir(sample_folder("go-listener"));
+    let output = go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("CGO_ENABLED", "0"), ("GOWORK", "off")]).output()?;
+    ensure!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(folder.path().join("page.txt"), "a file of the app\n")?;
+    Ok(folder)
+}
+
+#[tokio::test]
+async fn a_server_of_wasi_01_has_a_listener_and_files() -> anyhow::Result<()> {
+    let folder = built_by_go()?;
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    let receipt = platform.ok(&["push", "golang", "-p", &folder.path().to_string_lossy()]).await?;
+    ensure!(receipt.contains("routable"), "{receipt}");
+    ensure!(platform.get_ok("golang", "/").await? == "Hello from net/http on Virga\n");
+    ensure!(platform.get_ok("golang", "/env/LISTEN_FDS").await? == "1");
+    ensure!(platform.get_ok("golang", "/stream").await?.lines().count() == 5);
+    ensure!(platform.get_ok("golang", "/file/page.txt").await? == "a file of the app\n");
+    // A megabyte there and back, and goroutines that sleep beside it.
+    let (slept, echoed) =
+        tokio::join!(futures::future::try_join_all((0..8).map(|_| platform.get_ok("golang", "/slow"))), echo_megabyte(&platform));
+    ensure!(slept?.iter().all(|text| text == "slept\n"));
+    echoed?;
+    for _ in 0..8 {
+        // On both workers; the guest lives in one.
+        echo(&platform, "golang").await?;
+    }
+    let counted: u64 = platform.get_ok("golang", "/count").await?.parse()?;
+    ensure!(counted == 1, "{counted}");
+    Ok(())
+}
+
+/// A body that no buffer on the way holds whole.
+async fn echo_megabyte(platform: &Platform) -> anyhow::Result<()> {
+    let sent: Vec<u8> = (0..1_u32 << 18).flat_map(u32::to_le_bytes).collect();
+    let stream = TcpStream::connect(platform.listen()).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let body = http_body_util::Full::new(Bytes::from(sent.clone()));
+    let request = Request::post("/echo").header("host", host_of("golang")).body(body)?;
+    let calling = async {
+        let answer = sender.send_request(request).await?;
+        ensure!(answer.status() == 200, "{answer:?}");
+        ensure!(answer.into_body().collect().await?.to_bytes() == sent, "another body came back");
+        Ok(())
+    };
+    tokio::select! {
+        called = calling => called,
+        ended = connection => anyhow::bail!("the connection ended: {ended:?}"),
+    }
+}
+
 #[tokio::test]
 async fn tasks_and_workers_of_a_droplet_run() -> anyhow::Result<()> {
     let platform = Platform::start(1).await?;

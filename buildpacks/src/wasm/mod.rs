@@ -27,6 +27,9 @@ pub(crate) const BUILDPACK: Buildpack = Buildpack {
 /// What a command is unless the app says that it has no `web` process.
 const CGI: &str = "command, run once per request with CGI over stdin and stdout";
 
+/// The same that is given its listener.
+const ACCEPTING: &str = "server (a command that accepts on the listener it is given, LISTEN_FDS)";
+
 /// The program of an app: `app.wasm`, `app.wat`, or the only file of either kind at the top.
 pub(crate) fn find(app: &Path) -> Option<PathBuf> {
     for name in ["app.wasm", "app.wat"] {
@@ -68,15 +71,24 @@ fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
     Ok(built)
 }
 
-/// The component for a binary of either kind.
+/// What a binary of either kind is run as.
 pub(crate) fn component(binary: &[u8], name: &str) -> Result<Built, StagingError> {
-    if wasmparser::Parser::is_core_wasm(binary) {
-        let wrapped = wrap::core_module(binary, name)?;
-        let mut built = ready(wrapped, name)?;
-        built.detect_output = format!("core module, wrapped: {}", built.detect_output);
-        return Ok(built);
+    if !wasmparser::Parser::is_core_wasm(binary) {
+        return ready(binary.to_vec(), name);
     }
-    ready(binary.to_vec(), name)
+    let listens = match wrap::core_module(binary, name)? {
+        wrap::Wrapped::Component(wrapped) => {
+            let mut built = ready(wrapped, name)?;
+            built.detect_output = format!("core module, wrapped: {}", built.detect_output);
+            return Ok(built);
+        }
+        wrap::Wrapped::Command { listens } => listens,
+    };
+    let (guest, output) = if listens { (GuestKind::Server, ACCEPTING) } else { (GuestKind::Cgi, CGI) };
+    let mut built = Built::new(guest, ReusePolicy::Request, format!("core module: {output}"));
+    built.imports = vec!["wasi_snapshot_preview1".to_owned()];
+    built.component = Some(binary.to_vec());
+    Ok(built)
 }
 
 fn ready(binary: Vec<u8>, name: &str) -> Result<Built, StagingError> {

@@ -11,13 +11,23 @@ const COMMAND: &str = r#"(module
     (func (export "_start")))"#;
 
 #[test]
-fn a_core_command_becomes_a_cgi_component() {
+fn a_core_command_stays_what_it_is() {
     let built = from_text(COMMAND).unwrap();
-    assert_eq!(built.guest, GuestKind::Cgi);
-    assert_eq!(built.reuse, ReusePolicy::Request);
-    let shape = inspect(built.component.as_deref().unwrap()).unwrap();
-    assert!(shape.exports.iter().any(|export| export.starts_with("wasi:cli/run@0.2.")));
-    assert!(built.imports.iter().any(|import| import.starts_with("wasi:cli/stdout@0.2.")));
+    assert_eq!((built.guest, built.reuse), (GuestKind::Cgi, ReusePolicy::Request));
+    assert_eq!(built.component, Some(wat::parse_str(COMMAND).unwrap()));
+    assert_eq!(built.imports, ["wasi_snapshot_preview1"]);
+    let server =
+        from_text(&COMMAND.replace("\"fd_write\" (func (param i32 i32 i32 i32)", "\"sock_accept\" (func (param i32 i32 i32)")).unwrap();
+    assert_eq!((server.guest, server.reuse), (GuestKind::Server, ReusePolicy::Request));
+    assert!(server.detect_output.contains("LISTEN_FDS"), "{}", server.detect_output);
+}
+
+#[test]
+fn what_a_core_command_cannot_have_is_named() {
+    let without_memory = from_text(&COMMAND.replace("\"memory\"", "\"other\"")).unwrap_err();
+    assert!(without_memory.message.contains("exports no memory"), "{without_memory}");
+    let newer = from_text(&COMMAND.replace("fd_write", "thread-spawn")).unwrap_err();
+    assert!(newer.message.contains("imports thread-spawn from wasi_snapshot_preview1"), "{newer}");
 }
 
 #[test]
@@ -72,7 +82,7 @@ fn what_cannot_be_given_is_named() {
     let strange = from_text(r#"(component (import "example:host/secret@1.0.0" (instance)) )"#).unwrap_err();
     assert!(strange.message.contains("imports example:host/secret@1.0.0, which this platform does not offer"), "{strange}");
     let module = from_text(r#"(module (import "env" "magic" (func)) (func (export "_start")))"#).unwrap_err();
-    assert!(module.message.contains("imports from env"), "{module}");
+    assert!(module.message.contains("imports magic from env"), "{module}");
     let library = from_text(r#"(module (func (export "add")))"#).unwrap_err();
     assert!(library.message.contains("without _start"), "{library}");
 }

@@ -1,4 +1,6 @@
-//! Core modules of WASI 0.1, wrapped into components with the adapters that the engine's authors ship.
+//! Core modules. A command of WASI 0.1 runs as it is: the adapter would take memory of its own from the module's, and toolchains
+//! like Go's take all memory that is added for theirs. A module that names a world is made a component with the adapters that the
+//! engine's authors ship.
 
 use crate::failure;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,42 +8,116 @@ use virga_contract::staging::StagingError;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{ExternalKind, Parser, Payload, Validator};
+
+/// What only a program imports that accepts connections.
+const ACCEPT: &str = "sock_accept";
+/// What the platform offers to a core module: WASI 0.1 whole.
+const OFFERED: [&str; 46] = [
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "proc_raise",
+    "random_get",
+    "sched_yield",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+];
+
+/// What becomes of a core module.
+pub(super) enum Wrapped {
+    /// A component.
+    Component(Vec<u8>),
+    /// A command that needs none.
+    Command {
+        /// It accepts connections.
+        listens: bool,
+    },
+}
 
 /// What a core module shows.
 #[derive(Default)]
 struct Core {
-    import_modules: BTreeSet<String>,
+    imports: BTreeSet<(String, String)>,
     has_start: bool,
+    has_memory: bool,
     has_world: bool,
 }
 
-/// The component for a core module: a command if it exports `_start`, else what its embedded world says.
-pub(super) fn core_module(binary: &[u8], name: &str) -> Result<Vec<u8>, StagingError> {
+/// A command if it exports `_start`, else what its embedded world says.
+pub(super) fn core_module(binary: &[u8], name: &str) -> Result<Wrapped, StagingError> {
     Validator::new().validate_all(binary).map_err(|error| failure::compile(format!("{name} is not a valid module: {error}")))?;
     let core = look(binary).map_err(|error| failure::compile(format!("{name} is not a valid module: {error}")))?;
-    if core.has_start {
-        let strange: Vec<_> = core
-            .import_modules
-            .iter()
-            .filter(|module| *module != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME && !core.has_world)
-            .cloned()
-            .collect();
-        if !strange.is_empty() {
+    let encoded = match (core.has_start, core.has_world) {
+        (true, false) => return command(&core, name),
+        (true, true) => encode(binary, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, &BTreeMap::new()),
+        (false, true) => reactor_component(binary),
+        (false, false) => {
             return Err(failure::compile(format!(
-                "{name} imports from {}, which this platform does not offer to a core module; it offers {WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}",
-                strange.join(", ")
+                "{name} is a core module without _start, so it is no WASI command, and it names no world to make a component for; build it as a command or as a component"
             )));
         }
-        return encode(binary, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, &BTreeMap::new())
-            .map_err(|error| failure::compile(format!("{name} cannot be made a component: {error}")));
+    };
+    encoded.map(Wrapped::Component).map_err(|error| failure::compile(format!("{name} cannot be made a component: {error}")))
+}
+
+fn command(core: &Core, name: &str) -> Result<Wrapped, StagingError> {
+    let is_offered =
+        |module: &str, function: &str| module == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME && OFFERED.binary_search(&function).is_ok();
+    let strange: Vec<_> = core
+        .imports
+        .iter()
+        .filter(|(module, function)| !is_offered(module, function))
+        .map(|(module, function)| format!("{function} from {module}"))
+        .collect();
+    if !strange.is_empty() {
+        return Err(failure::compile(format!(
+            "{name} imports {}, which this platform does not offer to a core module; it offers the functions of {WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}",
+            strange.join(", ")
+        )));
     }
-    if core.has_world {
-        return reactor_component(binary).map_err(|error| failure::compile(format!("{name} cannot be made a component: {error}")));
+    if !core.imports.is_empty() && !core.has_memory {
+        return Err(failure::compile(format!("{name} exports no memory, through which WASI works; export it under the name memory")));
     }
-    Err(failure::compile(format!(
-        "{name} is a core module without _start, so it is no WASI command, and it names no world to make a component for; build it as a command or as a component"
-    )))
+    Ok(Wrapped::Command { listens: core.imports.iter().any(|(_, function)| function == ACCEPT) })
 }
 
 /// The component for a module whose custom sections name its world.
@@ -67,12 +143,15 @@ fn look(binary: &[u8]) -> Result<Core, wasmparser::BinaryReaderError> {
         match payload? {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
-                    core.import_modules.insert(import?.module.to_owned());
+                    let import = import?;
+                    core.imports.insert((import.module.to_owned(), import.name.to_owned()));
                 }
             }
             Payload::ExportSection(section) => {
                 for export in section {
-                    core.has_start |= export?.name == "_start";
+                    let export = export?;
+                    core.has_start |= export.name == "_start";
+                    core.has_memory |= export.name == "memory" && export.kind == ExternalKind::Memory;
                 }
             }
             Payload::CustomSection(section) => core.has_world |= section.name().starts_with("component-type"),

@@ -4,7 +4,7 @@
 //! platform's key, for this engine and this component. The footer stands at the end because the engine maps the file
 //! from its first byte.
 
-use crate::{Engines, Flavor};
+use crate::{Engines, Flavor, recipe::Form};
 use blake3::Hasher;
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use virga_model::Sha256Digest;
-use wasmtime::component::Component;
+use wasmtime::{Module, component::Component};
 
 const MAGIC: &[u8; 8] = b"VIRGAC01";
 const FOOTER_BYTES: u64 = 32 + MAGIC.len() as u64;
@@ -34,12 +34,12 @@ pub enum CodeError {
     Refused(String),
 }
 
-/// Mapped code.
-pub struct Code {
-    /// The component, ready to be linked.
-    pub component: Component,
-    /// The engine it was compiled for and must be linked in.
-    pub flavor: Flavor,
+/// Mapped code, ready to be linked.
+pub enum Code {
+    /// A component, and the engine it was compiled for and must be linked in.
+    Component(Component, Flavor),
+    /// A core module, for the plain engine.
+    Module(Module),
 }
 
 /// Which file on disk, in which state; a change of its bytes shows in one of these.
@@ -129,9 +129,11 @@ impl CodeSeal {
         }
         let mut tag = [0];
         file.read_exact_at(&mut tag, stamp.size.saturating_sub(FOOTER_BYTES + 1))?;
-        let flavor = Flavor::of_tag(u8::from_le_bytes(tag)).ok_or(CodeError::NotAuthentic)?;
-        let component = map::component(engines.of(flavor), &file).map_err(|error| CodeError::Refused(format!("{error:#}")))?;
-        Ok(Code { component, flavor })
+        let code = match Form::of_tag(u8::from_le_bytes(tag)).ok_or(CodeError::NotAuthentic)? {
+            Form::Component(flavor) => map::component(engines.of(flavor), &file).map(|component| Code::Component(component, flavor)),
+            Form::Module => map::module(engines.of(Flavor::Plain), &file).map(Code::Module),
+        };
+        code.map_err(|error| CodeError::Refused(format!("{error:#}")))
     }
 
     fn verify(&self, component: &Sha256Digest, file: &mut File, size: u64) -> Result<(), CodeError> {
@@ -149,20 +151,28 @@ impl CodeSeal {
 }
 
 mod map {
-    //! The one `unsafe` of the house.
+    //! The one `unsafe` of the house: verified code is mapped. Files are opened again through the descriptor, so that it is the
+    //! very file that was checked, whatever its name points to by now.
 
     use std::{fs::File, os::fd::AsRawFd as _};
-    use wasmtime::{Engine, component::Component};
+    use wasmtime::{Engine, Module, component::Component};
 
-    /// Maps verified code. Opened again through the descriptor, so that it is the very file that was checked, whatever
-    /// its name points to by now.
+    fn path(file: &File) -> String {
+        format!("/proc/self/fd/{}", file.as_raw_fd())
+    }
+
     #[expect(unsafe_code, reason = "machine code must be trusted to be mapped; reviewed")]
     pub(super) fn component(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         // SAFETY: `deserialize_file` asks that the bytes came from `precompile_component` of this engine version and are
         // not changed while mapped. The caller has just checked a keyed MAC over the bytes, the engine key and the
         // component, which only the control process can make; and the file lies in the platform's own cache folder,
         // where files are only ever created under a new inode, never written in place.
-        unsafe { Component::deserialize_file(engine, path) }
+        unsafe { Component::deserialize_file(engine, path(file)) }
+    }
+
+    #[expect(unsafe_code, reason = "machine code must be trusted to be mapped; reviewed")]
+    pub(super) fn module(engine: &Engine, file: &File) -> wasmtime::Result<Module> {
+        // SAFETY: as above, with `precompile_module`.
+        unsafe { Module::deserialize_file(engine, path(file)) }
     }
 }

@@ -176,34 +176,55 @@ pub fn engine_key(engines: &Engines) -> String {
     hasher.0.finalize().to_hex().chars().take(32).collect()
 }
 
-/// Compiles a component. Takes seconds and hundreds of megabytes for big guests: call it in a process of its own with limits.
+/// Compiles a component, or a core module of WASI 0.1. Takes seconds and hundreds of megabytes for big guests: call it in a
+/// process of its own with limits.
 ///
 /// A component that the plain engine does not take is compiled by the concurrent one; the last byte of the result tells
-/// which it was.
+/// which form it is.
 ///
 /// # Errors
 /// [`EngineError::Compile`] with the engine's reason.
-pub fn compile(engines: &Engines, component: &[u8]) -> Result<Vec<u8>, EngineError> {
-    // The plain engine refuses while it validates, before it compiles anything.
-    if let Ok(mut code) = engines.plain.precompile_component(component) {
-        code.push(Flavor::Plain.tag());
-        return Ok(code);
-    }
-    let mut code = engines.concurrent.precompile_component(component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
-    code.push(Flavor::Concurrent.tag());
+pub fn compile(engines: &Engines, program: &[u8]) -> Result<Vec<u8>, EngineError> {
+    let failed = |error: wasmtime::Error| EngineError::Compile(format!("{error:#}"));
+    let (mut code, form) = if is_module(program) {
+        (engines.plain.precompile_module(program).map_err(failed)?, Form::Module)
+    } else if let Ok(code) = engines.plain.precompile_component(program) {
+        // The plain engine refuses while it validates, before it compiles anything.
+        (code, Form::Component(Flavor::Plain))
+    } else {
+        (engines.concurrent.precompile_component(program).map_err(failed)?, Form::Component(Flavor::Concurrent))
+    };
+    code.push(form.tag());
     Ok(code)
 }
 
-impl Flavor {
+/// Whether it begins as a core module does, whose version and layer differ from a component's.
+fn is_module(program: &[u8]) -> bool {
+    program.starts_with(b"\0asm\x01\0\0\0")
+}
+
+/// What code was compiled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A component, for the engine of this flavor.
+    Component(Flavor),
+    /// A core module, for the plain engine.
+    Module,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Component(Flavor::Plain), Self::Component(Flavor::Concurrent), Self::Module];
+
     fn tag(self) -> u8 {
         match self {
-            Self::Plain => b'p',
-            Self::Concurrent => b'c',
+            Self::Component(Flavor::Plain) => b'p',
+            Self::Component(Flavor::Concurrent) => b'c',
+            Self::Module => b'm',
         }
     }
 
-    /// The flavor that [`compile`] noted at the end of its result.
+    /// The form that [`compile`] noted at the end of its result.
     pub(crate) fn of_tag(tag: u8) -> Option<Self> {
-        [Self::Plain, Self::Concurrent].into_iter().find(|flavor| flavor.tag() == tag)
+        Self::ALL.into_iter().find(|form| form.tag() == tag)
     }
 }

@@ -1,22 +1,26 @@
-//! A run of a `wasi:cli/run` to its end.
+//! A run of a command to its end.
 
-use crate::store::GuestState;
+use crate::{program::Start, store::GuestState};
 use wasmtime::Store;
-use wasmtime_wasi::{I32Exit, p2::bindings::CommandPre};
+use wasmtime_wasi::I32Exit;
 
 /// Runs the command; gives its exit status.
 ///
 /// # Errors
 /// When it could not be started, trapped, or was ended by a limit.
-pub async fn call(pre: &CommandPre<GuestState>, store: &mut Store<GuestState>) -> wasmtime::Result<i32> {
-    let command = pre.instantiate_async(&mut *store).await?;
-    store.data_mut().was_made();
-    match command.wasi_cli_run().call_run(&mut *store).await {
-        Ok(Ok(())) => Ok(0),
-        Ok(Err(())) => Ok(1),
-        Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(I32Exit(status)) => Ok(*status),
-            None => Err(error),
-        },
-    }
+pub async fn call(start: &Start, store: &mut Store<GuestState>) -> wasmtime::Result<i32> {
+    let ended = match start {
+        Start::Component(pre) => {
+            let command = pre.instantiate_async(&mut *store).await?;
+            store.data_mut().was_made();
+            command.wasi_cli_run().call_run(&mut *store).await.map(|ended| i32::from(ended.is_err()))
+        }
+        Start::Module(pre) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            store.data_mut().was_made();
+            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+            start.call_async(&mut *store, ()).await.map(|()| 0)
+        }
+    };
+    ended.or_else(|error| error.downcast_ref::<I32Exit>().map(|I32Exit(status)| *status).ok_or(error))
 }

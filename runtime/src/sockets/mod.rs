@@ -6,10 +6,9 @@ pub mod listener;
 pub mod pipe;
 mod streams;
 
-pub use listener::{HostEnd, Listener, NoConnection};
+pub use listener::{GuestEnd, HostEnd, Listener, NoConnection};
 
 use crate::{outbound::Outbound, store::GuestState};
-use listener::GuestEnd;
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use streams::{Reader, Writer};
 use tokio::sync::OwnedSemaphorePermit;

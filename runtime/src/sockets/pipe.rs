@@ -87,6 +87,11 @@ impl Pipe {
         Poll::Pending
     }
 
+    /// Bytes that can be read now.
+    pub fn held(&self) -> usize {
+        self.state().buffer.len()
+    }
+
     /// Up to this many bytes; empty for none yet, `None` for the end.
     ///
     /// # Errors

@@ -1,0 +1,3 @@
+module example.com/go-listener
+
+go 1.24

@@ -1,0 +1,51 @@
+;; A server of WASI 0.1: the platform gives it a listener as file descriptor 3, it answers each connection with a greeting and
+;; what it has read. It polls; with an argument more than its name it waits in `sock_accept` and `fd_read` instead.
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $fd_fdstat_set_flags (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_accept" (func $sock_accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_shutdown" (func $sock_shutdown (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 1024) "HTTP/1.1 200 OK\0d\0aConnection: close\0d\0a\0d\0aHello from WASI 0.1 on Virga\0a")
+  (data (i32.const 2048) "served a connection\0a")
+
+  ;; Ends the program with the number of an error.
+  (func $must (param $error i32)
+    (if (local.get $error) (then (call $proc_exit (local.get $error)))))
+
+  ;; Waits until there is something to read: one subscription at 64, one event at 128.
+  (func $wait (param $descriptor i32)
+    (i32.store8 (i32.const 72) (i32.const 1))
+    (i32.store (i32.const 80) (local.get $descriptor))
+    (call $must (call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 60)))
+    (call $must (i32.load16_u (i32.const 136))))
+
+  (func (export "_start")
+    (local $waits i32) (local $connection i32)
+    (call $must (call $args_sizes_get (i32.const 0) (i32.const 4)))
+    (local.set $waits (i32.gt_u (i32.load (i32.const 0)) (i32.const 1)))
+    (if (local.get $waits) (then (call $must (call $fd_fdstat_set_flags (i32.const 3) (i32.const 0)))))
+    (loop $next
+      (if (i32.eqz (local.get $waits)) (then (call $wait (i32.const 3))))
+      (call $must (call $sock_accept (i32.const 3) (select (i32.const 0) (i32.const 4) (local.get $waits)) (i32.const 8)))
+      (local.set $connection (i32.load (i32.const 8)))
+      (if (i32.eqz (local.get $waits)) (then (call $wait (local.get $connection))))
+      (i32.store (i32.const 16) (i32.const 4096))
+      (i32.store (i32.const 20) (i32.const 61440))
+      (call $must (call $fd_read (local.get $connection) (i32.const 16) (i32.const 1) (i32.const 24)))
+      (i32.store (i32.const 32) (i32.const 1024))
+      (i32.store (i32.const 36) (i32.const 67))
+      (i32.store (i32.const 40) (i32.const 4096))
+      (i32.store (i32.const 44) (i32.load (i32.const 24)))
+      (call $must (call $fd_write (local.get $connection) (i32.const 32) (i32.const 2) (i32.const 24)))
+      (call $must (call $sock_shutdown (local.get $connection) (i32.const 2)))
+      (call $must (call $fd_close (local.get $connection)))
+      (i32.store (i32.const 32) (i32.const 2048))
+      (i32.store (i32.const 36) (i32.const 20))
+      (call $must (call $fd_write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 24)))
+      (br $next))))
