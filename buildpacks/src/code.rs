@@ -92,6 +92,7 @@ impl Compiler {
         let scratch = Scratch::new(self.folder.join("compiling").join(component.to_string()))?;
         let out = scratch.path().join("code");
         let cache = self.folder.join("functions");
+        std::fs::create_dir_all(&cache)?;
         let arguments = ["compile".as_ref(), wasm.as_os_str(), out.as_os_str(), cache.as_os_str()];
         let command = command::prepare(&self.program, &arguments, scratch.path(), &BTreeMap::new());
         match run::run(command, &self.watch(scratch.path()), None).await? {
@@ -111,6 +112,8 @@ impl Compiler {
         Watch {
             wall: Duration::from_millis(self.limits.compile_ms),
             memory_bytes: self.limits.compile_memory_mb << 20,
+            cache: None,
+            reserve_bytes: self.limits.reserve_bytes,
             processes: self.limits.processes,
             disk_bytes: self.limits.file_bytes,
             disk_folder: scratch.to_owned(),

@@ -18,6 +18,10 @@ pub struct StagingLimits {
     pub processes: usize,
     /// Bytes of the largest file a staging may write.
     pub file_bytes: u64,
+    /// Bytes that stagings of one app may leave for later ones (packages, build caches).
+    pub cache_bytes: u64,
+    /// Bytes that must stay free on the disk; a staging is stopped where there are fewer.
+    pub reserve_bytes: u64,
     /// CPU time of one process of a staging, seconds.
     pub cpu_seconds: u64,
     /// Bytes of a package when unpacked.
@@ -41,6 +45,8 @@ impl Default for StagingLimits {
             output_line_bytes: 16 << 10,
             processes: 128,
             file_bytes: 2 << 30,
+            cache_bytes: 4 << 30,
+            reserve_bytes: 512 << 20,
             cpu_seconds: 900,
             package_bytes: 2 << 30,
             package_entries: 100_000,

@@ -1,7 +1,7 @@
 //! Copies and digests of folders.
 
 use sha2::{Digest as _, Sha256};
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use virga_model::Sha256Digest;
 
 /// Copies files and folders below `from` to `into`, made where missing; `skip` is asked with paths relative to `from`.
@@ -60,20 +60,41 @@ impl io::Write for HashWriter<'_> {
     }
 }
 
-/// Bytes of all files below a folder; what disappears meanwhile counts nothing.
-pub(crate) fn tree_bytes(folder: &Path) -> u64 {
-    walkdir::WalkDir::new(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok())
-        .filter(fs::Metadata::is_file)
-        .map(|metadata| metadata.len())
-        .sum()
+/// Least that a file or folder counts, however empty it is.
+const ENTRY_BYTES: u64 = 512;
+
+/// Whether a folder takes more of the disk than this; also one that cannot be walked to its end. What disappears meanwhile counts
+/// nothing.
+pub(crate) fn is_tree_over(folder: &Path, bytes: u64) -> bool {
+    let mut sum = 0_u64;
+    for entry in walkdir::WalkDir::new(folder) {
+        let metadata = entry.and_then(|entry| entry.metadata());
+        sum = match metadata {
+            Ok(metadata) => sum.saturating_add((metadata.blocks().saturating_mul(512)).max(ENTRY_BYTES)),
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => sum,
+            Err(_) => return true,
+        };
+        if sum > bytes {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_files_and_folders_too_deep_to_walk_count() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in 0..100 {
+            fs::write(folder.path().join(name.to_string()), "").unwrap();
+        }
+        assert!(is_tree_over(folder.path(), 40_000));
+        assert!(!is_tree_over(folder.path(), 200_000));
+        assert!(!is_tree_over(&folder.path().join("gone"), 1));
+    }
 
     #[test]
     fn content_and_names_make_the_digest() {

@@ -4,15 +4,15 @@
 use crate::{
     buildpack::{self, Buildpack},
     child::{
-        command,
-        protocol::{ChildLimits, StageRequest, StageResult},
-        run::{self, Ended, Limit, Watch},
+        protocol::{ChildLimits, Confinement, StageRequest, StageResult},
+        staging::{Children, left_file},
     },
     code::{self, CompileError, Compiler},
     config::StagingLimits,
     detect, failure, files,
     log::StagingLog,
     past::{PastStagings, Stagings},
+    sandbox::{Sandboxes, StagingPolicy, network::Packages},
     scratch::Scratch,
     steps::Steps,
     toolchain::{self, Toolchains},
@@ -49,6 +49,10 @@ pub struct StagingSetup {
     pub code_key: [u8; 32],
     /// Limits.
     pub limits: StagingLimits,
+    /// How what users sent is held.
+    pub policy: StagingPolicy,
+    /// Addresses (IP or CIDR) that nothing of a tenant may reach: the platform's own, and what the operator adds.
+    pub denied_addresses: Vec<String>,
 }
 
 /// The stager could not be set up.
@@ -69,6 +73,7 @@ pub struct StagingService {
     limits: StagingLimits,
     compiler: Compiler,
     toolchains: Toolchains,
+    children: Children,
     permits: tokio::sync::Semaphore,
     stagings: Arc<Stagings>,
 }
@@ -88,6 +93,12 @@ impl StagingService {
         let toolchains = setup.toolchains_dir.unwrap_or_else(|| folder.clone());
         fs::create_dir_all(&toolchains)?;
         let engine_key = virga_engine::engine_key(&virga_engine::for_compiling(None)?);
+        let children = Children {
+            program: setup.program.clone(),
+            limits: setup.limits.clone(),
+            sandboxes: Sandboxes::new(setup.policy, &setup.data_dir.canonicalize()?),
+            packages: Packages::new(&setup.denied_addresses),
+        };
         let compiler = Compiler {
             blobs: setup.blobs,
             program: setup.program,
@@ -99,6 +110,7 @@ impl StagingService {
         };
         Ok(Self {
             toolchains: Toolchains::new(toolchains.canonicalize()?, setup.limits.clone()),
+            children,
             permits: tokio::sync::Semaphore::new(setup.limits.concurrent_stagings),
             stagings: Arc::default(),
             folder,
@@ -159,8 +171,9 @@ impl StagingService {
         let toolchains = self.toolchains.ensure_all(buildpack.toolchains, log).await?;
         let order = self.order(buildpack, app, scratch, past.folder(), toolchains)?;
         steps.done("toolchain");
-        let result = self.run_child(request, &order, scratch, log).await?;
-        let staged = self.finish(result, &order, steps, &past, &content, log).await?;
+        let work = order.work.clone();
+        let result = self.children.stage(request, order, scratch, log).await?;
+        let staged = self.finish(result, &work, steps, &past, &content, log).await?;
         Ok(chosen.sign(staged))
     }
 
@@ -184,40 +197,8 @@ impl StagingService {
             cache: cache.to_owned(),
             toolchains,
             limits: ChildLimits { file_bytes: self.limits.file_bytes, cpu_seconds: self.limits.cpu_seconds },
-        })
-    }
-
-    async fn run_child(
-        &self,
-        request: &StagingRequest,
-        order: &StageRequest,
-        scratch: &Path,
-        log: &StagingLog,
-    ) -> Result<StageResult, StagingError> {
-        let json = serde_json::to_vec(order).map_err(|error| failure::internal("write the staging request", &error))?;
-        let path = scratch.join("request.json");
-        fs::write(&path, json).map_err(|error| failure::internal("write the staging request", &error))?;
-        let command = command::prepare(&self.compiler.program, &["stage".as_ref(), path.as_os_str()], scratch, &BTreeMap::new());
-        let watch = Watch {
-            wall: request.timeout,
-            memory_bytes: request.memory_mb << 20,
-            processes: self.limits.processes,
-            disk_bytes: request.disk_mb << 20,
-            disk_folder: scratch.to_owned(),
-            output_bytes: self.limits.output_bytes,
-            line_bytes: self.limits.output_line_bytes,
-        };
-        let ended = run::run(command, &watch, Some(log)).await.map_err(|error| failure::internal("start the staging", &error))?;
-        if let Ended::Stopped(limit) = ended {
-            return Err(stopped(limit, request, &self.limits));
-        }
-        let result = fs::read(&order.result).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        result.ok_or_else(|| match ended {
-            Ended::Exited { status, .. } => failure::of(
-                StagingErrorKind::Failed,
-                format!("the staging ended early ({status}); if it was stopped by a limit of the platform on CPU time or file sizes, make the build smaller"),
-            ),
-            Ended::Stopped(_) => failure::internal("read the staging's result", &"it was stopped"),
+            network: None,
+            confinement: Confinement::None,
         })
     }
 
@@ -225,7 +206,7 @@ impl StagingService {
     async fn finish(
         &self,
         result: StageResult,
-        order: &StageRequest,
+        work: &Path,
         mut steps: Steps,
         past: &PastStagings,
         content: &Sha256Digest,
@@ -236,15 +217,13 @@ impl StagingService {
             StageResult::Failed(error) => return Err(error),
         };
         steps.took_over(child_steps);
-        let (droplet, size_bytes) = self
-            .compiler
-            .blobs
-            .put_file(Kind::Droplets, &order.droplet)
-            .await
-            .map_err(|error| failure::internal("store the droplet", &error))?;
+        let archive = work.join("droplet");
+        let archive = left_file(&archive).ok_or_else(|| failure::internal("store the droplet", &"the child left no plain file"))?;
+        let (droplet, size_bytes) =
+            self.compiler.blobs.put_file(Kind::Droplets, archive).await.map_err(|error| failure::internal("store the droplet", &error))?;
         steps.done("package");
-        let wasm = order.work.join("app.wasm");
-        let component = match wasm.is_file() {
+        let wasm = work.join("app.wasm");
+        let component = match left_file(&wasm).is_some() {
             true => Some(code::digest_of(&wasm).await.map_err(|error| failure::internal("read the component", &error))?),
             false => None,
         };
@@ -347,36 +326,6 @@ fn content_key(app: &Path, buildpack: &Buildpack) -> Result<Sha256Digest, Stagin
     let toolchains: Vec<String> = buildpack.toolchains.iter().map(|toolchain| toolchain::digest(toolchain)).collect();
     let text = format!("{tree} {} {} {}", buildpack.name, buildpack.version, toolchains.join(" "));
     Ok(Sha256Digest::of(text.as_bytes()))
-}
-
-fn stopped(limit: Limit, request: &StagingRequest, limits: &StagingLimits) -> StagingError {
-    match limit {
-        Limit::Wall => failure::of(
-            StagingErrorKind::TimeExpired,
-            format!(
-                "the staging was not done after {} seconds and was stopped; make the build smaller, or ask the operator for more time",
-                request.timeout.as_secs()
-            ),
-        ),
-        Limit::Memory => failure::of(
-            StagingErrorKind::InsufficientResources,
-            format!(
-                "the staging used more than its {} MB of memory and was stopped; make the build smaller, or ask the operator for more",
-                request.memory_mb
-            ),
-        ),
-        Limit::Disk => failure::of(
-            StagingErrorKind::InsufficientResources,
-            format!(
-                "the staging used more than its {} MB of disk and was stopped; leave out what the app does not need (.cfignore), or give it more (-k)",
-                request.disk_mb
-            ),
-        ),
-        Limit::Processes => failure::of(
-            StagingErrorKind::InsufficientResources,
-            format!("the staging started more than {} processes and was stopped", limits.processes),
-        ),
-    }
 }
 
 fn uncompilable(error: CompileError) -> StagingError {

@@ -9,7 +9,8 @@ pub(crate) fn fetch<I: AsRef<OsStr>>(
     folder: &Path,
     environment: &[(&str, &OsStr)],
 ) -> std::io::Result<bool> {
-    run(program, arguments, folder, environment)
+    let network = crate::sandbox::network::environment().map(|(name, value)| (name, OsStr::new(value)));
+    start(program, arguments, folder, network.chain(environment.iter().copied()))
 }
 
 /// Runs a tool in `folder` and says whether it succeeded.
@@ -19,10 +20,14 @@ pub(crate) fn run<I: AsRef<OsStr>>(
     folder: &Path,
     environment: &[(&str, &OsStr)],
 ) -> std::io::Result<bool> {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder);
-    for (name, value) in environment {
-        command.env(name, value);
-    }
-    Ok(command.status()?.success())
+    start(program, arguments, folder, environment.iter().copied())
+}
+
+fn start<'a, I: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = I>,
+    folder: &Path,
+    environment: impl Iterator<Item = (&'a str, &'a OsStr)>,
+) -> std::io::Result<bool> {
+    Ok(Command::new(program).args(arguments).current_dir(folder).envs(environment).status()?.success())
 }

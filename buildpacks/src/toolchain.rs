@@ -133,6 +133,8 @@ impl Toolchains {
             processes: self.limits.processes,
             disk_bytes: self.limits.file_bytes,
             disk_folder: scratch.to_owned(),
+            cache: None,
+            reserve_bytes: self.limits.reserve_bytes,
             output_bytes: self.limits.output_bytes,
             line_bytes: self.limits.output_line_bytes,
         }

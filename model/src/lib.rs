@@ -7,6 +7,7 @@ pub mod egress;
 pub mod environment;
 pub mod guid;
 pub mod process;
+pub mod reserved;
 pub mod route;
 pub mod size;
 pub mod state;

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use virga_buildpacks::StagingLimits;
+use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::{Secret, ServerLimits, config as loading};
 use virga_telemetry::ObservingConfig;
@@ -150,6 +150,14 @@ pub struct Staging {
     pub disk_mb: u64,
     /// Wall time of one staging, seconds (default 900).
     pub timeout_seconds: u64,
+    /// How programs and scripts of users are held while they build: `bubblewrap` (default), or in these very words
+    /// `none, every developer is trusted`.
+    pub sandbox: SandboxPolicy,
+    /// What package clients may reach: `registries` (default: those that the clients of this machine are set up for), `none`, or a
+    /// list of hosts (`example.com`, `*.example.com`).
+    pub network: NetworkPolicy,
+    /// Further folders that builds may read, such as a language installed outside of `/usr`.
+    pub readable: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -211,7 +219,15 @@ impl Default for Apps {
 
 impl Default for Staging {
     fn default() -> Self {
-        Self { concurrency: 2, memory_mb: 4_096, disk_mb: 6_144, timeout_seconds: 900 }
+        Self {
+            concurrency: 2,
+            memory_mb: 4_096,
+            disk_mb: 6_144,
+            timeout_seconds: 900,
+            sandbox: SandboxPolicy::default(),
+            network: NetworkPolicy::default(),
+            readable: Vec::new(),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 
 use ipnet::IpNet;
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
-    sync::LazyLock,
 };
-use virga_model::egress::EgressRule;
+use virga_model::{
+    egress::EgressRule,
+    reserved::{is_never_reachable, spellings},
+};
 
 /// Transport of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,53 +57,6 @@ struct Rule {
     ports: Vec<RangeInclusive<u16>>,
 }
 
-/// Networks no guest may reach. Metadata services that do not live in link-local space are listed one by one.
-const NEVER: &[&str] = &[
-    "0.0.0.0/8",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "100.100.100.200/32",
-    "168.63.129.16/32",
-    "192.0.0.0/24",
-    "::/128",
-    "::1/128",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-    "fd00:ec2::/32",
-    // Tunnels whose inner address cannot be read off (Teredo), and locally assigned NAT64.
-    "2001::/32",
-    "64:ff9b:1::/48",
-];
-
-/// The IPv4 addresses that an IPv6 address is another spelling of, or leads to.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match (a, b, c, d, e, f) {
-        // Mapped, translated (SIIT), compatible.
-        (0, 0, 0, 0, 0, 0xffff) | (0, 0, 0, 0, 0xffff, 0) => Some(v4(g, h)),
-        (0, 0, 0, 0, 0, 0) if g != 0 => Some(v4(g, h)),
-        (0x2002, ..) => Some(v4(b, c)),
-        (0x64, 0xff9b, 0, 0, 0, 0) => Some(v4(g, h)),
-        // ISATAP.
-        (_, _, _, _, 0 | 0x200, 0x5efe) => Some(v4(g, h)),
-        _ => None,
-    }
-}
-
-/// The address itself and the one inside it; all of them must be allowed. A mapped address is just its inner one.
-fn spellings(address: IpAddr) -> impl Iterator<Item = IpAddr> {
-    let address = address.to_canonical();
-    let inner = match address {
-        IpAddr::V6(address) => embedded(address).map(IpAddr::V4),
-        IpAddr::V4(_) => None,
-    };
-    std::iter::once(address).chain(inner)
-}
-
 impl EgressPolicy {
     /// From an app's rules and the platform's own addresses. A rule or address that cannot be read allows nothing, and is
     /// given back for the log.
@@ -143,7 +98,7 @@ impl EgressPolicy {
     }
 
     fn check_spelling(&self, transport: Transport, ip: IpAddr, port: u16) -> Result<(), Denied> {
-        if is_never(ip) {
+        if is_never_reachable(ip) {
             return Err(Denied::Never);
         }
         if self.platform.iter().any(|network| network.contains(&ip)) {
@@ -160,11 +115,6 @@ impl EgressPolicy {
 
 fn is_same_family(range: &RangeInclusive<IpAddr>, ip: IpAddr) -> bool {
     range.start().is_ipv4() == ip.is_ipv4()
-}
-
-fn is_never(ip: IpAddr) -> bool {
-    static NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| NEVER.iter().filter_map(|text| text.parse().ok()).collect());
-    NETWORKS.iter().any(|network| network.contains(&ip))
 }
 
 /// `None` for a rule that cannot be read.
@@ -209,6 +159,7 @@ impl std::fmt::Display for Transport {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     fn rule(protocol: &str, destination: &str, ports: Option<&str>) -> EgressRule {
         EgressRule {
@@ -264,7 +215,6 @@ mod tests {
         for host in ["::", "::1", "fe80::1", "ff02::1", "fd00:ec2::254", "fec0::1", "2001:0:1::1"] {
             assert_eq!(check(&open(), &format!("[{host}]:80")), Err(Denied::Never), "{host}");
         }
-        assert!(NEVER.iter().all(|text| text.parse::<IpNet>().is_ok()));
         assert_eq!(check(&open(), "10.9.1.1:80"), Err(Denied::Platform));
         assert_eq!(check(&open(), "[::ffff:10.9.1.1]:80"), Err(Denied::Platform));
         assert_eq!(check(&open(), "8.8.8.8:80"), Ok(()));

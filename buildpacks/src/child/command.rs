@@ -1,5 +1,6 @@
-//! The one place where a child's command is prepared. A sandbox (own namespaces, Landlock, seccomp) belongs here.
+//! The one place where a child's command is prepared.
 
+use crate::sandbox::Prepared;
 use std::{collections::BTreeMap, ffi::OsStr, path::Path, process::Stdio};
 
 /// Settings of the platform's own environment that package managers need to reach their registries.
@@ -41,6 +42,26 @@ pub(crate) fn prepare(
         .env("TMPDIR", folder.join("tmp"))
         .env("LANG", "C.UTF-8")
         .envs(environment)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// The command that enters a sandbox: it sees nothing of the platform's environment but where certificates are.
+pub(crate) fn for_sandbox(program: &Path, arguments: &[&OsStr], sandbox: &Prepared) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", &sandbox.path)
+        .env("HOME", "/staging/home")
+        .env("TMPDIR", "/tmp")
+        .env("USER", "staging")
+        .env("LANG", "C.UTF-8")
+        .envs(sandbox.certificates.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -3,22 +3,34 @@
 use crate::{
     build::{self, Built},
     buildpack,
-    child::protocol::{ChildLimits, StageRequest, StageResult},
-    failure, procfile,
+    child::protocol::{ChildLimits, Confinement, StageRequest, StageResult},
+    failure, procfile, sandbox,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::{ffi::OsString, fs, path::Path, process::ExitCode, time::Instant};
 use virga_contract::staging::{StagingError, UsedBuildpack};
 
 /// `virga stage <request.json>`: builds an app; called by the platform only. The outcome is in the result file the request
-/// names; the exit code only says whether there is one.
+/// names; the exit code only says whether there is one. `virga stage confined <sandbox.json>` makes the sandbox in which it
+/// becomes the former.
 #[must_use]
 pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
-    let [request] = arguments else { return ExitCode::from(2) };
+    let request = match arguments {
+        [request] => request,
+        [word, order] if word == "confined" => {
+            complain(&format!("the sandbox cannot be entered: {}", sandbox::enter(Path::new(order))));
+            return ExitCode::FAILURE;
+        }
+        _ => return ExitCode::from(2),
+    };
     let Some(request) = fs::read(request).ok().and_then(|json| serde_json::from_slice::<StageRequest>(&json).ok()) else {
         return ExitCode::from(2);
     };
     limit_self(request.limits);
+    if let Err(error) = confine_self(&request) {
+        complain(&format!("the staging cannot be confined: {error}"));
+        return ExitCode::FAILURE;
+    }
     let result = stage(&request).unwrap_or_else(StageResult::Failed);
     let written = serde_json::to_vec(&result).map_err(std::io::Error::other).and_then(|json| fs::write(&request.result, json));
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -30,7 +42,13 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
 pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
     let [component, out, cache] = arguments else { return ExitCode::from(2) };
     limit_self(ChildLimits { file_bytes: 4 << 30, cpu_seconds: 3600 });
-    match compile(Path::new(component), Path::new(out), Path::new(cache)) {
+    let (component, out, cache) = (Path::new(component), Path::new(out), Path::new(cache));
+    let folders: Vec<&Path> = out.parent().into_iter().chain([cache]).collect();
+    if let Err(error) = sandbox::lock_self(&[component], &folders) {
+        complain(&format!("the compiler cannot be confined: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match compile(component, out, cache) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             complain(&reason);
@@ -60,6 +78,14 @@ fn limit_self(limits: ChildLimits) {
     }
     // Should the platform be killed, its children go too.
     let _tied = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+}
+
+fn confine_self(request: &StageRequest) -> std::io::Result<()> {
+    match request.confinement {
+        Confinement::None => Ok(()),
+        Confinement::Own => sandbox::lock_self(&[], &[&request.app, &request.work]),
+        Confinement::Sandbox => request.network.iter().try_for_each(sandbox::network::begin_inside),
+    }
 }
 
 fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {

@@ -5,4 +5,5 @@ pub(crate) mod command;
 pub(crate) mod entry;
 pub(crate) mod protocol;
 pub(crate) mod run;
+pub(crate) mod staging;
 pub(crate) mod usage;

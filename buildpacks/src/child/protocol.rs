@@ -1,6 +1,10 @@
 //! What goes into a child and comes out of it: JSON files in its folder.
 
-use crate::{failure, toolchain::Toolchain};
+use crate::{
+    failure,
+    sandbox::{network::ClientSettings, plan::Room},
+    toolchain::Toolchain,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -27,9 +31,32 @@ pub(crate) struct StageRequest {
     /// Where a [`StageResult`] goes.
     pub(crate) result: PathBuf,
     pub(crate) limits: ChildLimits,
+    /// How package clients reach their registries from inside of a sandbox; `None` is no network.
+    pub(crate) network: Option<ClientSettings>,
+    pub(crate) confinement: Confinement,
+}
+
+/// What holds a staging child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Confinement {
+    /// The operator trusts every developer.
+    None,
+    /// It locks itself before it reads anything.
+    Own,
+    /// It was started inside of a sandbox.
+    Sandbox,
 }
 
 impl StageRequest {
+    /// Gives the paths the names they have inside of a sandbox.
+    pub(crate) fn move_inside(&mut self, room: &Room<'_>) -> Result<(), StagingError> {
+        let toolchains = self.toolchains.values_mut();
+        for path in [&mut self.app, &mut self.work, &mut self.cache, &mut self.droplet, &mut self.result].into_iter().chain(toolchains) {
+            *path = room.inside(path).ok_or_else(|| failure::internal("make the sandbox", &format!("{} is not in it", path.display())))?;
+        }
+        Ok(())
+    }
+
     /// The folder of an installed toolchain.
     ///
     /// # Errors

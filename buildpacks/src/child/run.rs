@@ -1,7 +1,12 @@
 //! Runs a child to its end: streams its output, watches its limits, and takes its whole process group down.
 
 use crate::{child::usage, files, log::StagingLog};
-use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     time::{Instant, MissedTickBehavior, interval},
@@ -22,6 +27,10 @@ pub(crate) struct Watch {
     pub(crate) disk_bytes: u64,
     /// The folder whose size is `disk_bytes` at most.
     pub(crate) disk_folder: PathBuf,
+    /// A second folder that is written to, with the most it may hold.
+    pub(crate) cache: Option<(PathBuf, u64)>,
+    /// Bytes that must stay free on the disk.
+    pub(crate) reserve_bytes: u64,
     pub(crate) output_bytes: u64,
     pub(crate) line_bytes: usize,
 }
@@ -46,6 +55,10 @@ pub(crate) enum Limit {
     Memory,
     Processes,
     Disk,
+    /// Of the second folder.
+    Cache,
+    /// What must stay free on the disk.
+    Reserve,
 }
 
 /// Runs `command`. Its output goes to `log`, where there is one.
@@ -107,22 +120,34 @@ async fn watching(group: &Group, watch: &Watch) -> Limit {
         if Instant::now() >= deadline {
             return Limit::Wall;
         }
-        let used = group.0.map(usage::of_group).unwrap_or_default();
+        let used = group.0.map(usage::of_child).unwrap_or_default();
         if used.memory_bytes > watch.memory_bytes {
             return Limit::Memory;
         }
         if used.processes > watch.processes {
             return Limit::Processes;
         }
+        if rustix::fs::statvfs(&watch.disk_folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < watch.reserve_bytes) {
+            return Limit::Reserve;
+        }
         count = count.wrapping_add(1);
         if count.is_multiple_of(DISK_WATCH_EVERY_TICKS) {
-            let folder = watch.disk_folder.clone();
-            let bytes = tokio::task::spawn_blocking(move || files::tree_bytes(&folder)).await.unwrap_or(0);
-            if bytes > watch.disk_bytes {
+            if is_over(&watch.disk_folder, watch.disk_bytes).await {
                 return Limit::Disk;
+            }
+            if let Some((cache, bytes)) = &watch.cache
+                && is_over(cache, *bytes).await
+            {
+                return Limit::Cache;
             }
         }
     }
+}
+
+/// Walks the folder off the loop. One that cannot be walked (deeper than paths may be long, or closed to us) hides its size.
+async fn is_over(folder: &Path, bytes: u64) -> bool {
+    let folder = folder.to_owned();
+    tokio::task::spawn_blocking(move || files::is_tree_over(&folder, bytes)).await.unwrap_or(true)
 }
 
 struct Output<'a> {
@@ -209,6 +234,8 @@ mod tests {
             processes: 16,
             disk_bytes: 1 << 30,
             disk_folder: folder.path().to_owned(),
+            cache: None,
+            reserve_bytes: 0,
             output_bytes: 1 << 20,
             line_bytes: 100,
         };
@@ -234,7 +261,7 @@ mod tests {
         let (late, said) = shell(waiting, |watch| watch.wall = Duration::from_millis(300)).await;
         assert_eq!(limit_of(&late), Some(Limit::Wall));
         let group: u32 = said[0].parse().unwrap();
-        while usage::of_group(group).memory_bytes > 0 {
+        while usage::of_child(group).memory_bytes > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(limit_of(&shell(waiting, |watch| watch.processes = 2).await.0), Some(Limit::Processes));

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use virga_blobstore::{Blobstore, Kind};
-use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
+use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::{
     logs::{Envelope, LogSink, Message},
     staging::{BuildpackInfo, OfferedBuildpack, Stager as _, StagingRequest},
@@ -62,6 +62,8 @@ impl Platform {
             logs: lines.clone(),
             code_key: CODE_KEY,
             limits,
+            policy: StagingPolicy::default(),
+            denied_addresses: Vec::new(),
         });
         Self { service: service.unwrap(), blobs, lines, app: AppGuid::random(), folder }
     }

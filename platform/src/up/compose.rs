@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
-use virga_buildpacks::{StagingLimits, StagingService, StagingSetup};
+use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, RateLimits};
 use virga_model::{Sha256Digest, UserGuid};
@@ -82,6 +82,8 @@ impl Platform {
             logs: sink.clone(),
             code_key: worker_config.code_key,
             limits: staging_limits(config),
+            policy: staging_policy(config),
+            denied_addresses: worker_config.denied_addresses.clone(),
         })?);
         let controller = Controller::new(Parts {
             store: store.clone(),
@@ -233,6 +235,11 @@ fn controller_config(config: &Config) -> ControllerConfig {
             rate: RateLimits { trusted_proxies: config.trusted_proxies.clone(), ..config.rate_limits.clone() },
         },
     }
+}
+
+fn staging_policy(config: &Config) -> StagingPolicy {
+    let staging = &config.staging;
+    StagingPolicy { sandbox: staging.sandbox, network: staging.network.clone(), readable: staging.readable.clone() }
 }
 
 fn staging_limits(config: &Config) -> StagingLimits {

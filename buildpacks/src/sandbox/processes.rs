@@ -1,0 +1,70 @@
+//! A bound on the number of tasks of a staging, kept by the kernel where the platform may make control groups. A resource
+//! limit would not do: it does not hold for the machine's root, as which many platforms run.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+const MOUNTED_AT: &str = "/sys/fs/cgroup";
+const PREFIX: &str = "virga-staging-";
+
+/// A control group that goes with this value.
+#[derive(Debug)]
+pub(crate) struct TaskGroup(PathBuf);
+
+impl TaskGroup {
+    /// Makes one for at most `tasks`; `None` where that is not this platform's to do.
+    pub(crate) fn new(name: &str, tasks: u64) -> Option<Self> {
+        let parent = parent()?;
+        sweep(&parent);
+        let folder = parent.join(format!("{PREFIX}{name}"));
+        fs::create_dir(&folder).ok()?;
+        let group = Self(folder);
+        // Without the controller there is no such file, and the group is of no use.
+        fs::write(group.0.join("pids.max"), tasks.to_string()).ok()?;
+        Some(group)
+    }
+
+    /// Where a process writes `0` to join.
+    pub(crate) fn door(&self) -> PathBuf {
+        self.0.join("cgroup.procs")
+    }
+}
+
+impl Drop for TaskGroup {
+    fn drop(&mut self) {
+        // Until the last of its processes is reaped it stays; the next staging sweeps.
+        let _swept_later = fs::remove_dir(&self.0);
+    }
+}
+
+/// The platform's own group, of the second version or of the first one's counter of tasks.
+fn parent() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let of = |prefix: &str| own.lines().find_map(|line| line.strip_prefix(prefix)).map(|path| path.trim_start_matches('/').to_owned());
+    let second = || Some(Path::new(MOUNTED_AT).join(of("0::")?)).filter(|path| path.join("cgroup.controllers").is_file());
+    let first = || {
+        let line = own.lines().find(|line| line.split(':').nth(1) == Some("pids"))?;
+        let path = line.splitn(3, ':').nth(2)?;
+        Some(Path::new(MOUNTED_AT).join("pids").join(path.trim_start_matches('/')))
+    };
+    first().filter(|path| path.is_dir()).or_else(second)
+}
+
+/// Removes groups that nothing is in any more; the kernel keeps those that are in use.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+            let _in_use = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// Puts this process into a group.
+///
+/// # Errors
+/// Those of the kernel.
+pub(crate) fn join(door: &Path) -> io::Result<()> {
+    fs::write(door, "0")
+}
