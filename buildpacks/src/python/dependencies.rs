@@ -13,12 +13,16 @@ use virga_model::{Sha256Digest, droplet::Software};
 
 /// The version of CPython inside componentize-py, for which packages are chosen.
 const PYTHON_VERSION: &str = "3.14";
+/// Newer versions of these consist of machine code, for which there are no WebAssembly wheels.
+const LAST_IN_PYTHON: [&str; 2] = ["pydantic<2", "fastapi<0.119"];
 
 /// Installed packages.
 pub(super) struct Packages {
     pub(super) folder: PathBuf,
     pub(super) software: Vec<Software>,
     pub(super) notes: Vec<String>,
+    /// Those whose machine code was left out; some can do without.
+    pub(super) native: Vec<String>,
 }
 
 /// Installs what requirements.txt (else pyproject.toml) names.
@@ -37,17 +41,18 @@ pub(super) fn install(app: &Path, cache: &Path) -> Result<Packages, StagingError
         if !wanted.lines.is_empty() {
             pip(cache, &scratch, &wanted.lines)?;
         }
+        remove_native(&scratch).map_err(failed)?;
         remove_others(cache).map_err(failed)?;
         fs::rename(&scratch, &kept).map_err(failed)?;
     }
-    let native = remove_native(&kept).map_err(failed)?;
+    let native = native(&kept).map_err(failed)?;
     let software = software(&kept);
     let notes = if native.is_empty() {
         Vec::new()
     } else {
         vec![format!("Native parts of {} cannot run in WebAssembly and are left out", native.join(", "))]
     };
-    Ok(Packages { folder: kept, software, notes })
+    Ok(Packages { folder: kept, software, notes, native })
 }
 
 struct Wanted {
@@ -74,6 +79,7 @@ fn wanted(app: &Path) -> Result<Wanted, StagingError> {
 fn key(text: &[u8]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(PYTHON_VERSION);
+    hasher.update(LAST_IN_PYTHON.join(" "));
     hasher.update(text);
     Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(32).collect()
 }
@@ -83,6 +89,8 @@ fn pip(cache: &Path, target: &Path, lines: &[String]) -> Result<(), StagingError
     let failed = |error: io::Error| failure::internal("write the list of packages", &error);
     let list = cache.join("pip-requirements.txt");
     fs::write(&list, lines.join("\n")).map_err(failed)?;
+    let bounds = cache.join("pip-constraints.txt");
+    fs::write(&bounds, LAST_IN_PYTHON.join("\n")).map_err(failed)?;
     let store = cache.join("pip-cache");
     // Isolated (-I) and in an empty folder: nothing of the app is on the path of the Python that runs pip.
     let options = [
@@ -98,11 +106,18 @@ fn pip(cache: &Path, target: &Path, lines: &[String]) -> Result<(), StagingError
         PYTHON_VERSION,
         "--target",
     ];
-    let arguments = options.iter().map(OsStr::new).chain([target.as_os_str(), OsStr::new("-r"), list.as_os_str()]);
+    let arguments = options.iter().map(OsStr::new).chain([
+        target.as_os_str(),
+        OsStr::new("-r"),
+        list.as_os_str(),
+        OsStr::new("-c"),
+        bounds.as_os_str(),
+    ]);
     match tool::fetch("python3", arguments, target, &[("PIP_CACHE_DIR", store.as_os_str())]) {
         Ok(true) => Ok(()),
         Ok(false) => Err(failure::compile(format!(
-            "pip could not install the app's packages; its reason stands in the log above. Each needs a wheel for Python {PYTHON_VERSION} (pure Python, or with native parts that it can do without)"
+            "pip could not install the app's packages; its reason stands in the log above. Each needs a wheel for Python {PYTHON_VERSION} (pure Python, or with native parts that it can do without); newer versions of some are native and ruled out: {}",
+            LAST_IN_PYTHON.join(", ")
         ))),
         Err(error) => Err(failure::internal("start pip", &error)),
     }
@@ -120,16 +135,35 @@ fn remove_others(cache: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes machine code; gives the packages that had some.
-fn remove_native(folder: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
+/// Removes machine code, and caches of other interpreters.
+fn remove_native(folder: &Path) -> io::Result<()> {
     for entry in walkdir::WalkDir::new(folder) {
         let entry = entry?;
-        let is_native = entry.path().extension().is_some_and(|extension| extension == "so" || extension == "pyd");
-        if entry.file_type().is_file() && is_native {
+        if entry.file_type().is_file() && is_native(&entry.file_name().to_string_lossy()) {
             fs::remove_file(entry.path())?;
-            let package = entry.path().strip_prefix(folder).ok().and_then(|path| path.iter().next());
-            names.extend(package.map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// `x.so`, and `libx.so.1` of what a wheel brings along.
+fn is_native(name: &str) -> bool {
+    name.ends_with(".so") || name.ends_with(".pyd") || name.contains(".so.")
+}
+
+/// The modules and folders that came with machine code, from the packages' own lists of files.
+fn native(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let list = entry?.path().join("RECORD");
+        if !list.is_file() {
+            continue;
+        }
+        for line in fs::read_to_string(list)?.lines() {
+            let path = line.split(',').next().unwrap_or_default();
+            if is_native(path.rsplit('/').next().unwrap_or_default()) {
+                names.extend(path.split(['/', '.']).next().map(str::to_owned));
+            }
         }
     }
     names.sort();
@@ -150,4 +184,33 @@ fn software(folder: &Path) -> Vec<Software> {
         .collect();
     found.sort_by(|one, other| one.name.cmp(&other.name));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_code_is_left_out_and_named_whenever_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (file, text) in [
+            ("markupsafe/_speedups.cpython-314-x86_64-linux-gnu.so", ""),
+            ("markupsafe/__init__.py", ""),
+            ("numpy.libs/libblas.so.3", ""),
+            (
+                "markupsafe-3.dist-info/RECORD",
+                "markupsafe/_speedups.cpython-314-x86_64-linux-gnu.so,sha256=x,1\nmarkupsafe/__init__.py,,\n",
+            ),
+            ("numpy-2.dist-info/RECORD", "numpy.libs/libblas.so.3,,\nnumpy/__init__.py,,\n"),
+        ] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            fs::write(at(file), text).unwrap();
+        }
+        remove_native(folder.path()).unwrap();
+        assert!(at("markupsafe/__init__.py").is_file() && !at("numpy.libs/libblas.so.3").exists());
+        for _ in 0..2 {
+            assert_eq!(native(folder.path()).unwrap(), ["markupsafe", "numpy"]);
+        }
+    }
 }
