@@ -66,7 +66,7 @@ impl Shape {
             Some(GuestKind::HttpP3)
         } else if exports("wasi:http/incoming-handler", "0.2.") {
             Some(GuestKind::HttpP2)
-        } else if exports("wasi:cli/run", "0.2.") {
+        } else if exports("wasi:cli/run", "0.2.") || exports("wasi:cli/run", "0.3.") {
             Some(if self.listens { GuestKind::Server } else { GuestKind::Cgi })
         } else {
             None

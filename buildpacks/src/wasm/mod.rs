@@ -1,7 +1,9 @@
 //! The `wasm` buildpack: a ready component, a core module, or the text of either.
 
+mod compose;
 mod deny;
 mod inspect;
+mod spin;
 mod wrap;
 
 pub(crate) use inspect::inspect;
@@ -17,9 +19,9 @@ use virga_model::{droplet::GuestKind, process::ReusePolicy};
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "wasm",
-    version: "1.0.0",
-    looks_for: "app.wasm, app.wat, or a single *.wasm or *.wat file",
-    detects: |app| find(app).is_some(),
+    version: "1.1.0",
+    looks_for: "app.wasm, app.wat, a single *.wasm or *.wat file, or a spin.toml",
+    detects: |app| find(app).is_some() || app.join("spin.toml").is_file(),
     toolchains: &[],
     build: |request: &StageRequest, files| build(&request.app, files),
 };
@@ -47,21 +49,28 @@ pub(crate) fn find(app: &Path) -> Option<PathBuf> {
 
 /// Makes a component of the program, with the other files of the app as its file system.
 fn build(app: &Path, files: &Path) -> Result<Built, StagingError> {
-    let program = find(app).ok_or_else(|| {
+    let spin = spin::read(app)?;
+    let program = spin.as_ref().map(|spin| app.join(&spin.source)).or_else(|| find(app)).ok_or_else(|| {
         failure::compile("the app has no app.wasm or app.wat, and not exactly one *.wasm or *.wat file; name the program app.wasm")
     })?;
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = fs::read(&program).map_err(|error| failure::internal("read the program", &error))?;
     let binary =
         wat::parse_bytes(&bytes).map_err(|error| failure::compile(format!("{name} is neither WebAssembly nor its text: {error}")))?;
-    let mut built = component(&binary, &name)?;
+    let mut built = if wasmparser::Parser::is_component(&binary) {
+        component(&compose::with_others(app, binary.into_owned(), &name)?, &name)?
+    } else {
+        component(&binary, &name)?
+    };
+    built.environment = spin.map(|spin| spin.environment).unwrap_or_default();
     let types = procfile::read(app);
     if built.guest == GuestKind::Cgi && !types.is_empty() && !types.contains_key("web") {
         built.guest = GuestKind::Command;
         built.detect_output = built.detect_output.replace(CGI, "command for workers and tasks");
     }
     let others = crate::files::copy_tree(app, files, &|path| {
-        app.join(path) == program || matches!(path.to_str(), Some("manifest.yml" | "Procfile" | ".cfignore"))
+        app.join(path) == program
+            || matches!(path.to_str(), Some("manifest.yml" | "Procfile" | ".cfignore" | "spin.toml" | compose::FOLDER))
     })
     .map_err(|error| failure::internal("copy the app's files", &error))?;
     if others == 0 {
@@ -107,7 +116,7 @@ fn ready(binary: Vec<u8>, name: &str) -> Result<Built, StagingError> {
         Some(guest) => (guest, ReusePolicy::Request, CGI),
         None => {
             return Err(failure::compile(format!(
-                "{name} exports {}; a component must export wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, or wasi:cli/run@0.2 (a command that speaks CGI, or listens on $PORT)",
+                "{name} exports {}; a component must export wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, or wasi:cli/run@0.2 or 0.3 (a command that speaks CGI, or listens on $PORT)",
                 if shape.exports.is_empty() { "nothing".to_owned() } else { shape.exports.join(", ") }
             )));
         }
