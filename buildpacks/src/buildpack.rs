@@ -21,8 +21,17 @@ pub(crate) struct Buildpack {
 }
 
 /// All of them, in order of detection.
-pub(crate) const ALL: &[&Buildpack] =
-    &[&crate::nodejs::BUILDPACK, &crate::python::BUILDPACK, &crate::wasm::BUILDPACK, &crate::staticfile::BUILDPACK];
+pub(crate) const ALL: &[&Buildpack] = &[
+    &crate::ruby::BUILDPACK,
+    &crate::nodejs::BUILDPACK,
+    &crate::python::BUILDPACK,
+    &crate::php::BUILDPACK,
+    &crate::go::BUILDPACK,
+    &crate::java::BUILDPACK,
+    &crate::c::BUILDPACK,
+    &crate::wasm::BUILDPACK,
+    &crate::staticfile::BUILDPACK,
+];
 
 /// The buildpack of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Buildpack> {

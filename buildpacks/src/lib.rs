@@ -6,18 +6,23 @@
 
 mod build;
 mod buildpack;
+mod c;
 mod child;
 mod code;
 mod config;
+mod custom;
 mod detect;
 mod failure;
 mod files;
 mod go;
+mod java;
 mod log;
 mod nodejs;
 mod past;
+mod php;
 mod procfile;
 mod python;
+mod ruby;
 mod sandbox;
 mod scratch;
 mod service;
@@ -27,8 +32,10 @@ mod tool;
 mod toolchain;
 mod unzip;
 mod wasm;
+mod zig;
 
 pub use child::entry::{run_compile_child, run_stage_child};
 pub use config::StagingLimits;
+pub use custom::BUILDER as CUSTOM_BUILDER;
 pub use sandbox::{NetworkPolicy, SandboxPolicy, StagingPolicy};
 pub use service::{SetupError, StagingService, StagingSetup};
