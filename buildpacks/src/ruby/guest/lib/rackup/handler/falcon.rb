@@ -1,0 +1,4 @@
+# frozen_string_literal: true
+
+require 'virga_handler'
+VirgaHandler.define('falcon')
