@@ -135,4 +135,9 @@ macro_rules! samples {
 
 samples! {
     hono: "javascript-hono";
+    flask: "python-flask";
+    wsgi: "python-wsgi";
+    fastapi: "python-fastapi";
+    starlette: "python-starlette";
+    django: "python-django";
 }

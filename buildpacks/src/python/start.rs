@@ -92,7 +92,7 @@ fn from_command(app: &Path, command: &str) -> Option<Start> {
         let (name, attribute) = word.split_once(':')?;
         let is_callable =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-        (is_module(app, name) && is_callable(attribute.trim_end_matches("()"))).then(|| (name, attribute))
+        (is_module(app, name) && is_callable(attribute.trim_end_matches("()"))).then_some((name, attribute))
     });
     if let Some((name, attribute)) = named {
         let is_factory = words.contains(&"--factory") && !attribute.ends_with("()");

@@ -16,7 +16,7 @@ __all__ = ["IncomingHandler", "Run", "WitWorld", "handlers"]
 LIBRARY = "/python"
 ARCHIVE = "/1/python314.zip"
 LEFT_OUT = {
-    "__pycache__", "config-3.14-wasm32-wasi", "curses", "ensurepip", "idlelib", "lib-dynload", "pydoc_data", "site-packages", "test",
+    "__pycache__", "config-3.14-wasm32-wasi", "curses", "ensurepip", "idlelib", "lib-dynload", "pydoc_data", "site-packages", "ssl.py", "test",
     "tests", "tkinter", "turtledemo", "turtle.py", "venv",
 }
 

@@ -4,7 +4,7 @@ import importlib.abc
 import importlib.util
 import sys
 
-from . import servers
+from . import outgoing, servers, tls
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
@@ -80,11 +80,16 @@ CHANGES = {
     "tempfile": _tempfile,
     "anyio._backends._asyncio": _anyio,
     "asgiref.sync": _asgiref,
+    "http.client": outgoing.http_client,
+    "urllib3.connection": outgoing.urllib3_connection,
+    "httpx._transports.default": outgoing.httpx_transports,
 }
 
 
 def install():
     """For modules that are imported from now on, and for those that are there already."""
+    tls.__name__ = "ssl"
+    sys.modules["ssl"] = tls
     servers.install()
     sys.meta_path.insert(0, _AfterImport())
     for name, change in CHANGES.items():

@@ -188,7 +188,6 @@ _NO_MODULES = {
     "_ctypes": "machine code cannot be called from WebAssembly",
     "_multiprocessing": "a component has no processes; start more instances (cf scale) or run tasks (cf run-task)",
     "_posixsubprocess": "a component has no processes; run tasks (cf run-task)",
-    "_ssl": "the platform does TLS for HTTP; use requests, httpx or urllib for https",
     "_bz2": "bzip2 is not in this interpreter; use zlib or gzip",
     "_lzma": "lzma is not in this interpreter; use zlib or gzip",
     "readline": "there is no terminal",

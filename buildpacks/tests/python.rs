@@ -1,0 +1,103 @@
+//! Real stagings of Python apps, with the real toolchain.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "test code")]
+
+mod harness;
+
+use harness::Platform;
+use virga_contract::staging::{StagedDroplet, Stager as _, StagingErrorKind, StagingRequest};
+use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+    let result = platform.service.stage(request).await;
+    let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
+    println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
+    staged
+}
+
+/// The message of a staging that must fail.
+async fn refused(platform: &Platform, files: &[(&str, &[u8])]) -> String {
+    let package = platform.package(files).await;
+    let error = platform.service.stage(package).await.unwrap_err();
+    assert_eq!(error.kind, StagingErrorKind::CompileFailed, "{error}");
+    error.message
+}
+
+#[tokio::test]
+async fn wsgi_apps_are_started_into_their_droplets() {
+    let platform = Platform::new();
+    let flask = staged(&platform, platform.sample("python-flask", &[]).await).await;
+    assert_eq!(flask.process_types.get("web").map(String::as_str), Some("gunicorn app:app"));
+    let (droplet, files) = platform.droplet(flask.droplet).await;
+    let manifest = droplet.manifest();
+    assert_eq!((manifest.guest, manifest.reuse), (GuestKind::HttpP2, ReusePolicy::Pool));
+    assert!(manifest.software.iter().any(|software| software.name == "flask" && software.version == "3.1.3"), "{:?}", manifest.software);
+    for file in ["templates/page.html", "task.py", ".virga/python314.zip", ".virga/packages/flask-3.1.3.dist-info/METADATA"] {
+        assert!(files.iter().any(|found| found == file), "{file} is not in {files:?}");
+    }
+    let log = platform.lines.text();
+    assert!(log.contains("Native parts of markupsafe cannot run in WebAssembly and are left out"), "{log}");
+    assert!(!log.contains("is started in each instance"), "{log}");
+
+    // Its start asks for what only the running instance knows; the line that asks is named.
+    let wsgi = staged(&platform, platform.sample("python-wsgi", &[]).await).await;
+    assert_eq!(wsgi.guest, GuestKind::HttpP2);
+    let log = platform.lines.text();
+    assert!(log.contains("main.py:10 reads os.environ['GREETING']: the app is started in each instance"), "{log}");
+    let early = b"import secrets\nKEY = secrets.token_hex()\ndef app(environ, start_response):\n    return []\n".as_slice();
+    staged(&platform, platform.sample("python-wsgi", &[("main.py", early)]).await).await;
+    let log = platform.lines.text();
+    assert!(log.contains("main.py:2 draws random numbers: the app is started in each instance"), "{log}");
+
+    // The same packages, other source: nothing is downloaded.
+    let changed = b"from flask import Flask\napp = Flask(__name__)\n".as_slice();
+    let again = staged(&platform, platform.sample("python-flask", &[("app.py", changed)]).await).await;
+    assert_ne!(again.droplet, flask.droplet);
+}
+
+#[tokio::test]
+async fn asgi_apps_and_projects_are_found_as_they_are_started() {
+    let platform = Platform::new();
+    for (sample, found) in
+        [("python-fastapi", "main:app"), ("python-starlette", "python app.py"), ("python-django", "module site_of_rain.wsgi")]
+    {
+        let droplet = staged(&platform, platform.sample(sample, &[]).await).await;
+        assert_eq!(droplet.guest, GuestKind::HttpP2, "{sample}");
+        assert_eq!(droplet.buildpacks[0].detect_output, format!("Python app: {found}"), "{sample}");
+    }
+    let log = platform.lines.text();
+    assert!(!log.contains("is started in each instance"), "{log}");
+
+    // An app without a web process is a command.
+    let worker = [
+        ("Procfile", b"worker: python work.py\n".as_slice()),
+        ("requirements.txt", b"".as_slice()),
+        ("work.py", b"print('working')\n".as_slice()),
+    ];
+    let droplet = staged(&platform, platform.package(&worker).await).await;
+    assert_eq!(droplet.guest, GuestKind::Command);
+}
+
+#[tokio::test]
+async fn what_cannot_be_built_is_explained() {
+    let platform = Platform::new();
+    let none = ("requirements.txt", b"".as_slice());
+    let message = refused(&platform, &[none, ("main.py", b"import a_module_that_is_not_there\n")]).await;
+    assert!(message.contains("module main"), "{message}");
+    let log = platform.lines.text();
+    assert!(log.contains("No module named 'a_module_that_is_not_there'") && log.contains("File \"/main.py\", line 1"), "{log}");
+    assert!(!log.contains("wasm backtrace"), "{log}");
+
+    let message = refused(&platform, &[none, ("Procfile", b"web: gunicorn main:server\n"), ("main.py", b"app = 1\n")]).await;
+    assert!(message.contains("main:server"), "{message}");
+    assert!(platform.lines.text().contains("the module 'main' has no 'server'"), "{}", platform.lines.text());
+
+    let native = [("requirements.txt", b"orjson==3.11.4\n".as_slice()), ("main.py", b"import orjson\napp = print\n".as_slice())];
+    refused(&platform, &native).await;
+    let log = platform.lines.text();
+    assert!(log.contains("'orjson' cannot do without its machine code"), "{log}");
+
+    let bounded = [("requirements.txt", b"pydantic>=2\n".as_slice()), ("main.py", b"import pydantic\napp = print\n".as_slice())];
+    let message = refused(&platform, &bounded).await;
+    assert!(message.contains("pydantic<2"), "{message}");
+}

@@ -1,0 +1,3 @@
+import sys
+
+print("task done", *sys.argv[1:])
