@@ -30,12 +30,12 @@ var errorCodes = [...]string{
 
 // error-code; of the payloads only option<string> is read.
 type errorCode struct {
-	kind    uint8
-	_       [7]byte
-	isSome  uint32
-	list    uint32
-	length  uint32
-	_       [3]uint32
+	kind   uint8
+	_      [7]byte
+	isSome uint32
+	list   uint32
+	length uint32
+	_      [3]uint32
 }
 
 // result<future-incoming-response, error-code>
