@@ -27,6 +27,7 @@ pub(crate) const ALL: &[&Buildpack] = &[
     &crate::python::BUILDPACK,
     &crate::php::BUILDPACK,
     &crate::go::BUILDPACK,
+    &crate::rust::BUILDPACK,
     &crate::java::BUILDPACK,
     &crate::c::BUILDPACK,
     &crate::wasm::BUILDPACK,

@@ -23,6 +23,7 @@ mod php;
 mod procfile;
 mod python;
 mod ruby;
+mod rust;
 mod sandbox;
 mod scratch;
 mod service;
