@@ -1,0 +1,74 @@
+//! The `java` buildpack: classes become C (by TeaVM), C becomes WebAssembly (by Zig), and a class library of ours stands where the
+//! JDK's HTTP server is. Scala and Kotlin come here with their classes.
+
+mod component;
+mod maven;
+mod sources;
+mod toolchain;
+mod translate;
+mod unsupported;
+
+pub(crate) use toolchain::TOOLCHAIN;
+pub(crate) use translate::{Classes, translate};
+
+use crate::{
+    build::Built,
+    buildpack::{Buildpack, has_extension},
+    child::protocol::StageRequest,
+    failure,
+};
+use std::path::Path;
+use virga_contract::staging::StagingError;
+
+pub(crate) const BUILDPACK: Buildpack = Buildpack {
+    name: "java",
+    version: "1.0.0",
+    looks_for: "a pom.xml, *.java files (there, in src or in src/main/java), a *.jar file or the META-INF/MANIFEST.MF of one",
+    detects,
+    toolchains: &[&crate::zig::ZIG, &TOOLCHAIN],
+    build,
+};
+
+fn detects(app: &Path) -> bool {
+    let has = |name: &str| app.join(name).exists();
+    has("pom.xml")
+        || has("src/main/java")
+        || has("META-INF/MANIFEST.MF")
+        || has("build.gradle")
+        || has_extension(app, &["java", "jar"])
+        || has_extension(&app.join("src"), &["java"])
+}
+
+fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
+    let app = &request.app;
+    let libraries = maven::libraries(request)?;
+    let classes = match sources::find(app, &["java"])?.as_slice() {
+        [] => sources::ready(request)?,
+        found => compile(request, found, &libraries.jars)?,
+    };
+    let classes = Classes { folder: classes, jars: libraries.jars, software: libraries.software };
+    translate(request, classes, "Java", files)
+}
+
+/// Compiles the sources. Annotation processors of the app's libraries run: inside of the staging's sandbox, without the network.
+fn compile(request: &StageRequest, found: &[String], jars: &[std::path::PathBuf]) -> Result<std::path::PathBuf, StagingError> {
+    let classes = request.work.join("classes");
+    let list = sources::list_file(&request.work, found)?;
+    let class_path = translate::class_path(jars)?;
+    let arguments = [
+        "-encoding".into(),
+        "UTF-8".into(),
+        "-nowarn".into(),
+        "-g:source,lines".into(),
+        "-cp".into(),
+        class_path,
+        "-d".into(),
+        classes.clone().into_os_string(),
+        list,
+    ];
+    match crate::tool::run("javac", arguments, &request.app, &[]) {
+        Ok(true) => sources::copy_resources(&request.app, &classes).map(|()| classes),
+        Ok(false) => Err(failure::compile("javac could not compile the app; its errors stand in the log above")),
+        Err(error) => Err(failure::internal("start javac", &error)),
+    }
+}

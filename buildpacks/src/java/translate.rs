@@ -1,0 +1,171 @@
+//! From classes to a component: TeaVM writes C, Zig compiles it together with the edge of ours.
+
+use super::{TOOLCHAIN, component, toolchain, unsupported};
+use crate::{build::Built, child::protocol::StageRequest, failure, procfile, tool, wasm, zig};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+};
+use virga_contract::staging::StagingError;
+use virga_model::{
+    droplet::{GuestKind, Software},
+    process::ReusePolicy,
+};
+
+/// Files of an app that only building needs.
+const BUILD_ONLY: [&str; 14] = [
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "settings.gradle",
+    "settings.gradle.kts",
+    "build.sbt",
+    "project",
+    "src",
+    "target",
+    "build",
+    "Procfile",
+    "manifest.yml",
+    ".cfignore",
+    ".git",
+];
+const SOURCES_AND_CLASSES: [&str; 6] = ["java", "kt", "kts", "scala", "class", "jar"];
+
+/// What there is of an app once its sources are compiled.
+pub(crate) struct Classes {
+    /// A folder of classes, or one jar.
+    pub(crate) folder: PathBuf,
+    /// The libraries.
+    pub(crate) jars: Vec<PathBuf>,
+    pub(crate) software: Vec<Software>,
+}
+
+/// Paths for a `-cp`. Never empty, or Java would look into the current folder.
+pub(crate) fn class_path(paths: &[PathBuf]) -> Result<OsString, StagingError> {
+    let all = paths.iter().map(PathBuf::as_path).chain([Path::new("/nonexistent")]);
+    std::env::join_paths(all).map_err(|error| failure::internal("name the libraries", &error))
+}
+
+/// Makes the component.
+pub(crate) fn translate(request: &StageRequest, classes: Classes, language: &str, files: &Path) -> Result<Built, StagingError> {
+    if let Some(library) = unsupported::find(&classes.jars) {
+        return Err(failure::compile(unsupported::sentence(library)));
+    }
+    let types = procfile::read(&request.app);
+    let main = to_c(request, &classes, &main_classes(&types))?;
+    let core = to_wasm(request)?;
+    let component = component::make(core).map_err(|error| failure::internal("make the component", &error))?;
+    let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
+    copy_files(&request.app, files).map_err(|error| failure::internal("copy the app's files", &error))?;
+    let is_web = types.is_empty() || types.contains_key("web");
+    let (guest, reuse) = if is_web { (GuestKind::HttpP2, ReusePolicy::Pool) } else { (GuestKind::Command, ReusePolicy::Request) };
+    let mut built = Built::new(guest, reuse, format!("{language} program, {main}"));
+    built.component = Some(component);
+    built.imports = shape.imports;
+    built.software = vec![
+        Software { name: "teavm".into(), version: toolchain::TEAVM.into() },
+        Software { name: "ziglang".into(), version: zig::ZIG.version.into() },
+    ];
+    built.software.extend(classes.software);
+    if is_web {
+        built.process_types.insert("web".into(), format!("java {main}"));
+    }
+    Ok(built)
+}
+
+/// The classes that the process types name, that of `web` first.
+fn main_classes(types: &BTreeMap<String, String>) -> Vec<String> {
+    let commands = types.get("web").into_iter().chain(types.iter().filter(|(kind, _)| *kind != "web").map(|(_, command)| command));
+    let mut found: Vec<String> = Vec::new();
+    for class in commands.filter_map(|command| main_class(command)) {
+        if !found.contains(&class) {
+            found.push(class);
+        }
+    }
+    found
+}
+
+/// The class in `java -Xmx64m -cp x Main words`; none in `java -jar app.jar`, or in a command of another program.
+fn main_class(command: &str) -> Option<String> {
+    let mut words = command.split_whitespace();
+    words.next().filter(|program| program.rsplit('/').next() == Some("java"))?;
+    while let Some(word) = words.next() {
+        match word {
+            "-jar" => return None,
+            "-cp" | "-classpath" | "--class-path" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            class => {
+                let is_name = class.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '$'));
+                return is_name.then(|| class.to_owned());
+            }
+        }
+    }
+    None
+}
+
+/// Gives the name of the main class.
+fn to_c(request: &StageRequest, classes: &Classes, mains: &[String]) -> Result<String, StagingError> {
+    let toolchain = request.toolchain(&TOOLCHAIN)?;
+    let mains = if mains.is_empty() { "-".to_owned() } else { mains.join(",") };
+    let mut arguments: Vec<OsString> = toolchain::JAVA_OPTIONS.iter().map(OsString::from).collect();
+    arguments.extend(["-cp".into(), toolchain::BUILDER_CLASS_PATH.into(), "Builder".into(), toolchain.as_os_str().into()]);
+    arguments.extend([request.work.as_os_str().into(), mains.into(), classes.folder.as_os_str().into()]);
+    arguments.extend(classes.jars.iter().map(|jar| jar.as_os_str().to_owned()));
+    let done = tool::run("java", arguments, toolchain, &[]).map_err(|error| failure::internal("start java", &error))?;
+    let main = fs::read_to_string(request.work.join("main")).unwrap_or_default();
+    if done {
+        return Ok(main);
+    }
+    Err(failure::compile(if main.is_empty() {
+        "the app's main class could not be found; the reason stands in the log above".to_owned()
+    } else {
+        format!(
+            "the app could not be translated, beginning from {main}; what it uses and what is not there stands in the log above. There is no reflection on what the translator cannot see, no class loading at run time, and no sockets"
+        )
+    }))
+}
+
+fn to_wasm(request: &StageRequest) -> Result<Vec<u8>, StagingError> {
+    let compiler = request.toolchain(&zig::ZIG)?;
+    let cache = zig::cache(compiler, &request.cache).map_err(|error| failure::internal("prepare the build cache", &error))?;
+    let folder = request.work.join("c");
+    fs::write(folder.join("program.c"), toolchain::PROGRAM).map_err(|error| failure::internal("write the program", &error))?;
+    let environment: [(&str, &OsStr); 2] = [("ZIG_GLOBAL_CACHE_DIR", cache.as_os_str()), ("ZIG_LOCAL_CACHE_DIR", request.work.as_os_str())];
+    let done = tool::run(&compiler.join(zig::PROGRAM).to_string_lossy(), toolchain::compile_arguments(), &folder, &environment);
+    match (done, fs::read(folder.join("core.wasm"))) {
+        (Ok(true), Ok(core)) => Ok(core),
+        (Err(error), _) => Err(failure::internal("start zig", &error)),
+        (Ok(_), _) => Err(failure::compile(
+            "what the app was translated to could not be compiled; the compiler's words stand in the log above. If they name no method of yours, tell the operator",
+        )),
+    }
+}
+
+/// The app's files for its run: everything but sources and classes.
+fn copy_files(app: &Path, files: &Path) -> io::Result<()> {
+    crate::files::copy_tree(app, files, &|path| {
+        path.to_str().is_none_or(|name| BUILD_ONLY.contains(&name))
+            || path.extension().and_then(|found| found.to_str()).is_some_and(|found| SOURCES_AND_CLASSES.contains(&found))
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn process_types_name_main_classes() {
+        let types = [
+            ("worker", "java -Xmx64m shop.Work --all"),
+            ("web", "java -cp app.jar:lib shop.Web"),
+            ("x", "java -jar app.jar"),
+            ("y", "sh run.sh"),
+        ];
+        let types = types.iter().map(|(kind, command)| ((*kind).to_owned(), (*command).to_owned())).collect();
+        assert_eq!(main_classes(&types), ["shop.Web", "shop.Work"]);
+        assert_eq!(main_class("java a/b;rm"), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! Real stagings of the sample apps in the JVM's languages, with the real toolchain.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code")]
+
+mod harness;
+
+use harness::Platform;
+use virga_contract::staging::{StagedDroplet, Stager as _, StagingError, StagingRequest};
+use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+    let result = platform.service.stage(request).await;
+    let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
+    println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
+    staged
+}
+
+async fn refused(platform: &Platform, files: &[(&str, &[u8])]) -> StagingError {
+    platform.service.stage(platform.package(files).await).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn java_apps_become_components() {
+    let platform = Platform::new();
+    let request = platform.sample("java-httpserver", &[]).await;
+    let first = staged(&platform, request).await;
+    let (droplet, files) = platform.droplet(first.droplet).await;
+    let manifest = droplet.manifest();
+    assert_eq!((manifest.guest, manifest.reuse), (GuestKind::HttpP2, ReusePolicy::Pool));
+    assert_eq!(first.process_types.get("web").map(String::as_str), Some("java Main"));
+    assert!(manifest.software.iter().any(|software| software.name == "teavm"), "{:?}", manifest.software);
+    assert_eq!(files, ["README.md"]);
+
+    // The same package in other folders, translated anew: the same bytes.
+    let other = Platform::new();
+    let again = staged(&other, other.sample("java-httpserver", &[]).await).await;
+    assert_eq!(again.droplet, first.droplet);
+}
+
+#[tokio::test]
+async fn what_java_cannot_do_here_is_told() {
+    let platform = Platform::new();
+    let error = refused(&platform, &[("Main.java", b"public class Main { public static void main(String[] a) { wrong } }")]).await;
+    assert!(error.message.contains("javac could not compile"), "{error}");
+    assert!(platform.lines.text().contains("Main.java:1"), "{}", platform.lines.text());
+
+    let error = refused(&platform, &[("Main.java", b"public class Main { void none() { } }")]).await;
+    assert!(error.message.contains("main class could not be found"), "{error}");
+
+    let sockets = b"public class Main { public static void main(String[] a) throws Exception { new java.net.ServerSocket(80).accept(); } }";
+    let error = refused(&platform, &[("Main.java", sockets)]).await;
+    assert!(error.message.contains("beginning from Main"), "{error}");
+    assert!(platform.lines.text().contains("java.net.ServerSocket"), "{}", platform.lines.text());
+
+    let error = refused(&platform, &[("META-INF/MANIFEST.MF", b"Main-Class: a.B\n"), ("BOOT-INF/classes/a/B.class", b"")]).await;
+    assert!(error.message.contains("uses Spring Boot, which cannot run here"), "{error}");
+}
