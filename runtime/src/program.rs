@@ -8,7 +8,7 @@ use wasmtime::{
     InstancePre, Module,
     component::{Component, Linker},
 };
-use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::{p2::bindings::CommandPre, p3::bindings::CommandPre as NewerPre};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre as P2Pre, p3::bindings::ServicePre as P3Pre};
 
 /// A mapped, linked droplet.
@@ -33,8 +33,10 @@ pub struct Program {
 
 /// The beginning of a command.
 pub enum Start {
-    /// A component's `wasi:cli/run`.
+    /// `wasi:cli/run` of 0.2.
     Component(CommandPre<GuestState>),
+    /// `wasi:cli/run` of 0.3.
+    Concurrent(NewerPre<GuestState>),
     /// A core module's `_start`.
     Module(InstancePre<GuestState>),
 }
@@ -43,6 +45,7 @@ impl Start {
     fn engine(&self) -> &wasmtime::Engine {
         match self {
             Self::Component(pre) => pre.engine(),
+            Self::Concurrent(pre) => pre.engine(),
             Self::Module(pre) => pre.module().engine(),
         }
     }
@@ -103,6 +106,7 @@ pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Link
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     if flavor == Flavor::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        sockets::newer::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
     Ok(linker)
@@ -148,7 +152,10 @@ impl Program {
     /// When the component imports or exports other things than its kind of guest does.
     pub(crate) fn of_code(droplet: &DropletDir, linker: &Linker<GuestState>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
-        let mut command = CommandPre::new(pre.clone());
+        let mut command = match CommandPre::new(pre.clone()) {
+            Ok(command) => Ok(Start::Component(command)),
+            Err(older) => NewerPre::new(pre.clone()).map(Start::Concurrent).map_err(|_| older),
+        };
         let kind = match droplet.manifest().guest {
             GuestKind::HttpP2 => Kind::HttpP2(P2Pre::new(pre)?),
             GuestKind::HttpP3 => Kind::HttpP3(P3Pre::new(pre)?),
@@ -159,7 +166,7 @@ impl Program {
             GuestKind::Static => return Err(wasmtime::Error::msg("a static site has no code")),
         };
         // An HTTP component may export a command beside its handler, for tasks and workers.
-        Ok(Self::of(droplet, kind, command.ok().map(Start::Component), Needs::of(component)))
+        Ok(Self::of(droplet, kind, command.ok(), Needs::of(component)))
     }
 
     /// Links the mapped code of a core module. The error names an import that the cell does not have.

@@ -15,6 +15,12 @@ pub async fn call(start: &Start, store: &mut Store<GuestState>) -> wasmtime::Res
             store.data_mut().was_made();
             command.wasi_cli_run().call_run(&mut *store).await.map(|ended| i32::from(ended.is_err()))
         }
+        Start::Concurrent(pre) => {
+            let command = pre.instantiate_async(&mut *store).await?;
+            store.data_mut().was_made();
+            let run = store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await;
+            run.flatten().map(|ended| i32::from(ended.is_err()))
+        }
         Start::Module(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             store.data_mut().was_made();

@@ -111,7 +111,6 @@ impl AppInstance {
                 end = run(&instance) => end,
                 () = instance.taken_away() => return,
             };
-            instance.life.listener(&instance).end();
             match &end {
                 End::Exited(status) => instance.log.own(format!("Exit status {status}")),
                 End::OutOfMemory => {
@@ -137,6 +136,8 @@ impl AppInstance {
             () = left => {}
             () = self.cell.stopping.cancelled() => {}
         }
+        // Before the guest goes, whose connections would otherwise seem to end in order.
+        self.life.listener(self).end();
     }
 }
 
@@ -163,7 +164,9 @@ async fn run(instance: &Arc<AppInstance>) -> End {
     let turns = Turns::new(instance.cell.turns.clone());
     store.data_mut().live(instance.life.listener(instance).clone(), turns.clone());
     let living = Living { run: Taking::new(command::call(pre, &mut store), turns), meter, instance };
-    match living.await {
+    let ended = living.await;
+    instance.life.listener(instance).end();
+    match ended {
         Ok(status) => End::Exited(status),
         Err(error) if error.downcast_ref::<LimitHit>() == Some(&LimitHit::Memory) || store.data_mut().limiter.take_refused() => {
             End::OutOfMemory

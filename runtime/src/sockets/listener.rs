@@ -195,13 +195,20 @@ fn local(is_ipv6: bool, port: u16) -> SocketAddr {
     if is_ipv6 { (std::net::Ipv6Addr::LOCALHOST, port).into() } else { (std::net::Ipv4Addr::LOCALHOST, port).into() }
 }
 
-impl Drop for GuestEnd {
-    fn drop(&mut self) {
+impl GuestEnd {
+    /// Nothing more will be written: an end for the caller, unless the guest is gone or never took the call.
+    pub fn end_output(&self) {
         if self.is_accepted && !self.listener.is_over() {
             self.output.finish();
         } else {
             self.output.cut();
         }
+    }
+}
+
+impl Drop for GuestEnd {
+    fn drop(&mut self) {
+        self.end_output();
         self.input.abandon();
     }
 }

@@ -1,8 +1,9 @@
-//! wasi:sockets 0.2 of a guest. Outbound connections are the engine's own sockets, counted while they are open and decided on
+//! wasi:sockets of a guest: 0.2 here, 0.3 in [`newer`]. Outbound connections are the engine's own sockets, counted while they are open and decided on
 //! by the egress policy. A server's listener is not a socket at all: `$PORT`, and nothing else, may be bound, and what is
 //! accepted there are the in-memory connections of [`Listener`].
 
 pub mod listener;
+pub mod newer;
 pub mod pipe;
 mod streams;
 
@@ -22,6 +23,7 @@ use wasmtime_wasi::{
         },
         subscribe,
     },
+    p3::bindings::sockets::types as p3,
     sockets::WasiSocketsCtxView,
 };
 
@@ -104,6 +106,37 @@ pub struct Sockets<'a> {
 struct Accepted {
     end: Arc<GuestEnd>,
     is_ipv6: bool,
+    /// Of 0.3, where each stream can be asked for once.
+    is_sending: bool,
+    is_receiving: bool,
+}
+
+impl Accepted {
+    fn new(end: GuestEnd, is_ipv6: bool) -> Self {
+        Self { end: Arc::new(end), is_ipv6, is_sending: false, is_receiving: false }
+    }
+}
+
+/// Why the port was not bound.
+enum NotBound {
+    OtherAddress,
+    InUse,
+}
+
+impl NotBound {
+    fn older(&self) -> ErrorCode {
+        match self {
+            Self::OtherAddress => ErrorCode::AddressNotBindable,
+            Self::InUse => ErrorCode::AddressInUse,
+        }
+    }
+
+    fn newer(&self) -> p3::ErrorCode {
+        match self {
+            Self::OtherAddress => p3::ErrorCode::AddressNotBindable,
+            Self::InUse => p3::ErrorCode::AddressInUse,
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -124,16 +157,34 @@ impl Pollable for Acceptable {
 type Socket = Resource<TcpSocket>;
 
 impl Sockets<'_> {
-    fn accepted(&self, socket: &Socket) -> Option<&Accepted> {
+    fn accepted<S: 'static>(&self, socket: &Resource<S>) -> Option<&Accepted> {
         self.engine.table.get(&Resource::<Accepted>::new_borrow(socket.rep())).ok()
     }
 
-    fn bound(&mut self, socket: &Socket) -> Option<&mut Bound> {
+    fn accepted_mut<S: 'static>(&mut self, socket: &Resource<S>) -> Option<&mut Accepted> {
+        self.engine.table.get_mut(&Resource::<Accepted>::new_borrow(socket.rep())).ok()
+    }
+
+    /// Binds the socket to the guest's port; none if it is another port that it wants, or it has none.
+    fn bind<S: 'static>(&mut self, socket: &Resource<S>, wanted: SocketAddr, step: Step) -> Option<Result<(), NotBound>> {
+        self.doors.listener.as_ref().filter(|listener| listener.port() == wanted.port())?;
+        let ip = wanted.ip().to_canonical();
+        if !(ip.is_unspecified() || ip.is_loopback()) {
+            return Some(Err(NotBound::OtherAddress));
+        }
+        if self.doors.bound.is_some() {
+            return Some(Err(NotBound::InUse));
+        }
+        self.doors.bound = Some(Bound { socket: socket.rep(), address: wanted, step });
+        Some(Ok(()))
+    }
+
+    fn bound<S: 'static>(&mut self, socket: &Resource<S>) -> Option<&mut Bound> {
         self.doors.bound.as_mut().filter(|bound| bound.socket == socket.rep())
     }
 
     /// Whether it is no socket of the engine's.
-    fn is_virtual(&mut self, socket: &Socket) -> bool {
+    fn is_virtual<S: 'static>(&mut self, socket: &Resource<S>) -> bool {
         self.bound(socket).is_some() || self.accepted(socket).is_some()
     }
 
@@ -168,20 +219,12 @@ impl tcp::Host for Sockets<'_> {}
 
 impl HostTcpSocket for Sockets<'_> {
     async fn start_bind(&mut self, socket: Socket, network: Resource<Network>, address: IpSocketAddress) -> SocketResult<()> {
-        let wanted = SocketAddr::from(address);
-        let is_ours = self.doors.listener.as_ref().is_some_and(|listener| listener.port() == wanted.port());
-        if !is_ours || self.is_virtual(&socket) {
-            return self.engine.start_bind(socket, network, address).await;
+        if !self.is_virtual(&socket)
+            && let Some(bound) = self.bind(&socket, SocketAddr::from(address), Step::Binding)
+        {
+            return bound.map_err(|problem| problem.older().into());
         }
-        let ip = wanted.ip().to_canonical();
-        if !(ip.is_unspecified() || ip.is_loopback()) {
-            return Err(ErrorCode::AddressNotBindable.into());
-        }
-        if self.doors.bound.is_some() {
-            return Err(ErrorCode::AddressInUse.into());
-        }
-        self.doors.bound = Some(Bound { socket: socket.rep(), address: wanted, step: Step::Binding });
-        Ok(())
+        self.engine.start_bind(socket, network, address).await
     }
 
     fn finish_bind(&mut self, socket: Socket) -> SocketResult<()> {
@@ -241,11 +284,11 @@ impl HostTcpSocket for Sockets<'_> {
         }
         let is_ipv6 = bound.address.is_ipv6();
         let end = self.doors.listener.as_ref().and_then(|listener| listener.accept()).ok_or(ErrorCode::WouldBlock)?;
-        let end = Arc::new(end);
-        let input: DynInputStream = Box::new(Reader(end.clone()));
-        let output: DynOutputStream = Box::new(Writer(end.clone()));
+        let accepted = Accepted::new(end, is_ipv6);
+        let input: DynInputStream = Box::new(Reader(accepted.end.clone()));
+        let output: DynOutputStream = Box::new(Writer(accepted.end.clone()));
         let table = &mut *self.engine.table;
-        let accepted = table.push(Accepted { end, is_ipv6 })?;
+        let accepted = table.push(accepted)?;
         let input = table.push_child(input, &accepted)?;
         let output = table.push_child(output, &accepted)?;
         // To the guest it is a socket like any other; every method here looks for ours first.
