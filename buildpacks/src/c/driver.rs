@@ -57,7 +57,7 @@ impl Driver {
 
     fn lay_out(folder: &Path, zig: &Path) -> io::Result<()> {
         fs::create_dir_all(folder.join("include"))?;
-        for (name, text) in http::FILES {
+        for (name, text) in http::FILES.into_iter().chain([http::EXCEPTIONS]) {
             fs::write(folder.join("include").join(Path::new(name).file_name().unwrap_or_default()), text)?;
         }
         let (zig, folder_shown) = (zig.display(), folder.display());
@@ -65,7 +65,7 @@ impl Driver {
             let text = if tool == "cc" || tool == "c++" {
                 // The library belongs to linking alone: other calls would warn of it, and some builds stop at warnings.
                 format!(
-                    "#!/bin/sh\nlibrary='{folder_shown}/{LIBRARY}'\nfor word in \"$@\"; do\n  case \"$word\" in -c|-E|-S|-M|-MM|--version|-v|-dumpmachine|-print-*) library=;; esac\ndone\nexec '{zig}' {tool} -target wasm32-wasi -I'{folder_shown}/include' -Wno-unused-command-line-argument \"$@\" ${{library:+\"$library\"}}\n"
+                    "#!/bin/sh\nlibrary='{folder_shown}/{LIBRARY}' strip=-s\nfor word in \"$@\"; do\n  case \"$word\" in -c|-E|-S|-M|-MM|--version|-v|-dumpmachine|-print-*) library= strip=;; esac\ndone\nexec '{zig}' {tool} -target wasm32-wasi -I'{folder_shown}/include' -Wno-unused-command-line-argument \"$@\" ${{library:+\"$library\"}} $strip\n"
                 )
             } else {
                 format!("#!/bin/sh\nexec '{zig}' {tool} \"$@\"\n")
@@ -78,12 +78,14 @@ impl Driver {
     }
 
     fn compile_library(&self) -> Result<(), StagingError> {
-        let library = self.folder.join(LIBRARY);
-        let object = self.folder.join("virga_http.o");
-        let source = self.folder.join("include/virga_http.c");
-        let compile = ["-O2", "-c"].map(OsString::from).into_iter().chain([source.into(), "-o".into(), object.clone().into()]);
-        let archive: [OsString; 3] = ["rcs".into(), library.into(), object.into()];
-        let is_made = self.run(NAMES[0], compile, &self.folder)? && self.run(NAMES[2], archive, &self.folder)?;
+        let sources = ["virga_http", "virga_exceptions"];
+        let mut is_made = true;
+        for source in sources {
+            let words = ["-O2".into(), "-c".into(), format!("include/{source}.c"), "-o".into(), format!("{source}.o")];
+            is_made = is_made && self.run(NAMES[0], words.map(OsString::from), &self.folder)?;
+        }
+        let archive = ["rcs".into(), LIBRARY.into()].into_iter().chain(sources.map(|source| format!("{source}.o")));
+        is_made = is_made && self.run(NAMES[2], archive.map(OsString::from), &self.folder)?;
         if is_made { Ok(()) } else { Err(failure::internal("compile its own library", &"the compiler failed")) }
     }
 

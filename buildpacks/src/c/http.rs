@@ -9,6 +9,9 @@ use wit_parser::Resolve;
 pub(crate) const FILES: [(&str, &str); 2] =
     [("http/virga_http.h", include_str!("http/virga_http.h")), ("http/virga_http.c", include_str!("http/virga_http.c"))];
 
+/// What programs in C++ are linked with besides.
+pub(crate) const EXCEPTIONS: (&str, &str) = ("http/virga_exceptions.c", include_str!("http/virga_exceptions.c"));
+
 /// What the source exports; a module that has it was linked with it.
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2.10#handle";
 

