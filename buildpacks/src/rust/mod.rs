@@ -51,7 +51,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     let rust = Rust::of(request.toolchain(&TOOLCHAIN)?)?;
     let types = procfile::read(&request.app);
     let cargo = Cargo::new(request, &rust).map_err(|error| failure::internal("prepare the build folder", &error))?;
-    cargo.fetch()?;
+    cargo.fetch(&rust.host)?;
     let programs = cargo.build()?;
     let program = choose(&programs, &types)?;
     let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -137,11 +137,11 @@ impl Cargo {
         Ok(Self { program: rust.sysroot.join("bin/cargo"), app, target, environment })
     }
 
-    fn fetch(&self) -> Result<(), StagingError> {
+    fn fetch(&self, host: &str) -> Result<(), StagingError> {
         if self.app.join("vendor").is_dir() && self.app.join(".cargo").is_dir() {
             return Ok(());
         }
-        let mut arguments = vec!["fetch", "--quiet", "--target", TARGET];
+        let mut arguments = vec!["fetch", "--quiet", "--target", TARGET, "--target", host];
         if self.app.join("Cargo.lock").is_file() {
             arguments.push("--locked");
         }

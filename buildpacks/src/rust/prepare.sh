@@ -17,5 +17,6 @@ if [ ! -x "$sysroot/bin/cargo" ] || [ ! -x "$sysroot/bin/rustc" ]; then
 fi
 printf %s "$sysroot" > sysroot
 "$sysroot/bin/rustc" --version | cut -d ' ' -f 2 | tr -d '\n' > version
+"$sysroot/bin/rustc" -vV | sed -n 's/^host: //p' | tr -d '\n' > host
 "$sysroot/bin/rustc" --edition 2024 --target wasm32-wasip2 --crate-type rlib --crate-name sockets -C opt-level=s -C panic=abort -o libsockets.rlib sockets.rs
 chmod +x rustc.sh

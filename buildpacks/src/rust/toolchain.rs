@@ -24,6 +24,8 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
 pub(super) struct Rust {
     pub(super) sysroot: PathBuf,
     pub(super) version: String,
+    /// What build scripts and macros are compiled for.
+    pub(super) host: String,
     /// What cargo calls in place of rustc.
     pub(super) wrapper: PathBuf,
 }
@@ -31,6 +33,6 @@ pub(super) struct Rust {
 impl Rust {
     pub(super) fn of(toolchain: &Path) -> Result<Self, StagingError> {
         let read = |name: &str| fs::read_to_string(toolchain.join(name)).map_err(|error| failure::internal("read the toolchain", &error));
-        Ok(Self { sysroot: read("sysroot")?.into(), version: read("version")?, wrapper: toolchain.join("rustc.sh") })
+        Ok(Self { sysroot: read("sysroot")?.into(), version: read("version")?, host: read("host")?, wrapper: toolchain.join("rustc.sh") })
     }
 }
