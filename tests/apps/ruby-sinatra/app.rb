@@ -1,17 +1,15 @@
 # frozen_string_literal: true
 
-require 'json'
 require 'sinatra/base'
 
-# A small app with what Sinatra apps have: routes, a template, a session, JSON.
+# A small app with what Sinatra apps have: routes, a template, files of `public`.
 class App < Sinatra::Base
   set :served, 0
-  enable :sessions
-
-  before { settings.served += 1 }
+  set :counted, 0
 
   get '/' do
     content_type 'text/plain'
+    settings.served += 1
     puts "hello number #{settings.served} of this wasm instance"
     "Hello from Sinatra on Virga\n"
   end
@@ -38,13 +36,7 @@ class App < Sinatra::Base
 
   get '/count' do
     content_type 'text/plain'
-    settings.served.to_s
-  end
-
-  get '/visits' do
-    session[:visits] = (session[:visits] || 0) + 1
-    content_type :json
-    JSON.generate(visits: session[:visits])
+    (settings.counted += 1).to_s
   end
 
   get '/page/:name' do
