@@ -13,7 +13,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "nodejs",
@@ -36,17 +36,8 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
 /// The engine refers to sockets for its debugger alone; apps have `fetch`.
 const DENIED: &str = "wasi:sockets/";
 /// Files of an app that only building needs.
-const BUILD_ONLY: [&str; 9] = [
-    "node_modules",
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "manifest.yml",
-    "Procfile",
-    ".cfignore",
-    ".git",
-    "tsconfig.json",
-];
+const BUILD_ONLY: [&str; 8] =
+    ["node_modules", "package-lock.json", "npm-shrinkwrap.json", "manifest.yml", "Procfile", ".cfignore", ".git", "tsconfig.json"];
 
 /// Builds the component.
 fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
@@ -76,8 +67,17 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     built.component = Some(component);
     built.imports = shape.imports;
     built.software = software;
+    built.process_types.insert("web".into(), web_command(&package, &entry, app));
     built.environment.insert("NODE_ENV".into(), "production".into());
     Ok(built)
+}
+
+/// How Node.js would be told to start the app.
+fn web_command(package: &entry::Package, entry: &Path, app: &Path) -> String {
+    if package.scripts.contains_key("start") {
+        return "npm start".to_owned();
+    }
+    format!("node {}", entry.strip_prefix(app).unwrap_or(entry).display())
 }
 
 /// The app's files for its run: all but what is in the bundle already and what only building needs.

@@ -10,24 +10,32 @@ const settings = { NODE_ENV: 'production', PORT: '8080' };
 // Settings that libraries look for while they load and that may as well be absent then.
 const HARMLESS = /^(CI|COLORTERM|DEBUG|DEBUG_.*|FORCE_COLOR|JCO_DEBUG|NODE_DEBUG|NODE_ENV|NODE_V8_COVERAGE|NO_COLOR|NO_DEPRECATION|PORT|READABLE_STREAM|TERM|TRACE_DEPRECATION|npm_.*)$/;
 
-function report(what) {
-  console.log(`\u0001virga-needs-start ${what}`);
+/** Tells the builder that the app's start does something that only a running instance can do, and which line of it did. */
+export function needsStart(what) {
+  const line = (new Error().stack ?? '').split('\n').map((frame) => /@(?:file:\/\/)?(app\.js:\d+:\d+)$/.exec(frame)?.[1]).filter(Boolean);
+  console.log(`\u0001virga-needs-start ${JSON.stringify({ what, frames: line })}`);
 }
 
 const traps = building === 'snapshot' ? {
   get(target, name) {
-    if (typeof name === 'string' && !HARMLESS.test(name)) report(`process.env.${name}`);
+    if (typeof name === 'string' && !HARMLESS.test(name)) needsStart(`process.env.${name}`);
     return target[name];
   },
   has(target, name) {
-    if (typeof name === 'string' && !HARMLESS.test(name)) report(`process.env.${name}`);
+    if (typeof name === 'string' && !HARMLESS.test(name)) needsStart(`process.env.${name}`);
     return name in target;
   },
   ownKeys(target) {
-    report('all of process.env');
+    needsStart('all of process.env');
     return Reflect.ownKeys(target);
   },
 } : {};
+
+// Values are texts, as in Node.js.
+traps.set = (target, name, value) => {
+  target[name] = String(value);
+  return true;
+};
 
 /** The environment object that `process.env` is. */
 export const env = new Proxy(settings, traps);
@@ -37,10 +45,11 @@ let known = false;
 /** Whether the component is still being built. */
 export const isBuilding = () => !known;
 
-/** Takes over the environment of the running app; called before the first request of an instance. */
+/** Takes over the environment of the running app; called before anything else of an instance. Says whether it is the first time. */
 export function enterRuntime() {
-  if (known) return;
+  if (known) return false;
   known = true;
-  for (const trap of Object.keys(traps)) delete traps[trap];
+  for (const trap of ['get', 'has', 'ownKeys']) delete traps[trap];
   for (const [name, value] of getEnvironment()) settings[name] = value;
+  return true;
 }

@@ -2,28 +2,29 @@
 import { Buffer } from 'buffer';
 import { describe } from './describe.js';
 import process from './node/process.js';
+import { guardRandomness } from './randomness.js';
+import * as timers from './timers.js';
+import { Headers } from './web-headers.js';
+import { Request, fetch } from './web-request.js';
+import { Response } from './web-response.js';
 
 globalThis.global = globalThis;
 globalThis.Buffer = Buffer;
 globalThis.process = process;
 
+Object.assign(globalThis, { Headers, Request, Response, fetch });
+
 // The engine shows an error as an expression; a developer wants its message and stack.
+const shown = (value) => (value instanceof Error ? describe(value) : value);
 for (const level of ['debug', 'error', 'info', 'log', 'trace', 'warn']) {
   const write = console[level].bind(console);
-  console[level] = (...values) => write(...values.map((value) => (value instanceof Error ? describe(value) : value)));
+  console[level] = (first, ...values) => (values.length === 0 && typeof first === 'string' ? write(first) : write(...[first, ...values].map(shown)));
 }
 
-globalThis.setImmediate = (callback, ...values) => setTimeout(() => callback(...values), 0);
-globalThis.clearImmediate = clearTimeout;
+const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate } = timers;
+Object.assign(globalThis, { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate });
+guardRandomness();
 
-// Node.js gives timers as objects with ref and unref; the engine gives numbers, which have neither.
-for (const name of ['ref', 'unref']) {
-  Object.defineProperty(Number.prototype, name, { value() { return this; }, configurable: true, writable: true });
-}
-Object.defineProperty(Number.prototype, 'hasRef', { value: () => true, configurable: true, writable: true });
-
-// Math.random is seeded by the engine at its first use; a use while the component is built would give every instance the
-// same sequence, so it is refused there by the engine, and the builder then starts the app in each instance instead.
 globalThis.navigator ??= { userAgent: 'Node.js/22', language: 'en-US', hardwareConcurrency: 1 };
 globalThis.TextDecoderStream ??= class TextDecoderStream extends TransformStream {
   constructor(label = 'utf-8', options = {}) {

@@ -1,4 +1,5 @@
 // Where servers that the app starts by itself (`listen`, `serve`) put what answers requests.
+import { hold } from './alive.js';
 import { env } from './environment.js';
 
 export const registered = { handler: null, env };
@@ -8,6 +9,7 @@ const waiting = [];
 /** Makes `handler` (Exchange => Promise) answer the app's requests. The first one stays: an app has one port. */
 export function register(handler) {
   registered.handler ??= handler;
+  hold();
   for (const wake of waiting.splice(0)) wake();
 }
 

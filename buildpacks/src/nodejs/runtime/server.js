@@ -1,14 +1,14 @@
-// The component's one export: hands each request to what the app registered, be it a fetch handler or a node:http server.
-import { Exchange } from './wasi-http.js';
+// The component's HTTP export: hands each request to what the app registered, be it a fetch handler or a node:http server.
 import { describe } from './describe.js';
-import { enterRuntime } from './environment.js';
+import { needsStart } from './environment.js';
 import { registered, registration } from './registry.js';
+import { enter } from './start.js';
+import { Exchange } from './wasi-http.js';
+import { IncomingRequest } from './web-request.js';
+import { asWhole, pairsOf } from './web-response.js';
 
 // How long an app may take from its start until it listens.
 const START_WAIT_MS = 20000;
-// Largest answer that is taken whole.
-const WHOLE_BYTES = 1 << 20;
-const BODYLESS = new Set(['GET', 'HEAD']);
 
 /** The app's fetch handler: from `export default`, or from a server the app started itself. */
 function handlerOf(module) {
@@ -27,82 +27,83 @@ function handlerOf(module) {
   );
 }
 
+// Promises that the app asked to wait for after the answer.
+const waiting = [];
 const context = {
   waitUntil(promise) {
-    Promise.resolve(promise).catch((error) => console.error(describe(error)));
+    waiting.push(Promise.resolve(promise).catch((error) => console.error(describe(error))));
   },
   passThroughOnException() {},
   props: {},
 };
 
-function requestBody(exchange) {
-  if (BODYLESS.has(exchange.method)) return undefined;
-  const length = Number(exchange.header('content-length') ?? Number.NaN);
-  if (length === 0) return undefined;
-  if (length <= 65536) return exchange.readAll();
-  return new ReadableStream({
-    pull(controller) {
-      const piece = exchange.read();
-      if (piece) controller.enqueue(piece);
-      else controller.close();
-    },
-  });
+async function stream(exchange, response) {
+  const reader = response.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      exchange.write(typeof value === 'string' ? new TextEncoder().encode(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    }
+  } catch (error) {
+    // Whoever makes the pieces must learn that nobody takes them.
+    reader.cancel(error).catch(() => {});
+    throw error;
+  }
+  exchange.end();
+}
+
+function answer(exchange, response) {
+  if (!(response instanceof Response)) throw new TypeError('the fetch handler did not return a Response');
+  const { status } = response;
+  const isBodyless = exchange.method === 'HEAD' || status === 204 || status === 304;
+  const whole = asWhole(response);
+  if (whole || isBodyless) {
+    const body = isBodyless ? null : whole._body;
+    exchange.answer(status, pairsOf(response), body === null ? '' : body instanceof ArrayBuffer ? new Uint8Array(body) : body);
+    return undefined;
+  }
+  exchange.respond(status, pairsOf(response));
+  if (response.body) return stream(exchange, response);
+  exchange.end();
+  return undefined;
 }
 
 /** Serves a WHATWG fetch handler. */
 export function fetchHandler(handle) {
-  return async (exchange) => {
-    const body = requestBody(exchange);
-    const request = new Request(`${exchange.scheme}://${exchange.authority}${exchange.path}`, {
-      method: exchange.method,
-      headers: exchange.headers,
-      ...(body === undefined ? {} : { body, duplex: 'half' }),
-    });
-    const response = await handle(request, registered.env);
-    if (!(response instanceof Response)) throw new TypeError('the fetch handler did not return a Response');
-    const bodyless = exchange.method === 'HEAD' || response.status === 204 || response.status === 304;
-    if (!bodyless && Number(response.headers.get('content-length') ?? Number.NaN) <= WHOLE_BYTES) {
-      // A body of known size is at hand already: the machinery of streams would cost more than the request itself.
-      const whole = new Uint8Array(await response.arrayBuffer());
-      exchange.respond(response.status, headersOf(response));
-      exchange.write(whole);
-      exchange.end();
-      return;
-    }
-    exchange.respond(response.status, headersOf(response));
-    if (!bodyless && response.body) {
-      const reader = response.body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        exchange.write(typeof value === 'string' ? new TextEncoder().encode(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-      }
-    }
-    exchange.end();
+  return (exchange) => {
+    const response = handle(new IncomingRequest(exchange), registered.env);
+    return typeof response?.then === 'function' ? response.then((settled) => answer(exchange, settled)) : answer(exchange, response);
   };
 }
 
-function headersOf(response) {
-  const pairs = [];
-  for (const [name, value] of response.headers) if (name !== 'set-cookie') pairs.push([name, value]);
-  for (const cookie of response.headers.getSetCookie()) pairs.push(['set-cookie', cookie]);
-  return pairs;
+function fail(exchange, error) {
+  console.error(describe(error));
+  if (exchange.answered) exchange.abort();
+  else exchange.answer(500, [['content-type', 'text/plain; charset=utf-8']], 'Internal Server Error\n');
 }
 
-async function serve(exchange, load) {
-  let handler;
+async function finish(exchange, answered) {
   try {
-    handler = await load();
-    await handler(exchange);
+    await answered;
   } catch (error) {
-    console.error(describe(error));
-    if (exchange.answered) exchange.abort();
-    else {
-      exchange.respond(500, [['content-type', 'text/plain; charset=utf-8']]);
-      exchange.write(new TextEncoder().encode('Internal Server Error\n'));
-      exchange.end();
-    }
+    fail(exchange, error);
   }
+  while (waiting.length > 0) await Promise.all(waiting.splice(0));
+  exchange.close();
+}
+
+/** Serves one request; gives a promise only if there is something to wait for. */
+function serve(exchange, handler) {
+  let answered;
+  try {
+    answered = handler(exchange);
+  } catch (error) {
+    fail(exchange, error);
+  }
+  if (answered !== undefined || waiting.length > 0) return finish(exchange, answered);
+  exchange.close();
+  return undefined;
 }
 
 /**
@@ -115,26 +116,28 @@ export function incomingHandlerFor(load, start) {
     try {
       handler = handlerOf(load());
     } catch {
-      console.log('\u0001virga-needs-start a server that begins to listen later');
+      needsStart('a server that begins to listen later');
     }
   }
   const loaded = async () => {
-    if (!handler) {
-      const module = await load();
-      try {
-        handler = handlerOf(module);
-      } catch (error) {
-        await registration(START_WAIT_MS);
-        if (!registered.handler) throw error;
-        handler = registered.handler;
-      }
+    const module = await load();
+    try {
+      return handlerOf(module);
+    } catch (error) {
+      await registration(START_WAIT_MS);
+      if (!registered.handler) throw error;
+      return registered.handler;
     }
-    return handler;
   };
   return {
-    async handle(request, out) {
-      enterRuntime();
-      await serve(new Exchange(request, out), loaded);
+    handle(request, out) {
+      enter();
+      const exchange = new Exchange(request, out);
+      if (handler) return serve(exchange, handler);
+      return serve(exchange, async () => {
+        handler = await loaded();
+        return handler(exchange);
+      });
     },
   };
 }

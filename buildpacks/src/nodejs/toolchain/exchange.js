@@ -41,29 +41,62 @@ function exchange$place(data) {
   return [pointer, length];
 }
 
-function exchange$free([pointer, length]) {
+/** A copy of a body for the host, texts as UTF-8: [pointer, length]. */
+function exchange$placeBody(body) {
+  if (typeof body !== 'string') return exchange$place(body);
+  const length = body.length;
+  if (length === 0) return [1, 0];
+  const pointer = $realloc(0, 0, 1, length);
+  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(body, new Uint8Array($memory.buffer, pointer, length));
+  if (read === length && written === length) return [pointer, length];
+  $dealloc(pointer, length, 1);
+  return exchange$place(TEXT_ENCODER_UTF8.encode(body));
+}
+
+function exchange$free(pointer, length) {
   if (length !== 0) $dealloc(pointer, length, 1);
 }
 
-/** Method, path and headers of a request. */
-function exchange$head(request) {
-  const handle = request[symbolRscHandle];
-  let ret = $import_wasi_http_types_0_2_10$incomingRequest$method$method(handle);
-  let view = dataView($memory);
+/** A text that a call returned, or undefined: `ret` is an option of a string. */
+function exchange$option(ret) {
+  const view = dataView($memory);
+  const text = view.getUint8(ret, true) ? exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true)) : undefined;
+  $dealloc(ret);
+  return text;
+}
+
+function exchange$method(request) {
+  const ret = $import_wasi_http_types_0_2_10$incomingRequest$method$method(request[symbolRscHandle]);
+  const view = dataView($memory);
   const tag = view.getUint8(ret, true);
   const method = tag < exchange$METHODS.length ? exchange$METHODS[tag] : exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true));
   $dealloc(ret);
-  ret = $import_wasi_http_types_0_2_10$incomingRequest$method$pathWithQuery(handle);
-  view = dataView($memory);
-  const path = view.getUint8(ret, true) ? exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true)) : '/';
+  return method;
+}
+
+function exchange$path(request) {
+  return exchange$option($import_wasi_http_types_0_2_10$incomingRequest$method$pathWithQuery(request[symbolRscHandle]));
+}
+
+function exchange$authority(request) {
+  return exchange$option($import_wasi_http_types_0_2_10$incomingRequest$method$authority(request[symbolRscHandle]));
+}
+
+function exchange$isHttps(request) {
+  const ret = $import_wasi_http_types_0_2_10$incomingRequest$method$scheme(request[symbolRscHandle]);
+  const view = dataView($memory);
+  const isThere = view.getUint8(ret, true) === 1;
+  const tag = view.getUint8(ret + 4, true);
+  if (isThere && tag === 2) $dealloc(view.getUint32(ret + 8, true), view.getUint32(ret + 12, true), 1);
   $dealloc(ret);
-  ret = $import_wasi_http_types_0_2_10$incomingRequest$method$authority(handle);
-  view = dataView($memory);
-  const authority = view.getUint8(ret, true) ? exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true)) : undefined;
-  $dealloc(ret);
-  const fields = $import_wasi_http_types_0_2_10$incomingRequest$method$headers(handle);
-  ret = $import_wasi_http_types_0_2_10$fields$method$entries(fields);
-  view = dataView($memory);
+  return isThere && tag === 1;
+}
+
+/** The headers of a request: pairs. */
+function exchange$headers(request) {
+  const fields = $import_wasi_http_types_0_2_10$incomingRequest$method$headers(request[symbolRscHandle]);
+  const ret = $import_wasi_http_types_0_2_10$fields$method$entries(fields);
+  let view = dataView($memory);
   const base = view.getUint32(ret, true);
   const count = view.getUint32(ret + 4, true);
   $dealloc(ret);
@@ -74,7 +107,7 @@ function exchange$head(request) {
   }
   if (count !== 0) $dealloc(base, count * 16, 4);
   $resource_import$types_0_2_10$drop$fields(fields);
-  return { method, path, authority, headers };
+  return headers;
 }
 
 function exchange$dropRequest(request) {
@@ -82,33 +115,56 @@ function exchange$dropRequest(request) {
 }
 
 /** The handle in a `result<own<…>>` that a call returned, or an error of this text. */
-function exchange$own(ret, what) {
+function exchange$own(ret, what, headers) {
   const view = dataView($memory);
   const failed = view.getUint8(ret, true);
   const handle = view.getInt32(ret + 4, true);
   $dealloc(ret);
-  if (failed) throw new Error(what);
+  if (failed) throw new Error(headers ? `${what}: ${headers.map(([name]) => name).join(', ')}` : what);
   return handle;
+}
+
+/** Header names and values in memory of the host's form: [its address, what to free afterwards]. */
+function exchange$placeHeaders(headers) {
+  const count = headers.length;
+  if (count === 0) return [4, []];
+  let text = '';
+  for (let index = 0; index < count; index++) text += headers[index][0] + headers[index][1];
+  const table = count * 16;
+  const base = $realloc(0, 0, 4, table + text.length);
+  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(text, new Uint8Array($memory.buffer, base + table, text.length));
+  const pieces = [[base, table + text.length, 4]];
+  // One byte for each code unit: all of them lie there one after the other. Otherwise each is placed for itself.
+  const isPlain = read === text.length && written === text.length;
+  let from = base + table;
+  let at = base;
+  for (let index = 0; index < count; index++) {
+    for (let part = 0; part < 2; part++) {
+      const value = headers[index][part];
+      let place = from;
+      let length = value.length;
+      from += length;
+      if (!isPlain) {
+        [place, length] = exchange$place(value);
+        if (length !== 0) pieces.push([place, length, 1]);
+      }
+      const view = dataView($memory);
+      view.setUint32(at, place, true);
+      view.setUint32(at + 4, length, true);
+      at += 8;
+    }
+  }
+  return [base, pieces];
 }
 
 /** Begins the answer: [body, stream], handles. Names and values must be texts. */
 function exchange$respond(out, status, headers) {
-  const base = headers.length === 0 ? 4 : $realloc(0, 0, 4, headers.length * 16);
-  const placed = [];
-  for (const [name, value] of headers) placed.push(exchange$place(name), exchange$place(value));
-  const view = dataView($memory);
-  let at = base;
-  for (const [pointer, length] of placed) {
-    view.setUint32(at, pointer, true);
-    view.setUint32(at + 4, length, true);
-    at += 8;
-  }
+  const [base, pieces] = exchange$placeHeaders(headers);
   const ret = $import_wasi_http_types_0_2_10$fields$static$fromList(base, headers.length);
-  for (const piece of placed) exchange$free(piece);
-  if (headers.length !== 0) $dealloc(base, headers.length * 16, 4);
-  const fields = exchange$own(ret, `a header of the answer is not allowed: ${headers.map(([name]) => name).join(', ')}`);
+  for (const piece of pieces) $dealloc(piece[0], piece[1], piece[2]);
+  const fields = exchange$own(ret, 'a header of the answer is not allowed', headers);
   const response = $import_wasi_http_types_0_2_10$outgoingResponse$constructor(fields);
-  if ($import_wasi_http_types_0_2_10$outgoingResponse$method$setStatusCode(response, status)) {
+  if (status !== 200 && $import_wasi_http_types_0_2_10$outgoingResponse$method$setStatusCode(response, status)) {
     $resource_import$types_0_2_10$drop$outgoingResponse(response);
     throw new RangeError(`${status} is not a status`);
   }
@@ -126,12 +182,12 @@ function exchange$checkStream(ret, at) {
   throw new Error('the client has gone');
 }
 
-/** Writes bytes, waiting while the client is slow. */
-function exchange$write(stream, bytes) {
-  for (let done = 0; done < bytes.byteLength;) {
+/** Writes what lies at `pointer`, waiting while the client is slow. */
+function exchange$send(stream, pointer, length) {
+  for (let done = 0; done < length;) {
     let ret = $import_wasi_io_streams_0_2_10$outputStream$method$checkWrite(stream);
     exchange$checkStream(ret, 8);
-    const room = Number(dataView($memory).getBigUint64(ret + 8, true));
+    const room = dataView($memory).getUint32(ret + 8, true);
     $dealloc(ret);
     if (room === 0) {
       const ready = $import_wasi_io_streams_0_2_10$outputStream$method$subscribe(stream);
@@ -139,12 +195,39 @@ function exchange$write(stream, bytes) {
       $resource_import$poll_0_2_10$drop$pollable(ready);
       continue;
     }
-    const piece = exchange$place(bytes.subarray(done, done + room));
-    ret = $import_wasi_io_streams_0_2_10$outputStream$method$write(stream, piece[0], piece[1]);
-    exchange$free(piece);
+    const size = Math.min(room, length - done);
+    ret = $import_wasi_io_streams_0_2_10$outputStream$method$write(stream, pointer + done, size);
     exchange$checkStream(ret, 4);
     $dealloc(ret);
-    done += piece[1];
+    done += size;
+  }
+}
+
+/** Writes bytes, waiting while the client is slow. */
+function exchange$write(stream, bytes) {
+  const [pointer, length] = exchange$place(bytes);
+  try {
+    exchange$send(stream, pointer, length);
+  } finally {
+    exchange$free(pointer, length);
+  }
+}
+
+/** A whole answer, its length in its headers if they do not say it. */
+function exchange$answer(out, status, headers, body) {
+  const [pointer, length] = exchange$placeBody(body);
+  try {
+    if (length !== 0 && !headers.some((pair) => pair[0] === 'content-length')) headers.push(['content-length', String(length)]);
+    const [handle, stream] = exchange$respond(out, status, headers);
+    try {
+      exchange$send(stream, pointer, length);
+    } catch (error) {
+      exchange$abort(handle, stream);
+      throw error;
+    }
+    exchange$end(handle, stream);
+  } finally {
+    exchange$free(pointer, length);
   }
 }
 
@@ -198,9 +281,14 @@ function exchange$close(body, stream) {
 }
 
 defineBuiltinModule('virga:exchange', {
-  head: exchange$head,
+  method: exchange$method,
+  path: exchange$path,
+  authority: exchange$authority,
+  isHttps: exchange$isHttps,
+  headers: exchange$headers,
   dropRequest: exchange$dropRequest,
   respond: exchange$respond,
+  answer: exchange$answer,
   write: exchange$write,
   end: exchange$end,
   abort: exchange$abort,

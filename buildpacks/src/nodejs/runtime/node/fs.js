@@ -1,7 +1,7 @@
 // node:fs over the app's own files, which the cell mounts read-only at `/`. Nothing can be written.
 import { Buffer } from 'buffer';
 import { Readable } from 'readable-stream';
-import { isBuilding } from '../environment.js';
+import { isBuilding, needsStart } from '../environment.js';
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
 
 const dispose = Symbol.dispose ?? Symbol.for('dispose');
@@ -18,7 +18,7 @@ let roots = null;
 /** The directory handle and the path below it, for an absolute or relative path. */
 function locate(path, call) {
   if (isBuilding()) {
-    console.log(`\u0001virga-needs-start fs.${call}`);
+    needsStart(`fs.${call}`);
     throw failure('ENOENT', call, path);
   }
   roots ??= getDirectories().map(([handle, name]) => [handle, name.replace(/\/+$/, '')]).sort((one, other) => other[1].length - one[1].length);

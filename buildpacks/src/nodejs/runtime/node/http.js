@@ -192,7 +192,7 @@ export class ServerResponse extends OutgoingMessage {
     if (this.headersSent) return;
     this.headersSent = true;
     this.statusMessage ??= STATUS_CODES[this.statusCode] ?? '';
-    this.#exchange.respond(this.statusCode, this.pairs());
+    this.#exchange.respond(this.statusCode, this.pairs().map(([name, value]) => [name.toLowerCase(), String(value)]));
   }
 
   end(chunk, encoding, callback) {

@@ -3,7 +3,7 @@ import EventEmitter from 'events';
 import { getStderr } from 'wasi:cli/stderr@0.2.10';
 import { getStdout } from 'wasi:cli/stdout@0.2.10';
 import { exit } from 'wasi:cli/exit@0.2.10';
-import { env } from '../environment.js';
+import { env, isBuilding, needsStart } from '../environment.js';
 
 const encoder = new TextEncoder();
 
@@ -49,7 +49,7 @@ hrtime.bigint = () => BigInt(Math.round(performance.now() * 1e6));
 
 const process = Object.assign(new EventEmitter(), {
   env,
-  argv: ['node', '/app'],
+  argv: ['/usr/local/bin/node', `/${globalThis.__virgaMain}`],
   argv0: 'node',
   execArgv: [],
   execPath: '/usr/local/bin/node',
@@ -82,7 +82,10 @@ const process = Object.assign(new EventEmitter(), {
     throw new Error('process.binding is not supported');
   },
   exit(code = process.exitCode ?? 0) {
-    exit(code === 0 ? { tag: 'ok' } : { tag: 'err' });
+    if (isBuilding()) needsStart('process.exit');
+    process.exitCode = Number(code);
+    process.emit('exit', process.exitCode);
+    exit(process.exitCode === 0 ? { tag: 'ok' } : { tag: 'err' });
   },
   abort: () => exit({ tag: 'err' }),
   kill() {

@@ -1,0 +1,56 @@
+//! Real stagings of Node.js apps, with the real toolchain.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "test code")]
+
+mod harness;
+
+use harness::Platform;
+use virga_contract::staging::{StagedDroplet, Stager as _, StagingErrorKind, StagingRequest};
+use virga_model::{droplet::GuestKind, process::ReusePolicy};
+
+async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+    let result = platform.service.stage(request).await;
+    let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
+    println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
+    staged
+}
+
+#[tokio::test]
+async fn node_apps_become_components() {
+    let platform = Platform::new();
+    let hono = staged(&platform, platform.sample("javascript-hono", &[]).await).await;
+    let (droplet, files) = platform.droplet(hono.droplet).await;
+    let manifest = droplet.manifest();
+    assert_eq!((manifest.guest, manifest.reuse), (GuestKind::HttpP2, ReusePolicy::Pool));
+    assert!(manifest.software.iter().any(|software| software.name == "hono" && software.version == "4.13.19"), "{:?}", manifest.software);
+    assert!(manifest.imports.iter().any(|import| import.starts_with("wasi:cli/environment@0.2.")), "{:?}", manifest.imports);
+    assert_eq!(files, ["README.md", "package.json"]);
+
+    // The second push changes the source: nothing is downloaded, and only the app's own part is new.
+    let changed = b"export default { fetch: () => new Response(process.env.GREETING ?? 'changed') };\n".as_slice();
+    let again = staged(&platform, platform.sample("javascript-hono", &[("src/index.js", changed)]).await).await;
+    assert_ne!(again.droplet, hono.droplet);
+    assert!(platform.lines.text().contains("nothing to download"), "{}", platform.lines.text());
+
+    let early = b"const greeting = process.env.GREETING ?? 'none';\nexport default { fetch: () => new Response(greeting) };\n".as_slice();
+    staged(&platform, platform.sample("javascript-hono", &[("src/index.js", early)]).await).await;
+    assert!(platform.lines.text().contains("because its start uses process.env.GREETING"), "{}", platform.lines.text());
+
+    let express = staged(&platform, platform.sample("javascript-express", &[]).await).await;
+    assert_eq!(express.guest, GuestKind::HttpP2);
+
+    // The platform's own files are out of the bundler's reach.
+    let secret = platform.data_dir().join("secret.json");
+    std::fs::write(&secret, r#"{"key":"hunter2"}"#).unwrap();
+    let thief = format!("import secret from '{}';\nexport default {{ fetch: () => new Response(secret.key) }};\n", secret.display());
+    let error = platform.service.stage(platform.sample("javascript-hono", &[("src/index.js", thief.as_bytes())]).await).await.unwrap_err();
+    assert_eq!(error.kind, StagingErrorKind::CompileFailed);
+    let said = platform.lines.text();
+    assert!(said.contains("Could not resolve") && said.contains("secret.json") && !said.contains("hunter2"), "{said}");
+
+    let broken = platform.sample("javascript-hono", &[("src/index.js", b"import nothing from './absent.js';\n")]).await;
+    let error = platform.service.stage(broken).await.unwrap_err();
+    assert_eq!(error.kind, StagingErrorKind::CompileFailed);
+    assert!(error.message.contains("started from src/index.js"), "{error}");
+    assert!(platform.lines.text().contains("absent.js"), "{}", platform.lines.text());
+}
