@@ -33,6 +33,8 @@ pub enum Kind {
     Code,
     /// What buildpacks keep between stagings of an app.
     BuildpackCache,
+    /// Zips of buildpacks, as uploaded.
+    Buildpacks,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Resources => "resources",
             Self::Code => "code",
             Self::BuildpackCache => "buildpack-cache",
+            Self::Buildpacks => "buildpacks",
         }
     }
 

@@ -24,6 +24,8 @@ pub struct StagingLimits {
     pub reserve_bytes: u64,
     /// CPU time of one process of a staging, seconds.
     pub cpu_seconds: u64,
+    /// Bytes of a buildpack's zip that is fetched from an address.
+    pub buildpack_bytes: u64,
     /// Bytes of a package when unpacked.
     pub package_bytes: u64,
     /// Files and folders of a package.
@@ -48,6 +50,7 @@ impl Default for StagingLimits {
             cache_bytes: 4 << 30,
             reserve_bytes: 512 << 20,
             cpu_seconds: 900,
+            buildpack_bytes: 1 << 30,
             package_bytes: 2 << 30,
             package_entries: 100_000,
             toolchain_ms: 600_000,

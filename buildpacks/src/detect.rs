@@ -93,7 +93,7 @@ mod tests {
 
     fn offer(name: &str, builder: &str, detect: &[&str]) -> OfferedBuildpack {
         let detect = detect.iter().map(ToString::to_string).collect();
-        OfferedBuildpack { name: name.into(), builder: builder.into(), version: None, detect }
+        OfferedBuildpack { name: name.into(), builder: builder.into(), version: None, detect, bits: None }
     }
 
     #[test]

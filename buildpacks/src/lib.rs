@@ -17,6 +17,7 @@ mod files;
 mod go;
 mod java;
 mod log;
+mod lua;
 mod nodejs;
 mod past;
 mod php;

@@ -9,7 +9,8 @@ use crate::{
     },
     code::{self, CompileError, Compiler},
     config::StagingLimits,
-    detect, failure, files,
+    custom::Custom,
+    failure, files,
     log::StagingLog,
     past::{PastStagings, Stagings},
     sandbox::{Sandboxes, StagingPolicy, network::Packages},
@@ -154,10 +155,11 @@ impl StagingService {
         log.say("Fetching the app's package");
         let app = self.fetch(request.package, scratch).await?;
         steps.done("fetch");
-        let chosen = detect::choose(&app, &request.buildpacks, &request.offered)?;
-        let buildpack = chosen.builder;
-        log.say(format!("Buildpack: {} {}", chosen.offered.name, chosen.version()));
         let past = PastStagings::of(&self.folder.join("cache"), request.app).map_err(|error| failure::internal("keep a cache", &error))?;
+        let custom = Custom { blobs: &self.compiler.blobs, children: &self.children, request, scratch, cache: past.folder(), log };
+        let chosen = custom.settle(&app).await?;
+        let buildpack = chosen.builder();
+        log.say(format!("Buildpack: {}", chosen.title()));
         let content = content_key(&app, buildpack)?;
         steps.done("detect");
         if let Some(mut staged) = past.same(&content)
@@ -199,6 +201,7 @@ impl StagingService {
             limits: ChildLimits { file_bytes: self.limits.file_bytes, cpu_seconds: self.limits.cpu_seconds },
             network: None,
             confinement: Confinement::None,
+            custom: None,
         })
     }
 
@@ -215,6 +218,7 @@ impl StagingService {
         let (guest, process_types, buildpack, child_steps) = match result {
             StageResult::Staged { guest, process_types, buildpack, steps } => (guest, process_types, buildpack, steps),
             StageResult::Failed(error) => return Err(error),
+            StageResult::Custom(_) => return Err(failure::internal("stage", &"the child answered something else")),
         };
         steps.took_over(child_steps);
         let archive = work.join("droplet");

@@ -63,6 +63,7 @@ words! {
         NoAppDetected = "NoAppDetectedError",
         NoBuildpacksFound = "NoBuildpacksFound",
         CompileFailed = "BuildpackCompileFailed",
+        ReleaseFailed = "BuildpackReleaseFailed",
         TimeExpired = "StagingTimeExpired",
         InsufficientResources = "InsufficientResources",
         Failed = "StagingError",
@@ -90,6 +91,9 @@ pub struct OfferedBuildpack {
     pub version: Option<String>,
     /// Files at the root of an app by which it is recognised; none leaves it to the builder.
     pub detect: Vec<String>,
+    /// Its programs, a zip in the blobstore's `buildpacks`; none for what names a buildpack of the stager's own.
+    #[serde(default)]
+    pub bits: Option<Sha256Digest>,
 }
 
 /// A buildpack that the stager can build with.

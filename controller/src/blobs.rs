@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use virga_blobstore::Kind;
 use virga_contract::ApiError;
 use virga_model::{AppGuid, Sha256Digest, state::JobState};
-use virga_store::{Connection, droplets, jobs::JobRow, packages};
+use virga_store::{Connection, buildpacks, droplets, jobs::JobRow, packages};
 
 /// A blob that a row named until now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) enum Freed {
     Package(Sha256Digest),
     /// A droplet.
     Droplet(Sha256Digest),
+    /// Programs of a buildpack.
+    Buildpack(Sha256Digest),
     /// What is kept of an app outside of the rows: its log, what its stagings left.
     App(AppGuid),
 }
@@ -48,6 +50,7 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
         let (kind, digest, used) = match blob {
             Freed::Package(digest) => (Kind::Packages, digest, packages::is_blob_used(&mut tx, digest).await?),
             Freed::Droplet(digest) => (Kind::Droplets, digest, droplets::is_blob_used(&mut tx, digest).await?),
+            Freed::Buildpack(digest) => (Kind::Buildpacks, digest, buildpacks::is_blob_used(&mut tx, digest).await?),
             Freed::App(app) => {
                 controller.log_cache.forget(app);
                 controller.stager.forget(Some(app)).await.map_err(ApiError::internal)?;

@@ -8,7 +8,7 @@ use crate::{
     select::{Listing, Page, Select},
 };
 use sqlx::any::AnyRow;
-use virga_model::{BuildpackGuid, Timestamp};
+use virga_model::{BuildpackGuid, Sha256Digest, Timestamp};
 
 /// One buildpack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct BuildpackRow {
     pub version: Option<String>,
     /// Files that an app is recognised by; none leaves it to the builder.
     pub detect: Option<Vec<String>>,
+    /// The zip of one that brings programs of its own, in the blobstore.
+    pub bits: Option<Sha256Digest>,
     /// Labels and annotations.
     pub metadata: Metadata,
 }
@@ -61,6 +63,7 @@ impl Record for BuildpackRow {
             .set("builder", self.builder.clone())
             .set("version", self.version.clone())
             .set("detect", detect)
+            .set("bits", self.bits.map(|digest| digest.to_string()))
             .metadata(&self.metadata)
     }
 
@@ -79,12 +82,21 @@ impl Record for BuildpackRow {
             builder: row.opt_text("builder")?,
             version: row.opt_text("version")?,
             detect: row.opt_json("detect")?,
+            bits: row.opt_parsed("bits")?,
             metadata: Metadata::from_row(row)?,
         })
     }
 }
 
 record::functions!(BuildpackRow);
+
+/// Whether a buildpack names these bits.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<bool> {
+    record::any::<BuildpackRow>(db, "WHERE bits = $1", [digest.to_string().into()]).await
+}
 
 /// All of one lifecycle, in the order of detection.
 ///

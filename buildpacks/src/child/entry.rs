@@ -4,7 +4,7 @@ use crate::{
     build::{self, Built},
     buildpack,
     child::protocol::{ChildLimits, Confinement, StageRequest, StageResult},
-    failure, procfile, sandbox,
+    custom, failure, procfile, sandbox,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::{ffi::OsString, fs, path::Path, process::ExitCode, time::Instant};
@@ -89,6 +89,9 @@ fn confine_self(request: &StageRequest) -> std::io::Result<()> {
 }
 
 fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {
+    if let Some(order) = &request.custom {
+        return custom::run(request, order).map(StageResult::Custom);
+    }
     let files = request.work.join("files");
     let begun = Instant::now();
     let buildpack = buildpack::named(&request.buildpack).ok_or_else(|| failure::internal("find the buildpack", &request.buildpack))?;

@@ -1,7 +1,7 @@
 //! What goes into a child and comes out of it: JSON files in its folder.
 
 use crate::{
-    failure,
+    custom, failure,
     sandbox::{network::ClientSettings, plan::Room},
     toolchain::Toolchain,
 };
@@ -34,6 +34,8 @@ pub(crate) struct StageRequest {
     /// How package clients reach their registries from inside of a sandbox; `None` is no network.
     pub(crate) network: Option<ClientSettings>,
     pub(crate) confinement: Confinement,
+    /// Buildpacks of users are run in place of one of ours.
+    pub(crate) custom: Option<custom::Order>,
 }
 
 /// What holds a staging child.
@@ -50,7 +52,8 @@ pub(crate) enum Confinement {
 impl StageRequest {
     /// Gives the paths the names they have inside of a sandbox.
     pub(crate) fn move_inside(&mut self, room: &Room<'_>) -> Result<(), StagingError> {
-        let toolchains = self.toolchains.values_mut();
+        let buildpacks = self.custom.iter_mut().flat_map(|order| &mut order.buildpacks).map(|buildpack| &mut buildpack.folder);
+        let toolchains = self.toolchains.values_mut().chain(buildpacks);
         for path in [&mut self.app, &mut self.work, &mut self.cache, &mut self.droplet, &mut self.result].into_iter().chain(toolchains) {
             *path = room.inside(path).ok_or_else(|| failure::internal("make the sandbox", &format!("{} is not in it", path.display())))?;
         }
@@ -85,6 +88,8 @@ pub(crate) enum StageResult {
         /// Milliseconds of `build` and `package`.
         steps: Vec<(String, u64)>,
     },
+    /// Buildpacks of users did what they were asked.
+    Custom(custom::Outcome),
     /// Why there is none.
     Failed(StagingError),
 }

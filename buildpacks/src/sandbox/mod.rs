@@ -107,7 +107,7 @@ impl Sandboxes {
         let program = program_file(program, room.scratch).map_err(failed)?;
         let plan = room.arguments(&machine, &program).map_err(failed)?;
         self.prove(&bwrap, &plan).await?;
-        let name = room.scratch.file_name().and_then(|name| name.to_str()).unwrap_or("one").to_owned();
+        let name = virga_model::Sha256Digest::of(room.scratch.as_os_str().as_encoded_bytes()).to_string();
         let tasks = TaskGroup::new(&name, TASKS_PER_PROCESS * processes as u64);
         let inside = [plan::PROGRAM].into_iter().chain(arguments.iter().copied()).map(OsString::from);
         let arguments = plan.into_iter().chain(["--".into()]).chain(inside).collect();

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use virga_blobstore::{Blobstore, Kind};
-use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
+use virga_buildpacks::{CUSTOM_BUILDER, StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::{
     logs::{Envelope, LogSink, Message},
     staging::{BuildpackInfo, OfferedBuildpack, Stager as _, StagingRequest},
@@ -70,6 +70,11 @@ impl Platform {
 
     /// Zips files, given as names with their text, into a package.
     pub async fn package(&self, files: &[(&str, &[u8])]) -> StagingRequest {
+        let package = self.zipped(Kind::Packages, files).await;
+        self.request(package)
+    }
+
+    async fn zipped(&self, kind: Kind, files: &[(&str, &[u8])]) -> Sha256Digest {
         let path = self.folder.path().join("package.zip");
         let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
         for (name, text) in files {
@@ -77,8 +82,24 @@ impl Platform {
             zip.write_all(text).unwrap();
         }
         zip.finish().unwrap();
-        let (package, _) = self.blobs.put_file(Kind::Packages, &path).await.unwrap();
-        self.request(package)
+        self.blobs.put_file(kind, &path).await.unwrap().0
+    }
+
+    /// A buildpack of scripts for the shell, as one that was uploaded.
+    pub async fn buildpack(&self, name: &str, scripts: &[(&str, &str)]) -> OfferedBuildpack {
+        let files: Vec<(String, String)> =
+            scripts.iter().map(|(program, script)| (format!("bin/{program}"), format!("#!/bin/bash\n{script}\n"))).collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+        let bits = self.zipped(Kind::Buildpacks, &files).await;
+        OfferedBuildpack { name: name.to_owned(), builder: CUSTOM_BUILDER.to_owned(), version: None, detect: Vec::new(), bits: Some(bits) }
+    }
+
+    /// A request for this app with these buildpacks, by name.
+    pub async fn custom(&self, files: &[(&str, &[u8])], buildpacks: &[OfferedBuildpack]) -> StagingRequest {
+        let mut request = self.package(files).await;
+        request.buildpacks = buildpacks.iter().map(|one| one.name.clone()).collect();
+        request.offered.splice(0..0, buildpacks.iter().cloned());
+        request
     }
 
     /// Zips a sample app of `tests/apps`, with more files over its own.
@@ -141,5 +162,5 @@ fn tree(root: &Path) -> Vec<PathBuf> {
 
 /// As a new installation offers it.
 fn offer(known: BuildpackInfo) -> OfferedBuildpack {
-    OfferedBuildpack { name: known.name.to_owned(), builder: known.name.to_owned(), version: None, detect: Vec::new() }
+    OfferedBuildpack { name: known.name.to_owned(), builder: known.name.to_owned(), version: None, detect: Vec::new(), bits: None }
 }

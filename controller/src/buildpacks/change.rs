@@ -4,6 +4,7 @@ use super::{LIFECYCLE, read::find, view::view};
 use crate::{
     Access, Controller, Error, Result, answer,
     audit_events::{self, Event},
+    blobs::{self, Freed},
     jobs,
     metadata::MetadataPatch,
     stacks::is_stack,
@@ -69,6 +70,7 @@ pub async fn create(
         builder: None,
         version: None,
         detect: None,
+        bits: None,
         metadata: MetadataPatch::create(body.metadata)?,
     };
     let mut tx = controller.store.begin().await?;
@@ -142,6 +144,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
     buildpacks::lock(&mut tx).await?;
     let buildpack = find(&mut tx, guid).await?;
     buildpacks::delete(&mut tx, guid).await?;
+    blobs::free_later(&controller, &mut tx, buildpack.bits.map(Freed::Buildpack).into_iter().collect()).await?;
     buildpacks::renumber(&mut tx, &buildpack.lifecycle).await?;
     record(&controller, &mut tx, &access, "audit.buildpack.delete", &buildpack, json!({})).await?;
     let job = jobs::done(&mut tx, controller.now(), "buildpack.delete", guid).await?;

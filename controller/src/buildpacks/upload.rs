@@ -1,12 +1,21 @@
 //! `POST /v3/buildpacks/:guid/upload`.
 
-use super::{change::record, definition, read::find, view::view};
+use super::{
+    PROGRAMS,
+    change::record,
+    definition::{self, Uploaded},
+    read::find,
+    view::view,
+};
 use crate::{
-    Access, Controller, Result, answer, jobs,
+    Access, Controller, Result, answer,
+    blobs::{self, Freed},
+    jobs,
     packages::{Upload, receive},
 };
 use http::StatusCode;
 use serde_json::json;
+use virga_blobstore::Kind;
 use virga_contract::ApiError;
 use virga_model::BuildpackGuid;
 use virga_serve::{
@@ -19,7 +28,7 @@ use virga_serve::{
 };
 use virga_store::buildpacks;
 
-/// Takes a definition; see [`definition`] for what it must be. It is used from then on.
+/// Takes programs or a definition; see [`definition`] for what they must be. They are used from then on.
 ///
 /// # Errors
 /// 403, 404, 422 for a locked buildpack, and for an upload that breaks a rule, naming it.
@@ -38,18 +47,32 @@ pub async fn upload(
     let Upload { bits, filename, .. } = receive(request, controller.config.limits.maximum_package_bytes).await?;
     let bits = bits.ok_or_else(|| invalid("A buildpack zip file must be uploaded as 'bits'"))?;
     let builders: Vec<&'static str> = controller.stager.buildpacks().iter().map(|builder| builder.name).collect();
-    let read = tokio::task::spawn_blocking(move || definition::read(bits.reopen().map_err(|error| error.to_string())?, &builders));
+    let zip = bits.reopen().map_err(|error| ApiError::internal(format_args!("an uploaded buildpack: {error}")))?;
+    let read = tokio::task::spawn_blocking(move || definition::read(zip, &builders));
     let read = read.await.map_err(|error| ApiError::internal(format_args!("an uploaded buildpack: {error}")))?;
-    let definition = read.map_err(|rule| invalid(&rule))?;
+    let uploaded = read.map_err(|rule| invalid(&rule))?;
+    let digest = match &uploaded {
+        Uploaded::Programs(_) => Some(controller.blobs.put_file(Kind::Buildpacks, bits.path()).await?.0),
+        Uploaded::Definition(_) => None,
+    };
     let mut tx = controller.store.begin().await?;
     let mut buildpack = find(&mut tx, guid).await?;
     if buildpack.locked {
         return Err(locked().into());
     }
     buildpack.filename = Some(filename.unwrap_or_else(|| format!("{}.zip", buildpack.name)));
-    buildpack.builder = Some(definition.builder);
-    buildpack.version = definition.version;
-    buildpack.detect = definition.detect;
+    (buildpack.builder, buildpack.version, buildpack.detect) = match uploaded {
+        Uploaded::Definition(definition) => (Some(definition.builder), definition.version, definition.detect),
+        Uploaded::Programs(version) => (Some(PROGRAMS.to_owned()), version, None),
+    };
+    // The same bits may have been freed since they were written, by whoever deleted another buildpack with them.
+    if let Some(digest) = digest
+        && !controller.blobs.exists(Kind::Buildpacks, &digest).await?
+    {
+        controller.blobs.put_file(Kind::Buildpacks, bits.path()).await?;
+    }
+    let old = std::mem::replace(&mut buildpack.bits, digest).filter(|old| Some(*old) != digest);
+    blobs::free_later(&controller, &mut tx, old.map(Freed::Buildpack).into_iter().collect()).await?;
     buildpacks::update(&mut tx, &mut buildpack, controller.now()).await?;
     let data = json!({ "request": { "filename": buildpack.filename } });
     record(&controller, &mut tx, &access, "audit.buildpack.upload", &buildpack, data).await?;

@@ -57,8 +57,8 @@ async fn buildpacks_are_ordered_named_and_uploaded() {
             assert_eq!(admin.post("/v3/buildpacks", body).await.error(422).1, problem);
         }
 
-        let linux = upload(&admin, &path, &[("bin/compile", "#!/bin/sh")]).await.error(422).1;
-        assert!(linux.starts_with("Uploaded buildpack file is invalid: its bin/compile is a program for Linux"), "{linux}");
+        let native = upload(&admin, &path, &[("bin/build", "#!/bin/sh")]).await.error(422).1;
+        assert!(native.starts_with("Uploaded buildpack file is invalid: its bin/build makes it a Cloud Native Buildpack"), "{native}");
         assert_eq!(admin.get(&path).await.ok()["state"], "AWAITING_UPLOAD");
         let definition = format!("builder: {}\nversion: 7.0.0\ndetect: [corp.toml]\n", built_in[0]);
         let job = upload(&admin, &path, &[("virga-buildpack.yml", &definition)]).await.job();

@@ -54,6 +54,23 @@ impl Packages {
         Self { clients: OnceLock::new(), denied: denied.iter().filter_map(network).collect() }
     }
 
+    /// What the platform itself may fetch for an app: what is public, and what the operator names.
+    ///
+    /// # Errors
+    /// Where the operator's policy is no network.
+    pub(crate) fn allowed_to_fetch(&self, policy: &NetworkPolicy) -> Result<Allowed, StagingError> {
+        let patterns = match policy {
+            NetworkPolicy::None => {
+                return Err(failure::compile(
+                    "buildpacks are not fetched from addresses here (staging.network is \"none\"); the operator can upload it",
+                ));
+            }
+            NetworkPolicy::Hosts(hosts) => hosts.clone(),
+            NetworkPolicy::Registries => Vec::new(),
+        };
+        Ok(Allowed { patterns, denied: self.denied.clone(), ..Allowed::default() })
+    }
+
     /// A way out as the policy has it; `None` where there is none.
     pub(crate) async fn open(&self, policy: &NetworkPolicy, log: &StagingLog) -> Result<Option<Opened>, StagingError> {
         if *policy == NetworkPolicy::None {
