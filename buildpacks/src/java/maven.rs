@@ -32,8 +32,14 @@ pub(crate) fn libraries(request: &StageRequest) -> Result<Libraries, StagingErro
 fn fetched(request: &StageRequest, file: &Path) -> Result<Libraries, StagingError> {
     let pom = request.work.join("pom.xml");
     let toolchain = request.toolchain(&TOOLCHAIN)?;
-    let mut arguments: Vec<OsString> = toolchain::JAVA_OPTIONS.iter().map(OsString::from).collect();
-    arguments.extend(["-cp".into(), "builder".into(), "Dependencies".into(), file.as_os_str().into(), pom.as_os_str().into()]);
+    let mut arguments: Vec<OsString> = toolchain::BUILDER_OPTIONS.iter().map(OsString::from).collect();
+    arguments.extend([
+        "-cp".into(),
+        toolchain::BUILDER_CLASS_PATH.into(),
+        "Dependencies".into(),
+        file.as_os_str().into(),
+        pom.as_os_str().into(),
+    ]);
     let done = tool::run("java", arguments, toolchain, &[]).map_err(|error| failure::internal("start java", &error))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !done {

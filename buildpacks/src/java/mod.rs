@@ -8,8 +8,10 @@ mod toolchain;
 mod translate;
 mod unsupported;
 
-pub(crate) use toolchain::TOOLCHAIN;
-pub(crate) use translate::{Classes, translate};
+pub(crate) use maven::libraries;
+pub(crate) use sources::{copy_resources, find as sources};
+pub(crate) use toolchain::{FETCH, SHORT_LIVED, TOOLCHAIN, all_jars};
+pub(crate) use translate::{Classes, class_path, translate};
 
 use crate::{
     build::Built,

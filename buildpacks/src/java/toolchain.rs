@@ -1,15 +1,23 @@
 //! What apps of the JVM's languages are built with.
 
 use crate::toolchain::Toolchain;
+use std::{ffi::OsString, path::Path};
 
 pub(super) const TEAVM: &str = "0.15.0";
 /// The plugin by which Maven fetches libraries.
-pub(super) const FETCH: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-/// The builder runs for seconds: what helps long-lived programs only costs it time. Run in the toolchain's folder.
-pub(super) const JAVA_OPTIONS: [&str; 5] =
+pub(crate) const FETCH: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+/// Compilers run for seconds: what helps long-lived programs only costs them time.
+pub(crate) const SHORT_LIVED: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss8m"];
+/// The same for the builder, whose classes are kept in a form that starts faster. Run in the toolchain's folder.
+pub(super) const BUILDER_OPTIONS: [&str; 5] =
     ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:SharedArchiveFile=builder.jsa", "-Xss8m"];
 pub(super) const BUILDER_CLASS_PATH: &str = "jars/*";
 pub(super) const PROGRAM: &str = include_str!("toolchain/program.c");
+
+/// The jars of a toolchain as a class path.
+pub(crate) fn all_jars(toolchain: &Path) -> OsString {
+    toolchain.join("jars/*").into_os_string()
+}
 
 const COMPILE_ARGUMENTS: &str = include_str!("toolchain/compile-arguments");
 

@@ -109,7 +109,7 @@ fn main_class(command: &str) -> Option<String> {
 fn to_c(request: &StageRequest, classes: &Classes, mains: &[String]) -> Result<String, StagingError> {
     let toolchain = request.toolchain(&TOOLCHAIN)?;
     let mains = if mains.is_empty() { "-".to_owned() } else { mains.join(",") };
-    let mut arguments: Vec<OsString> = toolchain::JAVA_OPTIONS.iter().map(OsString::from).collect();
+    let mut arguments: Vec<OsString> = toolchain::BUILDER_OPTIONS.iter().map(OsString::from).collect();
     arguments.extend(["-cp".into(), toolchain::BUILDER_CLASS_PATH.into(), "Builder".into(), toolchain.as_os_str().into()]);
     arguments.extend([request.work.as_os_str().into(), mains.into(), classes.folder.as_os_str().into()]);
     arguments.extend(classes.jars.iter().map(|jar| jar.as_os_str().to_owned()));

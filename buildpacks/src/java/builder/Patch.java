@@ -27,12 +27,16 @@ public final class Patch {
             new Method(Opcodes.ACC_PUBLIC, "exit", "(I)V", "virga/Native", "exit"),
             new Method(Opcodes.ACC_PUBLIC, "halt", "(I)V", "virga/Native", "exit"),
             new Method(Opcodes.ACC_PUBLIC, "addShutdownHook", "(Ljava/lang/Thread;)V", "virga/Native", "ignore"));
+        // The translator to C has no table of methods: reflection sees none, as with a class that hides them.
+        patch(folder, "org/teavm/classlib/java/lang/TClass",
+            new Method(Opcodes.ACC_PUBLIC, "getDeclaredMethods", "()[Lorg/teavm/classlib/java/lang/reflect/TMethod;", null, null),
+            new Method(Opcodes.ACC_PUBLIC, "getDeclaredConstructors", "()[Lorg/teavm/classlib/java/lang/reflect/TConstructor;", null, null));
         patch(folder, "org/teavm/classlib/impl/console/Console",
             new Method(STATIC, "writeStdout", "([BII)V", "virga/Native", "writeStdout"),
             new Method(STATIC, "writeStderr", "([BII)V", "virga/Native", "writeStderr"));
     }
 
-    /** A method whose body is a call of a static one with the same arguments. */
+    /** A method whose body is a call of a static one with the same arguments, or without an owner an empty array. */
     private record Method(int access, String name, String descriptor, String owner, String target) {
         void write(ClassVisitor out) {
             MethodVisitor code = out.visitMethod(access, name, descriptor, null, null);
@@ -43,8 +47,13 @@ public final class Patch {
                 code.visitVarInsn(type.getOpcode(Opcodes.ILOAD), at);
                 at += type.getSize();
             }
-            code.visitMethodInsn(Opcodes.INVOKESTATIC, owner, target, descriptor, false);
             Type result = Type.getReturnType(descriptor);
+            if (owner == null) {
+                code.visitInsn(Opcodes.ICONST_0);
+                code.visitTypeInsn(Opcodes.ANEWARRAY, result.getElementType().getInternalName());
+            } else {
+                code.visitMethodInsn(Opcodes.INVOKESTATIC, owner, target, descriptor, false);
+            }
             code.visitInsn(result.getOpcode(Opcodes.IRETURN));
             code.visitMaxs(Math.max(at, 1), at + begin);
             code.visitEnd();

@@ -40,7 +40,6 @@ FROM(HTTP, "[resource-drop]fields") void drop_fields(int32_t);
 FROM(STREAMS, "[method]input-stream.blocking-read") void stream_read(int32_t, int64_t, Result *);
 FROM(STREAMS, "[method]output-stream.check-write") void stream_check(int32_t, Result *);
 FROM(STREAMS, "[method]output-stream.write") void stream_write(int32_t, void *, uint32_t, Result *);
-FROM(STREAMS, "[method]output-stream.blocking-flush") void stream_flush(int32_t, Result *);
 FROM(STREAMS, "[method]output-stream.subscribe") int32_t stream_subscribe(int32_t);
 FROM(STREAMS, "[resource-drop]input-stream") void drop_input(int32_t);
 FROM(STREAMS, "[resource-drop]output-stream") void drop_output(int32_t);
@@ -240,30 +239,17 @@ int32_t virga_response_write(void *from, int32_t size) {
     return now.broken ? -1 : 0;
 }
 
-/* What was written so far goes out now; -1 when the client is gone. */
-static int32_t flush(void) {
-    Result result;
-    if (!now.broken) {
-        stream_flush(now.output, &result);
-        if ((result.word[0] & 0xFF) != 0) {
-            let_go_of_error(&result);
-            now.broken = true;
-        }
-    }
-    return now.broken ? -1 : 0;
-}
-
+/* Ends the answer; -1 when less was written than its content-length says. */
 int32_t virga_response_end(void) {
     Result result;
     if (now.response_body < 0) {
         return 0;
     }
-    int32_t flushed = flush();
     drop_output(now.output);
     now.output = -1;
     outgoing_finish(now.response_body, 0, 0, &result);
     now.response_body = -1;
-    return flushed;
+    return now.broken || (result.word[0] & 0xFF) == 0 ? 0 : -1;
 }
 
 /* Lets the client see that the answer is not whole. */

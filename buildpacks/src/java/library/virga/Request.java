@@ -104,7 +104,7 @@ public final class Request {
         if (!ended) {
             ended = true;
             if (!Native.end()) {
-                throw new IOException("the client is gone");
+                throw new IOException("less was written than the Content-length says");
             }
         }
     }
