@@ -134,10 +134,22 @@ macro_rules! samples {
 }
 
 samples! {
-    hono: "javascript-hono";
-    flask: "python-flask";
-    wsgi: "python-wsgi";
-    fastapi: "python-fastapi";
-    starlette: "python-starlette";
-    django: "python-django";
+    javascript_hono: "javascript-hono";
+    javascript_express: "javascript-express";
+    python_flask: "python-flask";
+    python_fastapi: "python-fastapi";
+    python_starlette: "python-starlette";
+    python_django: "python-django";
+    python_wsgi: "python-wsgi";
+    go_http: "go-http";
+    go_chi: "go-chi";
+    rust_axum: "rust-axum";
+    rust_wasi_http: "rust-wasi-http";
+    ruby_sinatra: "ruby-sinatra";
+    php_front_controller: "php-front-controller";
+    java_httpserver: "java-httpserver";
+    c_cgi: "c-cgi";
+    c_http: "c-http";
+    cpp_cmake: "cpp-cmake";
+    lua_wsapi: "lua-wsapi";
 }

@@ -1,0 +1,1 @@
+print("task done", table.unpack(arg))
