@@ -50,7 +50,7 @@ async fn what_detects_builds_and_releases_a_program() {
 #[tokio::test]
 async fn several_supply_and_the_last_finalizes() {
     let platform = Platform::new();
-    let supply = "echo first > \"$3/$4/made\"; env | grep -c SECRET";
+    let supply = "echo first > \"$3/$4/made\"; true";
     let first = platform.buildpack("first", &[("supply", supply)]).await;
     let finalize = "[ \"$4\" = 1 ] || exit 8; cat \"$3/0/made\" > \"$1/index.html\"; ls \"$5\" 2>/dev/null; true";
     let last = platform.buildpack("last", &[("supply", "true"), ("finalize", finalize)]).await;

@@ -78,7 +78,7 @@ impl Children {
     ) -> Result<Ended, StagingError> {
         let cache = order.cache.clone();
         let toolchains = order.toolchains.clone();
-        let opened = self.packages.open(&self.sandboxes.policy.network, log).await?;
+        let opened = self.packages.open(&self.sandboxes.policy.network, &toolchains, log).await?;
         let proxy = opened.as_ref().map(Opened::socket);
         let room = Room { scratch, cache: &cache, toolchains: &toolchains, proxy };
         order.network = opened.as_ref().map(|opened| opened.settings().clone());

@@ -12,7 +12,7 @@ use std::{
 /// Folders with programs and libraries alone.
 const SYSTEM: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 /// Settings that programs under `/usr` cannot do without, and that hold no secrets.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "alternatives",
     "ca-certificates",
     "ca-certificates.conf",
@@ -20,6 +20,8 @@ const SETTINGS: [&str; 13] = [
     "ld.so.conf",
     "ld.so.conf.d",
     "localtime",
+    "maven/logging",
+    "maven/m2.conf",
     "mime.types",
     "pki",
     "protocols",

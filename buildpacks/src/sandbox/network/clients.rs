@@ -34,16 +34,23 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Asks all that are on this machine; one that fails to answer has no registry.
-    pub(crate) async fn ask() -> Self {
-        let asked = async { tokio::join!(npm(), pip(), go(), gem(), nuget()) };
+    /// Asks all that are on this machine or in these toolchains; one that fails to answer has no registry.
+    pub(crate) async fn ask(toolchains: &[PathBuf]) -> Self {
+        let places = &Places::new(toolchains);
+        let asked = async { tokio::join!(npm(places), pip(places), go(places), gem(places), nuget(places), composer(places)) };
         let mut clients = Self::default();
         match tokio::time::timeout(ANSWER_WITHIN, asked).await {
-            Ok((npm, pip, go, gem, nuget)) => [npm, pip, go, gem, nuget].into_iter().for_each(|answer| clients.merge(answer)),
+            Ok((npm, pip, go, gem, nuget, composer)) => {
+                [npm, pip, go, gem, nuget, composer].into_iter().for_each(|answer| clients.merge(answer))
+            }
             Err(_) => tracing::warn!("staging: package clients did not say in time which registries they use"),
         }
-        let files = tokio::task::spawn_blocking(|| [cargo(), maven()]).await.unwrap_or_default();
-        files.into_iter().for_each(|answer| clients.merge(answer));
+        let files = tokio::task::spawn_blocking(|| (cargo(), maven())).await;
+        let ((mut cargo, index), maven) = files.unwrap_or_default();
+        if let Some(index) = index {
+            tell_packages(&mut cargo, &index).await;
+        }
+        [cargo, maven].into_iter().for_each(|answer| clients.merge(answer));
         tracing::info!(hosts = ?clients.hosts, "staging: registries that builds may reach");
         clients
     }
@@ -70,17 +77,34 @@ impl Clients {
     }
 }
 
+/// Where clients are looked for besides `PATH`: folders `bin` of toolchains.
+struct Places(Vec<PathBuf>);
+
+/// How deep in a toolchain its programs lie.
+const DEPTH: usize = 3;
+
+impl Places {
+    fn new(toolchains: &[PathBuf]) -> Self {
+        let folders = toolchains.iter().flat_map(|toolchain| walkdir::WalkDir::new(toolchain).max_depth(DEPTH).sort_by_file_name());
+        Self(folders.flatten().filter(|entry| entry.file_name() == "bin").map(walkdir::DirEntry::into_path).collect())
+    }
+
+    fn find(&self, program: &str) -> Option<PathBuf> {
+        find_program(program).or_else(|| self.0.iter().map(|folder| folder.join(program)).find(|path| path.is_file()))
+    }
+}
+
 /// What a client prints, run as the operator would, where there is nothing of any app.
-async fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let program = find_program(program)?;
+async fn said(places: &Places, program: &str, arguments: &[&str]) -> Option<String> {
+    let program = places.find(program)?;
     let output =
         tokio::process::Command::new(program).args(arguments).current_dir("/").stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
 }
 
-async fn npm() -> Clients {
-    match said("npm", &["config", "list", "--json"]).await {
+async fn npm(places: &Places) -> Clients {
+    match said(places, "npm", &["config", "list", "--json"]).await {
         Some(json) => npm_settings(&json),
         None => Clients::default(),
     }
@@ -101,13 +125,14 @@ fn npm_settings(json: &str) -> Clients {
     clients
 }
 
-async fn pip() -> Clients {
+async fn pip(places: &Places) -> Clients {
     let default = said(
+        places,
         "python3",
         &["-I", "-c", "from pip._internal.models.index import PyPI as index; print(index.simple_url, index.file_storage_domain)"],
     )
     .await;
-    let config = said("python3", &["-m", "pip", "config", "list"]).await;
+    let config = said(places, "python3", &["-m", "pip", "config", "list"]).await;
     pip_settings(&default.unwrap_or_default(), &config.unwrap_or_default())
 }
 
@@ -141,8 +166,8 @@ fn pip_settings(default: &str, config: &str) -> Clients {
     clients
 }
 
-async fn go() -> Clients {
-    match said("go", &["env", "GOPROXY", "GOSUMDB", "GONOSUMDB"]).await {
+async fn go(places: &Places) -> Clients {
+    match said(places, "go", &["env", "GOPROXY", "GOSUMDB", "GONOSUMDB"]).await {
         Some(text) => go_settings(&text),
         None => Clients::default(),
     }
@@ -165,9 +190,9 @@ fn go_settings(text: &str) -> Clients {
     clients
 }
 
-async fn gem() -> Clients {
+async fn gem(places: &Places) -> Clients {
     let mut clients = Clients::default();
-    let sources = said("gem", &["sources", "--list"]).await.unwrap_or_default();
+    let sources = said(places, "gem", &["sources", "--list"]).await.unwrap_or_default();
     let addresses: Vec<String> = sources.lines().filter_map(|line| clients.registry(line)).collect();
     // Bundler asks the default registry's index at a name of its own below it.
     let index: Vec<_> = clients.hosts.iter().map(|(host, port)| (format!("index.{host}"), *port)).collect();
@@ -179,41 +204,90 @@ async fn gem() -> Clients {
     clients
 }
 
-async fn nuget() -> Clients {
+async fn nuget(places: &Places) -> Clients {
     let mut clients = Clients::default();
-    let sources = said("dotnet", &["nuget", "list", "source", "--format", "short"]).await.unwrap_or_default();
+    let sources = said(places, "dotnet", &["nuget", "list", "source", "--format", "short"]).await.unwrap_or_default();
     for source in sources.lines().filter_map(|line| line.trim().strip_prefix("E ")) {
         clients.registry(source);
     }
     clients
 }
 
-/// Cargo has no way to ask: a replacement of its registry stands in its settings, the default in its program.
-fn cargo() -> Clients {
-    let mut clients = Clients::default();
-    let Some(home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
-    else {
-        return clients;
-    };
-    let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(home.join(name)).ok()).unwrap_or_default();
-    if let Some((name, index)) = cargo_replacement(&config)
-        && let Some(index) = registry_of_index(&mut clients, &index)
-    {
-        let replaced = format!("[source.crates-io]\nreplace-with = \"{name}\"\n[source.{name}]\nregistry = \"{index}\"\n");
-        clients.settings.files.insert(".cargo/config.toml".into(), replaced);
-    } else if let Some(default) = cargo_program().and_then(|program| default_index(&fs::read(program).ok()?)) {
-        clients.registry(&default);
+async fn composer(places: &Places) -> Clients {
+    match said(places, "composer", &["config", "--global", "--list", "--no-interaction"]).await {
+        Some(text) => composer_settings(&text),
+        None => Clients::default(),
     }
-    // Where an index has its packages stands in a file of it, which cargo keeps.
-    for config in fs::read_dir(home.join("registry/index")).into_iter().flatten().flatten() {
-        let is_ours = config.file_name().to_str().is_some_and(|name| clients.hosts.iter().any(|(host, _)| name.starts_with(host.as_str())));
-        let text = if is_ours { fs::read_to_string(config.path().join("config.json")).unwrap_or_default() } else { String::new() };
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        if let Some(packages) = json.get("dl").and_then(serde_json::Value::as_str) {
-            clients.registry(packages);
+}
+
+/// Repositories, and the hosts of the archives that they name.
+fn composer_settings(text: &str) -> Clients {
+    let mut clients = Clients::default();
+    for (key, value) in text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("] ")) {
+        if key.starts_with("repositories.") && key.ends_with(".url") {
+            clients.registry(&value.replacen("https?://", "https://", 1));
+        } else if key == "github-domains" {
+            for domain in
+                value.trim_matches(['[', ']']).split(',').map(|domain| domain.trim().trim_matches('"')).filter(|name| !name.is_empty())
+            {
+                clients.hosts.extend([domain.to_owned(), format!("api.{domain}"), format!("codeload.{domain}")].map(|host| (host, 443)));
+            }
         }
     }
     clients
+}
+
+/// Cargo has no way to ask: a replacement of its registry stands in its settings, the default in its program. Gives the index as well,
+/// where only that can tell where the packages are.
+fn cargo() -> (Clients, Option<Url>) {
+    let mut clients = Clients::default();
+    let mut index = None;
+    let Some(home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
+    else {
+        return (clients, None);
+    };
+    let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(home.join(name)).ok()).unwrap_or_default();
+    if let Some((name, replacement)) = cargo_replacement(&config)
+        && let Some(address) = registry_of_index(&mut clients, &replacement)
+    {
+        index = replacement.strip_prefix("sparse+").and_then(|address| address.parse().ok());
+        let replaced = format!("[source.crates-io]\nreplace-with = \"{name}\"\n[source.{name}]\nregistry = \"{address}\"\n");
+        clients.settings.files.insert(".cargo/config.toml".into(), replaced);
+    } else if let Some(default) = cargo_program().and_then(|program| default_index(&fs::read(program).ok()?)) {
+        clients.registry(&default);
+        index = default.parse().ok();
+    }
+    // Where an index has its packages stands in a file of it, which cargo keeps once it has asked.
+    let kept = fs::read_dir(home.join("registry/index")).into_iter().flatten().flatten();
+    for folder in kept {
+        let is_ours = folder.file_name().to_str().is_some_and(|name| clients.hosts.iter().any(|(host, _)| name.starts_with(host.as_str())));
+        let text = if is_ours { fs::read_to_string(folder.path().join("config.json")).unwrap_or_default() } else { String::new() };
+        if packages_of_index(&mut clients, &text) {
+            index = None;
+        }
+    }
+    (clients, index)
+}
+
+fn packages_of_index(clients: &mut Clients, config: &str) -> bool {
+    let json: serde_json::Value = serde_json::from_str(config).unwrap_or_default();
+    json.get("dl").and_then(serde_json::Value::as_str).and_then(|address| clients.registry(address)).is_some()
+}
+
+/// Asks an index itself where its packages are.
+async fn tell_packages(clients: &mut Clients, index: &Url) {
+    let mut address = index.clone();
+    if !address.path().ends_with('/') {
+        address.set_path(&format!("{}/", index.path()));
+    }
+    let asked = async {
+        let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build().ok()?;
+        client.get(address.join("config.json").ok()?).send().await.ok()?.text().await.ok()
+    };
+    let is_known = asked.await.is_some_and(|config| packages_of_index(clients, &config));
+    if !is_known {
+        tracing::warn!("staging: cargo's index does not say where its packages are; builds may not reach them");
+    }
 }
 
 fn registry_of_index(clients: &mut Clients, index: &str) -> Option<String> {
@@ -341,6 +415,14 @@ mod tests {
         assert_eq!(go.settings.environment["GOPROXY"], "https://proxy.example/,https://second.example/go");
         let closed = go_settings("direct\noff\n\n");
         assert_eq!((hosts(&closed).len(), closed.settings.environment["GOPROXY"].as_str()), (0, "off"));
+    }
+
+    #[test]
+    fn composers_archives_have_hosts_of_their_own() {
+        let composer = composer_settings(
+            "[repositories.main.type] composer\n[repositories.main.url] https?://php.example\n[github-domains] [code.example]\n",
+        );
+        assert_eq!(hosts(&composer), ["api.code.example:443", "code.example:443", "codeload.code.example:443", "php.example:443"]);
     }
 
     #[test]

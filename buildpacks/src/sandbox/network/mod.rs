@@ -29,8 +29,8 @@ use virga_contract::staging::StagingError;
 /// What package clients of this machine are set up for, and how stagings reach it.
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
-    /// Asked once; a change of the clients' settings shows at the platform's next start.
-    clients: OnceLock<Arc<Clients>>,
+    /// Asked once for each set of toolchains; a change of the clients' settings shows at the platform's next start.
+    clients: tokio::sync::Mutex<BTreeMap<Vec<PathBuf>, Arc<Clients>>>,
     /// Addresses of the platform.
     denied: Vec<IpNet>,
 }
@@ -51,7 +51,7 @@ impl Packages {
             let read = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             read.inspect_err(|_| tracing::warn!("'{text}' is not an address that builds could be kept from")).ok()
         };
-        Self { clients: OnceLock::new(), denied: denied.iter().filter_map(network).collect() }
+        Self { clients: tokio::sync::Mutex::default(), denied: denied.iter().filter_map(network).collect() }
     }
 
     /// What the platform itself may fetch for an app: what is public, and what the operator names.
@@ -71,12 +71,17 @@ impl Packages {
         Ok(Allowed { patterns, denied: self.denied.clone(), ..Allowed::default() })
     }
 
-    /// A way out as the policy has it; `None` where there is none.
-    pub(crate) async fn open(&self, policy: &NetworkPolicy, log: &StagingLog) -> Result<Option<Opened>, StagingError> {
+    /// A way out as the policy has it, for the clients of the machine and of these toolchains; `None` where there is none.
+    pub(crate) async fn open(
+        &self,
+        policy: &NetworkPolicy,
+        toolchains: &BTreeMap<String, PathBuf>,
+        log: &StagingLog,
+    ) -> Result<Option<Opened>, StagingError> {
         if *policy == NetworkPolicy::None {
             return Ok(None);
         }
-        let clients = self.clients().await?;
+        let clients = self.clients(toolchains.values().cloned().collect()).await;
         let mut allowed = Allowed { denied: self.denied.clone(), ..Allowed::default() };
         match policy {
             NetworkPolicy::Hosts(hosts) => allowed.patterns.clone_from(hosts),
@@ -91,12 +96,15 @@ impl Packages {
         Ok(Some(Opened { folder, listener, proxy, settings: clients.settings.clone(), socket }))
     }
 
-    async fn clients(&self) -> Result<Arc<Clients>, StagingError> {
-        if let Some(clients) = self.clients.get() {
-            return Ok(Arc::clone(clients));
+    async fn clients(&self, toolchains: Vec<PathBuf>) -> Arc<Clients> {
+        // Held while they are asked, so that two stagings do not ask twice.
+        let mut known = self.clients.lock().await;
+        if let Some(clients) = known.get(&toolchains) {
+            return Arc::clone(clients);
         }
-        let asked = Clients::ask().await;
-        Ok(Arc::clone(self.clients.get_or_init(|| Arc::new(asked))))
+        let asked = Arc::new(Clients::ask(&toolchains).await);
+        known.insert(toolchains, Arc::clone(&asked));
+        asked
     }
 }
 
