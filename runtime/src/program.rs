@@ -60,7 +60,7 @@ pub enum Kind {
     /// A command: run per request, or as long as its instance lives.
     Command,
     /// No code.
-    Static(Site),
+    Static(Box<Site>),
 }
 
 /// What a program imports.
@@ -143,7 +143,7 @@ impl Program {
     /// When its files cannot be opened.
     pub(crate) fn of_files(droplet: &DropletDir, digest: &Sha256Digest) -> std::io::Result<Self> {
         let site = Site::open(droplet.files().as_deref(), droplet.manifest().site.clone().unwrap_or_default(), digest)?;
-        Ok(Self::of(droplet, Kind::Static(site), None, Needs::default()))
+        Ok(Self::of(droplet, Kind::Static(Box::new(site)), None, Needs::default()))
     }
 
     /// Links mapped code. The error names an import that the cell does not have.

@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use virga_model::droplet::HeaderRule;
 
 /// The rules of a site, read once.
-pub struct Rules(Vec<(Vec<String>, Vec<(HeaderName, HeaderValue)>)>);
+pub struct Rules(Vec<(Vec<String>, Headers)>);
+
+type Headers = Vec<(HeaderName, HeaderValue)>;
 
 impl Rules {
     /// Headers that HTTP does not know are left out; staging has refused them.
