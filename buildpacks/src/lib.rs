@@ -7,6 +7,7 @@
 mod build;
 mod buildpack;
 mod c;
+mod capabilities;
 mod child;
 mod code;
 mod config;

@@ -22,6 +22,9 @@ struct Last {
     content: Sha256Digest,
     component: Option<Sha256Digest>,
     staged: StagedDroplet,
+    /// What the droplet asks of the cell.
+    #[serde(default)]
+    imports: Vec<String>,
 }
 
 impl PastStagings {
@@ -47,14 +50,26 @@ impl PastStagings {
         self.last(content).map(|last| last.staged)
     }
 
+    /// What the droplet of the last staging asks of the cell; none without one.
+    pub(crate) fn imports(&self) -> Option<Vec<String>> {
+        let last: Last = serde_json::from_slice(&fs::read(&self.last).ok()?).ok()?;
+        Some(last.imports)
+    }
+
     /// Its component.
     pub(crate) fn component(&self, content: &Sha256Digest) -> Option<Sha256Digest> {
         self.last(content).and_then(|last| last.component)
     }
 
     /// Remembers a result.
-    pub(crate) fn remember(&self, content: &Sha256Digest, staged: &StagedDroplet, component: Option<Sha256Digest>) -> io::Result<()> {
-        let json = serde_json::to_vec(&Last { content: *content, component, staged: staged.clone() })?;
+    pub(crate) fn remember(
+        &self,
+        content: &Sha256Digest,
+        staged: &StagedDroplet,
+        component: Option<Sha256Digest>,
+        imports: Vec<String>,
+    ) -> io::Result<()> {
+        let json = serde_json::to_vec(&Last { content: *content, component, staged: staged.clone(), imports })?;
         let aside = self.last.with_extension("new");
         fs::write(&aside, json)?;
         fs::rename(aside, &self.last)

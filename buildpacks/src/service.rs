@@ -3,6 +3,7 @@
 
 use crate::{
     buildpack::{self, Buildpack},
+    capabilities,
     child::{
         protocol::{ChildLimits, Confinement, StageRequest, StageResult},
         staging::{Children, left_file},
@@ -215,8 +216,8 @@ impl StagingService {
         content: &Sha256Digest,
         log: &StagingLog,
     ) -> Result<StagedDroplet, StagingError> {
-        let (guest, process_types, buildpack, child_steps) = match result {
-            StageResult::Staged { guest, process_types, buildpack, steps } => (guest, process_types, buildpack, steps),
+        let (guest, process_types, buildpack, imports, child_steps) = match result {
+            StageResult::Staged { guest, process_types, buildpack, imports, steps } => (guest, process_types, buildpack, imports, steps),
             StageResult::Failed(error) => return Err(error),
             StageResult::Custom(_) => return Err(failure::internal("stage", &"the child answered something else")),
         };
@@ -237,7 +238,8 @@ impl StagingService {
         }
         steps.done("compile");
         let staged = StagedDroplet { droplet, size_bytes, guest, process_types, buildpacks: vec![buildpack], steps: steps.into_list() };
-        if let Err(error) = past.remember(content, &staged, component) {
+        past.imports().into_iter().flat_map(|before| capabilities::changes(&before, &imports)).for_each(|line| log.say(line));
+        if let Err(error) = past.remember(content, &staged, component, imports) {
             tracing::warn!(%error, "staging: the result is not remembered");
         }
         log.say(format!("Droplet {} bytes, sha256 {droplet}", staged.size_bytes));

@@ -106,6 +106,7 @@ fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {
     Ok(StageResult::Staged {
         guest: manifest.guest,
         process_types: manifest.process_types,
+        imports: manifest.imports,
         buildpack: UsedBuildpack {
             name: buildpack.name.into(),
             buildpack_name: buildpack.name.into(),

@@ -85,6 +85,8 @@ pub(crate) enum StageResult {
         guest: GuestKind,
         process_types: BTreeMap<String, String>,
         buildpack: UsedBuildpack,
+        /// What it asks of the cell.
+        imports: Vec<String>,
         /// Milliseconds of `build` and `package`.
         steps: Vec<(String, u64)>,
     },
