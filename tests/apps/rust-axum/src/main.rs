@@ -19,7 +19,7 @@ use tokio_stream::{StreamExt as _, wrappers::IntervalStream};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     if let [task, arguments @ ..] = words.as_slice()
