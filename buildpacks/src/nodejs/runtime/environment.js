@@ -12,7 +12,7 @@ const HARMLESS = /^(CI|COLORTERM|DEBUG|DEBUG_.*|FORCE_COLOR|JCO_DEBUG|NODE_DEBUG
 
 /** Tells the builder that the app's start does something that only a running instance can do, and which line of it did. */
 export function needsStart(what) {
-  const line = (new Error().stack ?? '').split('\n').map((frame) => /@(?:file:\/\/)?(app\.js:\d+:\d+)$/.exec(frame)?.[1]).filter(Boolean);
+  const line = (new Error().stack ?? '').split('\n').map((frame) => /(app\.js:\d+:\d+)\)?$/.exec(frame)?.[1]).filter(Boolean);
   console.log(`\u0001virga-needs-start ${JSON.stringify({ what, frames: line })}`);
 }
 

@@ -97,7 +97,7 @@ export class Exchange {
     const allowed = this.allowed(pairs);
     this.closeInput();
     this.finished = true;
-    answer(this.out, status, allowed, body);
+    answer(this.out, status, allowed, body, this.method === 'HEAD');
   }
 
   allowed(pairs) {
@@ -108,6 +108,7 @@ export class Exchange {
 
   /** Sends a piece of the answer's body; waits while the client is slow. Throws when the client has gone. */
   write(bytes) {
+    if (this.finished) throw new Error('the answer is over');
     write(this.output[1], bytes);
   }
 
@@ -116,7 +117,7 @@ export class Exchange {
     if (this.finished) return;
     this.finished = true;
     this.closeInput();
-    end(this.output[0], this.output[1]);
+    end(this.output[0], this.output[1], this.method === 'HEAD');
   }
 
   /** Breaks the answer off; what has been sent stays sent, the client sees that the rest is missing. */

@@ -81,7 +81,7 @@ const nodeModules = {
     onResolve({ filter: /^virga-programs$/ }, () => ({ path: PROGRAMS, namespace: PROGRAMS }));
     onResolve({ filter: /./ }, async ({ path, importer, kind, pluginData, resolveDir, namespace }) => {
       if (pluginData?.seen || kind === 'entry-point' || /^(wasi|virga):/.test(path)) return undefined;
-      const ours = importer.startsWith(`${home}/`);
+      const ours = importer.startsWith(home);
       if (/^[^./]/.test(path)) {
         if (PACKAGES[path]) return { path: PACKAGES[path] };
         const name = path.replace(/^node:/, '').replace(/\/$/, '');
@@ -143,7 +143,7 @@ export const run = commandFor(programs, scripts);
     format: 'esm',
     platform: 'node',
     mainFields: ['main', 'module'],
-    conditions: ['import', 'node', 'default'],
+    conditions: ['node'],
     target: 'es2022',
     external: ['wasi:*', 'virga:*'],
     minifySyntax: true,
@@ -196,7 +196,7 @@ function placeOf(map, frames) {
     if (!line) continue;
     const { originalSource, originalLine } = map.findEntry(Number(line) - 1, Number(column) - 1);
     if (originalSource && !originalSource.includes('virga-entry.js') && existsSync(resolve(source, originalSource))
-      && !resolve(source, originalSource).startsWith(`${home}/`)) return ` (${originalSource}:${originalLine + 1})`;
+      && !resolve(source, originalSource).startsWith(home)) return ` (${originalSource}:${originalLine + 1})`;
   }
   return '';
 }

@@ -214,7 +214,7 @@ function exchange$write(stream, bytes) {
 }
 
 /** A whole answer, its length in its headers if they do not say it. */
-function exchange$answer(out, status, headers, body) {
+function exchange$answer(out, status, headers, body, isHead) {
   const [pointer, length] = exchange$placeBody(body);
   try {
     if (length !== 0 && !headers.some((pair) => pair[0] === 'content-length')) headers.push(['content-length', String(length)]);
@@ -225,19 +225,19 @@ function exchange$answer(out, status, headers, body) {
       exchange$abort(handle, stream);
       throw error;
     }
-    exchange$end(handle, stream);
+    exchange$end(handle, stream, isHead);
   } finally {
     exchange$free(pointer, length);
   }
 }
 
-/** Ends the body. Throws if its length is not the one that was announced. */
-function exchange$end(body, stream) {
+/** Ends the body. Throws if its length is not the one that was announced; the answer to HEAD has none, whatever it announces. */
+function exchange$end(body, stream, isHead) {
   $resource_import$streams_0_2_10$drop$outputStream(stream);
   const ret = $import_wasi_http_types_0_2_10$outgoingBody$static$finish(body, 0, 0);
   const failed = dataView($memory).getUint8(ret, true);
   $dealloc(ret);
-  if (failed) throw new Error('the body of the answer could not be ended: is it as long as its content-length says?');
+  if (failed && !isHead) throw new Error('the body of the answer could not be ended: is it as long as its content-length says?');
 }
 
 /** Breaks the body off. */

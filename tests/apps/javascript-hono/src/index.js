@@ -1,19 +1,26 @@
 import { Hono } from 'hono';
 
 const app = new Hono();
-let served = 0;
+let counted = 0;
 
 app.get('/', (c) => {
-  served += 1;
-  console.log(`hello number ${served} of this wasm instance`);
+  console.log(`hello to ${c.req.header('user-agent')}`);
   return c.text('Hello from Hono on Virga\n');
 });
 
 app.get('/env', (c) => c.json(process.env));
 
+app.get('/env/:name', (c) => {
+  const value = process.env[c.req.param('name')];
+  return value === undefined ? c.text('not set\n', 404) : c.text(value);
+});
+
 app.get('/json/:name', (c) => c.json({ hello: c.req.param('name') }));
 
-app.post('/echo', async (c) => c.text(await c.req.text()));
+app.post('/echo', async (c) => {
+  const type = c.req.header('content-type') ?? 'application/octet-stream';
+  return c.body(await c.req.arrayBuffer(), 200, { 'content-type': type });
+});
 
 app.get('/stream', () => {
   let left = 3;
@@ -25,6 +32,13 @@ app.get('/stream', () => {
     },
   });
   return new Response(body, { headers: { 'content-type': 'text/plain' } });
+});
+
+app.get('/random', (c) => c.text(Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex')));
+
+app.get('/count', (c) => {
+  counted += 1;
+  return c.text(String(counted));
 });
 
 app.get('/fail', () => {

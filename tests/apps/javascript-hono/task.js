@@ -1,0 +1,1 @@
+console.log('task done', ...process.argv.slice(2));
