@@ -136,6 +136,7 @@ macro_rules! samples {
 samples! {
     javascript_hono: "javascript-hono";
     javascript_express: "javascript-express";
+    typescript_fastify: "typescript-fastify";
     python_flask: "python-flask";
     python_fastapi: "python-fastapi";
     python_starlette: "python-starlette";
