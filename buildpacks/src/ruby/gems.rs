@@ -292,7 +292,12 @@ impl Finder<'_> {
             if OF_THE_INTERPRETER.contains(&next.as_str()) || self.gems.software.iter().any(|gem| gem.name == next) {
                 continue;
             }
-            let Some(gem) = self.brought.get(&next).cloned() else { return Err(self.not_brought(&next)) };
+            let gem = match self.brought.get(&next).cloned() {
+                Some(gem) => gem,
+                None if next == name => return Err(self.not_brought(name)),
+                // Specifications of Debian's packages also name gems that only tests need.
+                None => continue,
+            };
             let place = format!("{GEMS_AT}/{next}-{}", gem.version);
             self.add(&next, &gem.version, format!("/{place}/lib"));
             self.gems.copies.push((gem.folder, place));
