@@ -36,6 +36,7 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("DELETE", "/v3/routes/{guid}/relationships/shared_spaces/{space}", 422),
     ("DELETE", "/v3/space_quotas/{guid}", 422),
     ("POST", "/v3/buildpacks/{guid}/upload", 400),
+    ("DELETE", "/v3/isolation_segments/{guid}", 422),
     ("POST", "/v3/stacks", 422),
     ("DELETE", "/v3/stacks/{guid}", 422),
 ];
@@ -127,7 +128,9 @@ fn due_by_role(rule: Rule, role: RoleType, is_here: bool) -> Due {
         Rule::Anyone | Rule::Everybody => Due::Served,
         Rule::Admin => Due::Refused,
         Rule::Global | Rule::Absent => Due::Hidden,
-        Rule::Scoped => Due::Whatever,
+        Rule::Readers => Due::Forbidden,
+        Rule::Policies if is_here && role == SpaceDeveloper => Due::Served,
+        Rule::Policies => Due::Forbidden,
         Rule::Routing => Due::Unknown,
         Rule::Roles { .. } if !is_here => Due::Hidden,
         Rule::Roles { open, .. } if open.contains(&role) => Due::Whatever,
@@ -141,7 +144,6 @@ fn due_by_role(rule: Rule, role: RoleType, is_here: bool) -> Due {
 fn due_to_readers(rule: Rule, method: &Method, reads_secrets: bool) -> Due {
     match rule {
         Rule::Anyone => Due::Served,
-        Rule::Scoped => Due::Whatever,
         Rule::Routing => Due::Unknown,
         Rule::Absent if method.is_safe() => Due::Hidden,
         _ if !method.is_safe() => Due::Forbidden,
@@ -216,7 +218,6 @@ async fn ask_as_everybody(
     let scopeless = api.user_with(UserGuid::random(), "scopeless", &["openid"]);
     let without_scope = match rule {
         Rule::Anyone => Due::Served,
-        Rule::Scoped => Due::Whatever,
         Rule::Routing => Due::Unknown,
         _ => Due::Forbidden,
     };
@@ -232,7 +233,7 @@ async fn ask_as_everybody(
         walk.call(role.as_str(), user, due_by_role(rule, *role, true)).await;
     }
     let admins = match rule {
-        Rule::Scoped | Rule::Routing => Due::Whatever,
+        Rule::Routing => Due::Whatever,
         Rule::Absent => Due::Hidden,
         _ => Due::Served,
     };

@@ -35,8 +35,10 @@ pub(super) enum Rule {
     Absent,
     /// The routing API: by scopes that no role gives; without them it answers 401, as for a token that is none.
     Routing,
-    /// Not by roles: only that nobody comes in without a token is asked.
-    Scoped,
+    /// Global roles that read; everybody else is forbidden.
+    Readers,
+    /// The policy server: developers of both apps' spaces. It tells nobody whether an app exists.
+    Policies,
 }
 
 const fn read(may: &'static [RoleType]) -> Rule {
@@ -74,7 +76,8 @@ const RULES: &[(&str, &str, Rule)] = &[
     // Other APIs at the same root.
     ("GET", "/api/v1/read/{source}", read(SPACE)),
     ("GET", "/api/v1/meta", Rule::Everybody),
-    ("GET POST PUT PATCH DELETE", "/networking/*", Rule::Scoped),
+    ("GET", "/networking/v1/external/policies", Rule::Everybody),
+    ("POST", "/networking/v1/external/policies*", Rule::Policies),
     ("GET POST PUT PATCH DELETE", "/routing/*", Rule::Routing),
     // Organizations.
     ("POST", "/v3/organizations", Rule::Admin),
@@ -165,11 +168,12 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("POST PATCH DELETE", "/v3/stacks*", Rule::Admin),
     ("POST PATCH DELETE", "/v3/buildpacks*", Rule::Admin),
     ("POST", "/v3/admin/*", Rule::Admin),
-    // The fixture's quota and group are given to nobody, so only global roles see them.
+    // The fixture's quota is given to nobody, so only global roles see it.
     ("GET", "/v3/organization_quotas/{guid}", Rule::Global),
     ("POST PATCH DELETE", "/v3/organization_quotas*", Rule::Admin),
-    ("GET", "/v3/security_groups/{guid}", Rule::Global),
-    ("POST DELETE", "/v3/security_groups/{guid}/relationships/*", Rule::Scoped),
+    // The fixture's group is bound to its space.
+    ("GET", "/v3/security_groups/{guid}", read(SPACE)),
+    ("POST DELETE", "/v3/security_groups/{guid}/relationships/*", UPDATE_SPACE),
     ("POST PATCH DELETE", "/v3/security_groups*", Rule::Admin),
     ("POST", "/v3/space_quotas", WRITE_ORG),
     ("GET", "/v3/space_quotas/{guid}", change_perhaps(&[OrgManager], &[OrgManager], &[Developer, Manager, Auditor, Supporter])),
@@ -178,11 +182,13 @@ const RULES: &[(&str, &str, Rule)] = &[
         "/v3/space_quotas/{guid}*",
         change_perhaps(&[OrgManager], &[OrgManager], &[Developer, Manager, Auditor, Supporter]),
     ),
-    ("GET", "/v3/isolation_segments/{guid}*", Rule::Scoped),
+    // The fixture's organization may use its segment.
+    ("GET", "/v3/isolation_segments/{guid}*", read(ORG)),
     ("POST PATCH DELETE", "/v3/isolation_segments*", Rule::Admin),
-    ("GET", "/v3/app_usage_events*", Rule::Scoped),
-    ("GET", "/v3/service_usage_events*", Rule::Scoped),
-    ("GET", "/v3/info/usage_summary", Rule::Scoped),
+    ("GET", "/v3/app_usage_events/{guid}", Rule::Global),
+    // There is none in the fixture.
+    ("GET", "/v3/service_usage_events/{guid}", Rule::Absent),
+    ("GET", "/v3/info/usage_summary", Rule::Readers),
     ("POST", "/v3/app_usage_events/*", Rule::Admin),
     ("POST", "/v3/service_usage_events/*", Rule::Admin),
 ];

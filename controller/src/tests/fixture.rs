@@ -29,6 +29,7 @@ pub(super) struct Fixture {
     role: String,
     job: String,
     event: String,
+    usage_event: String,
     quota: String,
     space_quota: String,
     isolation_segment: String,
@@ -57,6 +58,19 @@ async fn applied_quota(admin: &User<'_>, org: &OrgGuid, space: &SpaceGuid) -> St
     let mut body = space_quota(org);
     body["relationships"]["spaces"] = json!({ "data": [{ "guid": space }] });
     text(&admin.post("/v3/space_quotas", body).await.created())
+}
+
+async fn entitled_segment(admin: &User<'_>, name: &str, org: &OrgGuid) -> String {
+    let segment = text(&admin.post("/v3/isolation_segments", json!({ "name": name })).await.created());
+    let path = format!("/v3/isolation_segments/{segment}/relationships/organizations");
+    admin.post(&path, json!({ "data": [{ "guid": org }] })).await.ok();
+    segment
+}
+
+async fn bound_group(admin: &User<'_>, name: &str, space: &SpaceGuid) -> String {
+    let spaces = json!({ "data": [{ "guid": space }] });
+    let body = json!({ "name": name, "relationships": { "running_spaces": spaces, "staging_spaces": spaces } });
+    text(&admin.post("/v3/security_groups", body).await.created())
 }
 
 impl Fixture {
@@ -116,9 +130,10 @@ impl Fixture {
                 .to_owned(),
             event: first(&admin.get(&format!("/v3/audit_events?target_guids={app}")).await.ok()),
             space_quota: applied_quota(&admin, &org, &space).await,
-            isolation_segment: text(&admin.post("/v3/isolation_segments", json!({ "name": name })).await.created()),
+            usage_event: first(&admin.get("/v3/app_usage_events").await.ok()),
+            isolation_segment: entitled_segment(&admin, &name, &org).await,
             quota: text(&admin.post("/v3/organization_quotas", json!({ "name": name })).await.created()),
-            security_group: text(&admin.post("/v3/security_groups", json!({ "name": name })).await.created()),
+            security_group: bound_group(&admin, &name, &space).await,
             stack: first(&admin.get("/v3/stacks").await.ok()),
             buildpack: text(&admin.post("/v3/buildpacks", json!({ "name": name })).await.created()),
             app,
@@ -145,6 +160,7 @@ impl Fixture {
             "roles" => self.role.clone(),
             "jobs" => self.job.clone(),
             "audit_events" => self.event.clone(),
+            "app_usage_events" => self.usage_event.clone(),
             "organization_quotas" => self.quota.clone(),
             "space_quotas" => self.space_quota.clone(),
             "isolation_segments" => self.isolation_segment.clone(),
@@ -183,7 +199,16 @@ impl Fixture {
                 json!({ "data": [{ "guid": self.org }] })
             }
             ("POST", "/v3/routes/{guid}/relationships/shared_spaces") => json!({ "data": [{ "guid": self.spare }] }),
-            ("POST", "/v3/space_quotas/{guid}/relationships/spaces") => json!({ "data": [{ "guid": self.space }] }),
+            ("POST", path) if path.starts_with("/networking/") => {
+                let destination = json!({ "id": self.app, "protocol": "tcp", "ports": { "start": 8080, "end": 8080 } });
+                json!({ "policies": [{ "source": { "id": self.app }, "destination": destination }] })
+            }
+            (
+                "POST",
+                "/v3/space_quotas/{guid}/relationships/spaces"
+                | "/v3/security_groups/{guid}/relationships/running_spaces"
+                | "/v3/security_groups/{guid}/relationships/staging_spaces",
+            ) => json!({ "data": [{ "guid": self.space }] }),
             ("POST", "/v3/apps") => json!({ "name": uuid(), "relationships": to("space", &self.space) }),
             ("POST", "/v3/domains") => json!({ "name": format!("{}.example", uuid()), "relationships": to("organization", &self.org) }),
             ("POST", "/v3/routes") => json!({ "host": uuid(), "relationships": {
