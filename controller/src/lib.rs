@@ -16,7 +16,8 @@
 //! - Times come from [`Controller::now`].
 
 pub mod access;
-pub mod answer;
+mod again;
+mod answer;
 pub mod bootstrap;
 mod controller;
 mod dialect;
