@@ -95,10 +95,13 @@ fn ask_password() -> anyhow::Result<String> {
     }
 }
 
-/// `virga logout`
-pub fn log_out(client: &Client, ui: Ui) -> anyhow::Result<()> {
+/// `virga logout`: the tokens are of no use to anybody after it. Where the platform cannot be reached, they are forgotten here.
+pub async fn log_out(client: &Client, ui: Ui) -> anyhow::Result<()> {
     let user = client.session().user().unwrap_or_default();
     ui.line(format!("Logging out {user}..."))?;
+    if let Err(error) = client.revoke().await {
+        ui.line(format!("The tokens could not be revoked and end by themselves later: {error}"))?;
+    }
     client.update(|session| {
         session.access_token.clear();
         session.refresh_token.clear();

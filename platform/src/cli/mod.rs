@@ -32,7 +32,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     let ui = Ui::stdout();
     match command {
         Command::Login(args) => login::run(file, ui, args).await,
-        Command::Logout => login::log_out(&client, ui),
+        Command::Logout => login::log_out(&client, ui).await,
         Command::Target(args) => target::run(&client, ui, args).await,
         Command::Push(args) => push::run(&client, ui, *args).await,
         Command::Apps => apps::run(&client, ui).await,

@@ -78,11 +78,13 @@ impl Session {
 
     /// A claim of the access token; the server checks it, the command line only reads it.
     pub fn claim(&self, name: &str) -> Option<serde_json::Value> {
-        use base64::Engine as _;
-        let payload = self.access_token.split('.').nth(1)?;
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-        claims.get(name).cloned()
+        claim(&self.access_token, name)
+    }
+
+    /// Names of the tokens, the refresh token's first: while there is one, there are new access tokens.
+    pub fn token_names(&self) -> Vec<String> {
+        let names = [&self.refresh_token, &self.access_token].map(|token| claim(token, "jti"));
+        names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
     }
 
     /// Who is logged in, as `cf target` shows it.
@@ -90,6 +92,14 @@ impl Session {
         let claim = self.claim("user_name").or_else(|| self.claim("client_id"))?;
         claim.as_str().map(str::to_owned)
     }
+}
+
+fn claim(token: &str, name: &str) -> Option<serde_json::Value> {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1)?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    claims.get(name).cloned()
 }
 
 #[cfg(test)]

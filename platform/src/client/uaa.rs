@@ -66,6 +66,20 @@ impl Client {
         Ok(token)
     }
 
+    /// Makes the tokens void. Nothing to do where nobody is logged in.
+    pub async fn revoke(&self) -> Result<()> {
+        for name in self.session().token_names() {
+            let login = self.session().login;
+            let answer = self.send(|http| http.delete(format!("{login}/oauth/token/revoke/{}", super::encode(&name)))).await;
+            match answer {
+                // Gone already, as a token of an earlier login may be.
+                Ok(_) | Err(ClientError::NotLoggedIn | ClientError::Uaa { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     async fn grant(&self, form: &[(&str, &str)]) -> Result<TokenAnswer> {
         let login = self.session().login;
         if login.is_empty() {
