@@ -174,7 +174,7 @@ def configure() -> None:
         text = file.read()
     text = re.sub(rf"^#define ({'|'.join(ABSENT)})\b.*$", r"/* no \1 */", text, flags=re.M)
     # What phpinfo and php_uname show of the machine that built it: another machine must build the same engine.
-    text = re.sub(r'^#define PHP_UNAME .*$', '#define PHP_UNAME "WASI virga 0.2 wasm32"', text, flags=re.M)
+    text = re.sub(r"^#define (PHP_UNAME|PHP_BUILD_SYSTEM) .*$", r'#define \1 "WASI virga 0.2 wasm32"', text, flags=re.M)
     with open(config, "w", encoding="utf-8") as file:
         file.write(text)
     definitions = os.path.join(folder, "main/build-defs.h")
@@ -211,7 +211,7 @@ def runtime_libraries() -> list:
     with open(os.path.join(BUILD, "empty.c"), "w", encoding="utf-8") as file:
         file.write("void empty(void) {}\n")
     said = run([os.path.join(BUILD, "cc"), "-mexec-model=reactor", "empty.c", "-o", "empty.wasm"], ZIG_VERBOSE_LINK="1")
-    found = re.findall(r"/\S+/(?:crt1-reactor\.o|lib\w+\.a)", said)
+    found = re.findall(r"\S+/(?:crt1-reactor\.o|lib\w+\.a)", said)
     if not found:
         sys.exit("Zig does not say what it links: " + said[-2000:])
     return found

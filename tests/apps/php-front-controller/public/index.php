@@ -72,5 +72,5 @@ $router->get('/fail', function (): void {
     throw new RuntimeException('this one fails on purpose');
 });
 
-error_log($_SERVER['REQUEST_METHOD'] . ' ' . $_SERVER['REQUEST_URI']);
+file_put_contents('php://stdout', $_SERVER['REQUEST_METHOD'] . ' ' . $_SERVER['REQUEST_URI'] . "\n");
 $router->answer($_SERVER['REQUEST_METHOD'], parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH) ?: '/');
