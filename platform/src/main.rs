@@ -1,5 +1,6 @@
 //! The one binary `virga`: reads configuration, composes the rooms, runs them; and the command line for those without `cf`.
 
+mod buildpack;
 mod cli;
 mod client;
 mod config;
@@ -29,6 +30,9 @@ enum Command {
     Up(up::Up),
     /// Print the effective configuration, secrets hidden
     Config(config::ConfigFlags),
+    /// Work on the buildpacks of this machine
+    #[command(subcommand)]
+    Buildpack(buildpack::Command),
     /// Print the version
     Version,
     #[command(hide = true)]
@@ -70,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             cli::ui::Ui::stdout().line(format!("virga version {}", version::VERSION))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Buildpack(command) => buildpack::run(command),
         Command::Worker(args) => worker::run(args),
         Command::Stage { arguments } => Ok(virga_buildpacks::run_stage_child(&arguments)),
         Command::Compile { arguments } => Ok(virga_buildpacks::run_compile_child(&arguments)),

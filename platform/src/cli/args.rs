@@ -42,6 +42,9 @@ pub enum Command {
     /// Delete an app
     #[command(visible_alias = "d")]
     Delete(Delete),
+    /// Show what an app's droplet is made of and asks for
+    #[command(subcommand)]
+    Droplet(Droplet),
     /// Show all environment variables of an app
     #[command(visible_alias = "e")]
     Env(AppName),
@@ -63,6 +66,13 @@ pub enum Command {
     OauthToken,
     /// Send a request to the API
     Curl(Curl),
+}
+
+/// The commands about droplets.
+#[derive(Debug, Subcommand)]
+pub enum Droplet {
+    /// Show the newest droplet of an app, and how it differs from the current one
+    Show(AppName),
 }
 
 /// Flags of `login`.

@@ -8,6 +8,7 @@ mod confirm;
 mod curl;
 mod delete;
 mod deployment;
+mod droplet;
 mod environment;
 mod instances;
 mod lifecycle;
@@ -44,6 +45,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Restart(args) => lifecycle::restart(&client, ui, args).await,
         Command::Restage(args) => restage::run(&client, ui, &args.name).await,
         Command::Delete(args) => delete::run(&client, ui, args).await,
+        Command::Droplet(command) => droplet::run(&client, ui, command).await,
         Command::Env(args) => environment::env(&client, ui, &args.name).await,
         Command::SetEnv(args) => environment::set(&client, ui, args).await,
         Command::UnsetEnv(args) => environment::unset(&client, ui, args).await,
