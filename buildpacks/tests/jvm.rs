@@ -5,10 +5,13 @@
 mod harness;
 
 use harness::Platform;
+use std::time::Duration;
 use virga_contract::staging::{StagedDroplet, Stager as _, StagingError, StagingRequest};
 use virga_model::{droplet::GuestKind, process::ReusePolicy};
 
-async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+async fn staged(platform: &Platform, mut request: StagingRequest) -> StagedDroplet {
+    // Half a minute of work: a machine that does much else may take many times that.
+    request.timeout = Duration::from_secs(1200);
     let result = platform.service.stage(request).await;
     let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
     println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
@@ -16,7 +19,9 @@ async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
 }
 
 async fn refused(platform: &Platform, files: &[(&str, &[u8])]) -> StagingError {
-    platform.service.stage(platform.package(files).await).await.unwrap_err()
+    let mut request = platform.package(files).await;
+    request.timeout = Duration::from_secs(1200);
+    platform.service.stage(request).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -35,6 +40,20 @@ async fn java_apps_become_components() {
     let other = Platform::new();
     let again = staged(&other, other.sample("java-httpserver", &[]).await).await;
     assert_eq!(again.droplet, first.droplet);
+}
+
+#[tokio::test]
+async fn kotlin_and_scala_come_to_the_same() {
+    let platform = Platform::new();
+    for (sample, buildpack, main) in [("kotlin-httpserver", "kotlin", "java MainKt"), ("scala-httpserver", "scala", "java Main")] {
+        let droplet = staged(&platform, platform.sample(sample, &[]).await).await;
+        assert_eq!(droplet.guest, GuestKind::HttpP2);
+        assert_eq!(droplet.buildpacks.first().map(|used| used.name.as_str()), Some(buildpack));
+        assert_eq!(droplet.process_types.get("web").map(String::as_str), Some(main));
+    }
+    let error = refused(&platform, &[("Main.kt", b"fun main() { wrong }")]).await;
+    assert!(error.message.contains("the Kotlin compiler could not compile"), "{error}");
+    assert!(platform.lines.text().contains("Main.kt:1"), "{}", platform.lines.text());
 }
 
 #[tokio::test]

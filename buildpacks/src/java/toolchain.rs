@@ -35,48 +35,57 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     how_to_install: "apt-get install default-jdk-headless maven",
 };
 
+/// Files by the folder where they go and the one where they lie here.
 macro_rules! files {
-    ($($name:literal: $path:literal),* $(,)?) => {
-        &[$(($name, include_str!($path))),*]
+    ($($to:literal $from:literal [$($path:literal),* $(,)?])*) => {
+        &[$($((concat!($to, $path), include_str!(concat!($from, $path)))),*),*]
     };
 }
 
 const FILES: &[(&str, &str)] = files![
-    "pom.xml": "toolchain/pom.xml",
-    "prepare.sh": "toolchain/prepare.sh",
-    "program.c": "toolchain/program.c",
-    "compile-arguments": "toolchain/compile-arguments",
-    "sources/builder/Builder.java": "builder/Builder.java",
-    "sources/builder/Dependencies.java": "builder/Dependencies.java",
-    "sources/builder/Patch.java": "builder/Patch.java",
-    "sources/library/com/sun/net/httpserver/Filter.java": "library/com/sun/net/httpserver/Filter.java",
-    "sources/library/com/sun/net/httpserver/Headers.java": "library/com/sun/net/httpserver/Headers.java",
-    "sources/library/com/sun/net/httpserver/HttpContext.java": "library/com/sun/net/httpserver/HttpContext.java",
-    "sources/library/com/sun/net/httpserver/HttpExchange.java": "library/com/sun/net/httpserver/HttpExchange.java",
-    "sources/library/com/sun/net/httpserver/HttpHandler.java": "library/com/sun/net/httpserver/HttpHandler.java",
-    "sources/library/com/sun/net/httpserver/HttpPrincipal.java": "library/com/sun/net/httpserver/HttpPrincipal.java",
-    "sources/library/com/sun/net/httpserver/HttpServer.java": "library/com/sun/net/httpserver/HttpServer.java",
-    "sources/library/org/teavm/classlib/java/net/TInetSocketAddress.java": "library/org/teavm/classlib/java/net/TInetSocketAddress.java",
-    "sources/library/org/teavm/classlib/java/net/TSocketAddress.java": "library/org/teavm/classlib/java/net/TSocketAddress.java",
-    "sources/library/org/teavm/classlib/java/security/TSecureRandom.java": "library/org/teavm/classlib/java/security/TSecureRandom.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TCountDownLatch.java": "library/org/teavm/classlib/java/util/concurrent/TCountDownLatch.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TExecutorService.java": "library/org/teavm/classlib/java/util/concurrent/TExecutorService.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TExecutors.java": "library/org/teavm/classlib/java/util/concurrent/TExecutors.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TFuture.java": "library/org/teavm/classlib/java/util/concurrent/TFuture.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TFutureTask.java": "library/org/teavm/classlib/java/util/concurrent/TFutureTask.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TRejectedExecutionException.java": "library/org/teavm/classlib/java/util/concurrent/TRejectedExecutionException.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TThreadFactory.java": "library/org/teavm/classlib/java/util/concurrent/TThreadFactory.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/TTimeoutException.java": "library/org/teavm/classlib/java/util/concurrent/TTimeoutException.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/locks/TLock.java": "library/org/teavm/classlib/java/util/concurrent/locks/TLock.java",
-    "sources/library/org/teavm/classlib/java/util/concurrent/locks/TReentrantLock.java": "library/org/teavm/classlib/java/util/concurrent/locks/TReentrantLock.java",
-    "sources/library/virga/Environment.java": "library/virga/Environment.java",
-    "sources/library/virga/Host.java": "library/virga/Host.java",
-    "sources/library/virga/Native.java": "library/virga/Native.java",
-    "sources/library/virga/Request.java": "library/virga/Request.java",
-    "sources/library/virga/Start.java": "library/virga/Start.java",
-    "native/compat.h": "native/compat.h",
-    "native/fiber.c": "native/fiber.c",
-    "native/host.c": "native/host.c",
-    "native/log.c": "native/log.c",
-    "native/memory.c": "native/memory.c",
+    "" "toolchain/" [
+        "pom.xml",
+        "prepare.sh",
+        "program.c",
+        "compile-arguments",
+    ]
+    "sources/builder/" "builder/" [
+        "Builder.java",
+        "Dependencies.java",
+        "Patch.java",
+    ]
+    "sources/library/" "library/" [
+        "com/sun/net/httpserver/Filter.java",
+        "com/sun/net/httpserver/Headers.java",
+        "com/sun/net/httpserver/HttpContext.java",
+        "com/sun/net/httpserver/HttpExchange.java",
+        "com/sun/net/httpserver/HttpHandler.java",
+        "com/sun/net/httpserver/HttpPrincipal.java",
+        "com/sun/net/httpserver/HttpServer.java",
+        "org/teavm/classlib/java/net/TInetSocketAddress.java",
+        "org/teavm/classlib/java/net/TSocketAddress.java",
+        "org/teavm/classlib/java/security/TSecureRandom.java",
+        "org/teavm/classlib/java/util/concurrent/TCountDownLatch.java",
+        "org/teavm/classlib/java/util/concurrent/TExecutorService.java",
+        "org/teavm/classlib/java/util/concurrent/TExecutors.java",
+        "org/teavm/classlib/java/util/concurrent/TFuture.java",
+        "org/teavm/classlib/java/util/concurrent/TFutureTask.java",
+        "org/teavm/classlib/java/util/concurrent/TRejectedExecutionException.java",
+        "org/teavm/classlib/java/util/concurrent/TThreadFactory.java",
+        "org/teavm/classlib/java/util/concurrent/TTimeoutException.java",
+        "org/teavm/classlib/java/util/concurrent/locks/TLock.java",
+        "org/teavm/classlib/java/util/concurrent/locks/TReentrantLock.java",
+        "virga/Environment.java",
+        "virga/Host.java",
+        "virga/Native.java",
+        "virga/Request.java",
+        "virga/Start.java",
+    ]
+    "native/" "native/" [
+        "compat.h",
+        "fiber.c",
+        "host.c",
+        "log.c",
+        "memory.c",
+    ]
 ];

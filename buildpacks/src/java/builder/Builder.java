@@ -77,7 +77,8 @@ public final class Builder {
         tool.generate();
         List<Problem> problems = tool.getProblemProvider().getSevereProblems();
         if (!problems.isEmpty()) {
-            TeaVMProblemRenderer.describeProblems(tool.getDependencyInfo().getCallGraph(), tool.getProblemProvider(), new ConsoleTeaVMToolLog(false));
+            var calls = tool.getDependencyInfo().getCallGraph();
+            TeaVMProblemRenderer.describeProblems(calls, tool.getProblemProvider(), new ConsoleTeaVMToolLog(false));
             System.exit(3);
         }
     }
@@ -114,7 +115,8 @@ public final class Builder {
         if (found.size() != 1) {
             System.err.println(found.isEmpty()
                 ? "no class of the app has a 'public static void main(String[])'"
-                : "the app has several classes with a main (" + String.join(", ", found) + "); name one in a Procfile: web: java " + found.first());
+                : "the app has several classes with a main (" + String.join(", ", found) + "); name one in a Procfile: web: java "
+                    + found.first());
             System.exit(2);
         }
         return found.first();

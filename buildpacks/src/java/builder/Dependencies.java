@@ -140,7 +140,8 @@ public final class Dependencies {
                 if (scope.equals("test") || scope.equals("system")) {
                     continue;
                 }
-                String made = dependency(text(one, "groupId", properties), text(one, "artifactId", properties), text(one, "version", properties));
+                String group = text(one, "groupId", properties);
+                String made = dependency(group, text(one, "artifactId", properties), text(one, "version", properties));
                 if (isManagement && scope.equals("import")) {
                     made = made.replace("</dependency>", "<type>pom</type><scope>import</scope></dependency>");
                 }

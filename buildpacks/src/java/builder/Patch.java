@@ -14,6 +14,8 @@ import org.objectweb.asm.Type;
 public final class Patch {
     private static final int STATIC = Opcodes.ACC_PUBLIC | Opcodes.ACC_STATIC;
 
+    private static final String REFLECT = "Lorg/teavm/classlib/java/lang/reflect/";
+
     private Patch() {
     }
 
@@ -29,8 +31,8 @@ public final class Patch {
             new Method(Opcodes.ACC_PUBLIC, "addShutdownHook", "(Ljava/lang/Thread;)V", "virga/Native", "ignore"));
         // The translator to C has no table of methods: reflection sees none, as with a class that hides them.
         patch(folder, "org/teavm/classlib/java/lang/TClass",
-            new Method(Opcodes.ACC_PUBLIC, "getDeclaredMethods", "()[Lorg/teavm/classlib/java/lang/reflect/TMethod;", null, null),
-            new Method(Opcodes.ACC_PUBLIC, "getDeclaredConstructors", "()[Lorg/teavm/classlib/java/lang/reflect/TConstructor;", null, null));
+            new Method(Opcodes.ACC_PUBLIC, "getDeclaredMethods", "()[" + REFLECT + "TMethod;", null, null),
+            new Method(Opcodes.ACC_PUBLIC, "getDeclaredConstructors", "()[" + REFLECT + "TConstructor;", null, null));
         patch(folder, "org/teavm/classlib/impl/console/Console",
             new Method(STATIC, "writeStdout", "([BII)V", "virga/Native", "writeStdout"),
             new Method(STATIC, "writeStderr", "([BII)V", "virga/Native", "writeStderr"));
