@@ -11,6 +11,10 @@ import { Response } from './web-response.js';
 globalThis.global = globalThis;
 globalThis.Buffer = Buffer;
 globalThis.process = process;
+// Not documented by Node.js, and used by parsers of uploads.
+for (const encoding of ['ascii', 'base64', 'base64url', 'hex', 'latin1', 'ucs2', 'utf8']) {
+  Buffer.prototype[`${encoding}Slice`] ??= function slice(from, to) { return this.toString(encoding, from, to); };
+}
 
 Object.assign(globalThis, { Headers, Request, Response, fetch });
 
