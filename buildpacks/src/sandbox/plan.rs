@@ -49,8 +49,9 @@ impl Room<'_> {
     /// When a folder or file cannot be written.
     pub(crate) fn arguments(&self, machine: &Machine, program: &Path) -> io::Result<Vec<OsString>> {
         let mut arguments = Arguments(Vec::new());
+        // No --disable-userns: versions before 0.8 do not know it, and the filter refuses further namespaces.
         arguments.words(&["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]);
-        arguments.words(&["--disable-userns", "--new-session", "--die-with-parent", "--uid", USER, "--gid", USER, "--hostname", "staging"]);
+        arguments.words(&["--new-session", "--die-with-parent", "--uid", USER, "--gid", USER, "--hostname", "staging"]);
         for part in &machine.parts {
             match part {
                 Part::Readable(path) => arguments.bind("--ro-bind", path, path),
@@ -78,8 +79,9 @@ impl Room<'_> {
         if let Some(proxy) = self.proxy {
             arguments.bind("--ro-bind", proxy, Path::new(PROXY));
         }
-        // What is not bound is memory that no limit counts.
-        arguments.words(&["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", STAGING]);
+        // What is not bound is memory that no limit counts. Where the platform runs as root, the kernel's settings in /proc would obey
+        // whoever has its user number, in whatever namespace.
+        arguments.words(&["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", STAGING]);
         Ok(arguments.0)
     }
 }
