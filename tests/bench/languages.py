@@ -34,11 +34,11 @@ def changed_copy(sample, into):
                 text = open(path, encoding="utf-8").read()
             except UnicodeDecodeError:
                 continue
-            if sample["says"] in text and not name.endswith(".md"):
-                open(path, "w", encoding="utf-8").write(text.replace(sample["says"], sample["says"] + ", again"))
+            if " on Virga" in text and not name.endswith(".md"):
+                open(path, "w", encoding="utf-8").write(text.replace(" on Virga", " on Virga again"))
                 count += 1
     if count == 0:
-        raise RuntimeError(f"{sample['folder']}: '{sample['says']}' stands in no file")
+        raise RuntimeError(f"{sample['folder']}: no file says where it runs")
     return into
 
 
