@@ -166,7 +166,7 @@ impl Cargo {
         match tool::run(&self.program.to_string_lossy(), arguments, &self.app, &self.environment()) {
             Ok(true) => programs(&made).map_err(failed),
             Ok(false) => Err(failure::compile(format!(
-                "cargo could not build the app for {TARGET}; its errors stand in the log above. tokio has the features sync, macros, io-util, rt, time and net there, and one thread: #[tokio::main(flavor = \"current_thread\")]"
+                "cargo could not build the app for {TARGET}; its errors stand in the log above. Threads, processes, signals and C code are not there"
             ))),
             Err(error) => Err(failure::internal("start cargo", &error)),
         }
