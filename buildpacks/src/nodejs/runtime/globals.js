@@ -1,4 +1,5 @@
 // The globals of Node.js that the engine does not have. Imported before anything of the app.
+import './buffer.js';
 import { Buffer } from 'buffer';
 import { describe } from './describe.js';
 import process from './node/process.js';
@@ -11,11 +12,6 @@ import { Response } from './web-response.js';
 globalThis.global = globalThis;
 globalThis.Buffer = Buffer;
 globalThis.process = process;
-// Not documented by Node.js, and used by parsers of uploads.
-for (const encoding of ['ascii', 'base64', 'base64url', 'hex', 'latin1', 'ucs2', 'utf8']) {
-  Buffer.prototype[`${encoding}Slice`] ??= function slice(from, to) { return this.toString(encoding, from, to); };
-}
-
 Object.assign(globalThis, { Headers, Request, Response, fetch });
 
 // The engine shows an error as an expression; a developer wants its message and stack.

@@ -317,7 +317,8 @@ export class ClientRequest extends OutgoingMessage {
   #abort = new AbortController();
 
   constructor(url, options, callback) {
-    super();
+    // A request that has been written is not over: its answer is still to come.
+    super({ autoDestroy: false });
     this.#url = url;
     this.method = (options.method ?? 'GET').toUpperCase();
     this.host = url.hostname;
