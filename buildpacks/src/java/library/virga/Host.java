@@ -4,14 +4,18 @@ import org.teavm.interop.Export;
 import org.teavm.runtime.EventQueue;
 import org.teavm.runtime.Fiber;
 
-/** Runs the app's main once, then one thread per request, and every other thread of the app along with it. */
+/**
+ * Runs the app's main once, then one thread per request, and every other thread of the app along with it.
+ *
+ * What the edge calls runs outside of any thread of Java, where nothing may wait, and the translator takes most of the class library for
+ * something that may: whatever is more than starting a thread is done in one.
+ */
 public final class Host {
     /** What answers requests; set by the server that the app starts. */
     public interface Server {
         /** Answers; whatever it throws is logged and becomes a 500. */
         void serve(Request request) throws Throwable;
     }
-
 
     private static Server server;
     private static boolean started;
@@ -39,19 +43,42 @@ public final class Host {
         }
     }
 
-    private static void startMain(String main, String[] words) {
-        started = true;
-        Thread thread = new Thread(() -> {
-            try {
-                Start.main(main, words);
-            } catch (Throwable thrown) {
-                System.err.print("Exception in thread \"main\" ");
-                thrown.printStackTrace();
-                status = 1;
-            }
-            mainEnded = true;
-        }, "main");
+    @Export(name = "virga_java_serve")
+    public static void serve() {
+        if (!started) {
+            started = true;
+            new Thread(new Main(false)).start();
+        }
+        boolean goesOn = true;
+        while (goesOn && server == null && !mainEnded) {
+            goesOn = step();
+        }
+        Answer answer = new Answer();
+        Thread thread = new Thread(answer);
+        thread.setDaemon(true);
         thread.start();
+        goesOn = true;
+        while (goesOn && !answer.isOver()) {
+            goesOn = step();
+        }
+        if (!answer.isOver()) {
+            finish(new Complaint(answer));
+        }
+    }
+
+    @Export(name = "virga_java_run")
+    public static int run() {
+        started = true;
+        new Thread(new Main(true)).start();
+        boolean goesOn = true;
+        while (goesOn && (!mainEnded || Fiber.userThreadCount > 0)) {
+            goesOn = step();
+        }
+        if (!mainEnded) {
+            status = 1;
+        }
+        finish(new Complaint(null));
+        return status;
     }
 
     /** Does what is due. False when every thread waits for another one. */
@@ -63,83 +90,119 @@ public final class Host {
         return wait >= 0;
     }
 
-    @Export(name = "virga_java_serve")
-    public static void serve() {
-        if (!started) {
-            startMain(null, new String[0]);
-        }
-        while (server == null && !mainEnded) {
-            if (!step()) {
-                break;
-            }
-        }
-        Request request = new Request(Native.head());
-        if (server == null) {
-            System.err.println(status == 0
-                ? "the app's main has ended without starting a server: call start() of com.sun.net.httpserver.HttpServer"
-                : "the app has not started: what its main threw stands above");
-            request.fail();
-            return;
-        }
-        boolean[] done = new boolean[1];
-        Thread thread = new Thread(() -> {
-            try {
-                server.serve(request);
-            } catch (Throwable thrown) {
-                System.err.print("Exception while answering " + request.method() + " " + request.target() + ": ");
-                thrown.printStackTrace();
-                request.fail();
-            }
-            done[0] = true;
-        }, "request");
+    private static void finish(Complaint complaint) {
+        Thread thread = new Thread(complaint);
         thread.setDaemon(true);
         thread.start();
         boolean goesOn = true;
-        while (goesOn && !(done[0] && request.isEnded())) {
+        while (goesOn && !complaint.done) {
             goesOn = step();
-        }
-        if (!request.isEnded()) {
-            System.err.println(done[0]
-                ? "the answer to " + request.method() + " " + request.target() + " was never ended: close the exchange or its body"
-                : "the request waits for a thread that waits itself: nothing can go on");
-            request.fail();
         }
     }
 
-    @Export(name = "virga_java_run")
-    public static int run() {
-        String[] words = Native.arguments();
-        int first = words.length == 0 ? 0 : 1;
-        String main = null;
-        if (first == 1 && (words[0].equals("java") || words[0].endsWith("/java"))) {
-            while (first < words.length && words[first].startsWith("-") && !words[first].equals("-jar")) {
-                String option = words[first++];
-                if (option.startsWith("-D") && option.indexOf('=') > 2) {
-                    System.setProperty(option.substring(2, option.indexOf('=')), option.substring(option.indexOf('=') + 1));
-                } else if (option.equals("-cp") || option.equals("-classpath") || option.equals("--class-path")) {
-                    first++;
+    /** The app's own main thread: of a server, or of a command with its words. */
+    private static final class Main implements Runnable {
+        private final boolean isCommand;
+
+        Main(boolean isCommand) {
+            this.isCommand = isCommand;
+        }
+
+        @Override
+        public void run() {
+            try {
+                if (isCommand) {
+                    command(Native.arguments());
+                } else {
+                    Start.main(null, new String[0]);
+                }
+            } catch (Throwable thrown) {
+                System.err.print("Exception in thread \"main\" ");
+                thrown.printStackTrace();
+                status = 1;
+            }
+            mainEnded = true;
+        }
+
+        /** `java -Dname=value Main words`, `java -jar app.jar words`, or any other program's name with words for the main class of web. */
+        private static void command(String[] words) throws Throwable {
+            int first = words.length == 0 ? 0 : 1;
+            String main = null;
+            if (first == 1 && (words[0].equals("java") || words[0].endsWith("/java"))) {
+                while (first < words.length && words[first].startsWith("-") && !words[first].equals("-jar")) {
+                    String option = words[first++];
+                    if (option.startsWith("-D") && option.indexOf('=') > 2) {
+                        System.setProperty(option.substring(2, option.indexOf('=')), option.substring(option.indexOf('=') + 1));
+                    } else if (option.equals("-cp") || option.equals("-classpath") || option.equals("--class-path")) {
+                        first++;
+                    }
+                }
+                if (first < words.length && words[first].equals("-jar")) {
+                    first += 2;
+                } else if (first < words.length) {
+                    main = words[first++];
                 }
             }
-            if (first < words.length && words[first].equals("-jar")) {
-                first += 2;
-            } else if (first < words.length) {
-                main = words[first++];
+            String[] rest = new String[Math.max(words.length - first, 0)];
+            for (int i = 0; i < rest.length; i++) {
+                rest[i] = words[first + i];
             }
+            Start.main(main, rest);
         }
-        String[] rest = new String[Math.max(words.length - first, 0)];
-        for (int i = 0; i < rest.length; i++) {
-            rest[i] = words[first + i];
+    }
+
+    /** One request, from its head to the end of its answer. */
+    private static final class Answer implements Runnable {
+        private Request request;
+        private boolean done;
+
+        boolean isOver() {
+            return done && request.isEnded();
         }
-        startMain(main, rest);
-        boolean goesOn = true;
-        while (goesOn && (!mainEnded || Fiber.userThreadCount > 0)) {
-            goesOn = step();
+
+        @Override
+        public void run() {
+            request = new Request(Native.head());
+            if (server == null) {
+                System.err.println(status == 0
+                    ? "the app's main has ended without starting a server: call start() of com.sun.net.httpserver.HttpServer"
+                    : "the app has not started: what its main threw stands above");
+                request.fail();
+            } else {
+                try {
+                    server.serve(request);
+                } catch (Throwable thrown) {
+                    System.err.print("Exception while answering " + request.method() + " " + request.target() + ": ");
+                    thrown.printStackTrace();
+                    request.fail();
+                }
+            }
+            done = true;
         }
-        if (!mainEnded) {
-            System.err.println("every thread waits for another one: nothing can go on");
-            status = 1;
+    }
+
+    /** The last words, where nothing else can go on. */
+    private static final class Complaint implements Runnable {
+        private final Answer answer;
+        private boolean done;
+
+        Complaint(Answer answer) {
+            this.answer = answer;
         }
-        System.out.flush();
-        return status;
+
+        @Override
+        public void run() {
+            if (answer != null && answer.request != null && !answer.request.isEnded()) {
+                Request request = answer.request;
+                System.err.println(answer.done
+                    ? "the answer to " + request.method() + " " + request.target() + " was never ended: close the exchange or its body"
+                    : "the request waits for a thread that waits itself: nothing can go on");
+                request.fail();
+            } else if (answer == null && !mainEnded) {
+                System.err.println("every thread waits for another one: nothing can go on");
+            }
+            System.out.flush();
+            done = true;
+        }
     }
 }
