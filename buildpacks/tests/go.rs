@@ -5,10 +5,13 @@
 mod harness;
 
 use harness::Platform;
+use std::time::Duration;
 use virga_contract::staging::{StagedDroplet, Stager as _, StagingErrorKind, StagingRequest};
 use virga_model::{droplet::GuestKind, process::ReusePolicy};
 
-async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
+async fn staged(platform: &Platform, mut request: StagingRequest) -> StagedDroplet {
+    // Compilers share the machine with whatever else runs on it.
+    request.timeout = Duration::from_secs(1500);
     let result = platform.service.stage(request).await;
     let staged = result.unwrap_or_else(|error| panic!("{error}\n{}", platform.lines.text()));
     println!("{:?} {} bytes {:?}", staged.buildpacks, staged.size_bytes, staged.steps);
