@@ -1,7 +1,11 @@
 //! Copies and digests of folders.
 
 use sha2::{Digest as _, Sha256};
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::Path,
+};
 use virga_model::Sha256Digest;
 
 /// Copies files and folders below `from` to `into`, made where missing; `skip` is asked with paths relative to `from`.
@@ -60,6 +64,29 @@ impl io::Write for HashWriter<'_> {
     }
 }
 
+/// Opens a folder and all folders in it to us, whatever was done to their permissions.
+pub(crate) fn open_tree(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        open_folder(&folder)?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Opens one folder; a link is none.
+pub(crate) fn open_folder(folder: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    let mode = metadata.permissions().mode();
+    let is_open = !metadata.is_dir() || mode & 0o700 == 0o700;
+    if is_open { Ok(()) } else { fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o700)) }
+}
+
 /// Least that a file or folder counts, however empty it is.
 const ENTRY_BYTES: u64 = 512;
 
@@ -84,6 +111,18 @@ pub(crate) fn is_tree_over(folder: &Path, bytes: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closed_folders_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let closed = folder.path().join("a/b");
+        fs::create_dir_all(&closed).unwrap();
+        for path in [closed.as_path(), folder.path().join("a").as_path()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        open_tree(folder.path()).unwrap();
+        assert_eq!(fs::metadata(&closed).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 
     #[test]
     fn empty_files_and_folders_too_deep_to_walk_count() {

@@ -192,7 +192,12 @@ fn write_files(files: &[(&str, &str)], into: &Path) -> std::io::Result<()> {
 
 /// Removes a folder that may not be there.
 pub(crate) fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder)
+    let removed = fs::remove_dir_all(folder).or_else(|error| match error.kind() {
+        // A build may have closed folders of its own to us.
+        std::io::ErrorKind::PermissionDenied => crate::files::open_tree(folder).and_then(|()| fs::remove_dir_all(folder)),
+        _ => Err(error),
+    });
+    if let Err(error) = removed
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(%error, folder = %folder.display(), "staging: a folder could not be removed");

@@ -20,7 +20,7 @@ async fn what_detects_builds_and_releases_a_program() {
     let release = "printf -- '---\\ndefault_process_types:\\n  web: ./out/server.wasm\\n  worker: ./out/server.wasm --work\\n'";
     let corp = platform.buildpack("corp", &[("detect", DETECT), ("compile", compile), ("release", release)]).await;
     let files: &[(&str, &[u8])] = &[("corp.toml", b""), ("lib.bin", &wasm), ("index.html", b"")];
-    let mut request = platform.custom(files, &[corp.clone()]).await;
+    let mut request = platform.custom(files, std::slice::from_ref(&corp)).await;
     request.buildpacks.clear();
     request.environment.insert("CF_STACK".into(), "wasi".into());
     request.environment.insert("SECRET".into(), "hunter2".into());
@@ -64,7 +64,7 @@ async fn several_supply_and_the_last_finalizes() {
 
     // One of ours as the last.
     let writer = platform.buildpack("writer", &[("supply", "echo supplied > \"$1/index.html\"")]).await;
-    let mut request = platform.custom(&[("notes.txt", b"")], &[writer.clone()]).await;
+    let mut request = platform.custom(&[("notes.txt", b"")], std::slice::from_ref(&writer)).await;
     request.buildpacks.push("staticfile".into());
     let staged = platform.service.stage(request).await.unwrap();
     assert_eq!(staged.buildpacks.iter().map(|used| used.name.as_str()).collect::<Vec<_>>(), ["writer", "staticfile"]);

@@ -92,7 +92,7 @@ async fn nothing_of_the_machine_can_be_changed() {
 #[tokio::test]
 async fn a_build_without_end_is_stopped_with_all_that_hides() {
     let platform = Platform::new();
-    let marker = format!("1000{}", u32::from(std::process::id()));
+    let marker = format!("1000{}", std::process::id());
     let script = format!("(setsid sleep {marker} &) ; (trap '' TERM INT HUP; sleep {marker}) & echo waiting; sleep {marker}");
     let evil = platform.buildpack("evil", &[("compile", &script)]).await;
     let mut request = platform.custom(&[("index.html", b"")], &[evil]).await;

@@ -1,6 +1,7 @@
 //! What users' buildpacks left in the app's folder, before anything of ours reads it: no links out of it, nothing but files and
 //! folders, all of them open to us.
 
+use crate::files;
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// Removes what is neither file nor folder, and links that lead out. Gives how many went.
@@ -10,30 +11,25 @@ use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 pub(super) fn tidy(app: &Path) -> io::Result<usize> {
     let root = app.canonicalize()?;
     let mut removed = 0;
-    open(&root)?;
-    let mut entries = walkdir::WalkDir::new(&root).min_depth(1).into_iter();
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        let kind = entry.file_type();
-        if kind.is_dir() {
-            open(entry.path())?;
-            continue;
-        }
-        let leads_inside = kind.is_symlink() && entry.path().canonicalize().is_ok_and(|target| target.starts_with(&root));
-        if !kind.is_file() && !leads_inside {
-            fs::remove_file(entry.path())?;
-            removed += 1;
-        } else if kind.is_file() && entry.metadata()?.permissions().mode() & 0o400 == 0 {
-            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o644))?;
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        files::open_folder(&folder)?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                if entry.metadata()?.permissions().mode() & 0o400 == 0 {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+                }
+            } else if !(kind.is_symlink() && path.canonicalize().is_ok_and(|target| target.starts_with(&root))) {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
         }
     }
     Ok(removed)
-}
-
-/// A folder that nobody could look into again.
-fn open(folder: &Path) -> io::Result<()> {
-    let mode = fs::symlink_metadata(folder)?.permissions().mode();
-    if mode & 0o700 == 0o700 { Ok(()) } else { fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o700)) }
 }
 
 #[cfg(test)]
@@ -50,12 +46,15 @@ mod tests {
         fs::write(app.join("closed/file"), "text").unwrap();
         symlink("../../secret", app.join("closed/out")).unwrap();
         symlink("/etc/passwd", app.join("Procfile")).unwrap();
-        symlink("closed/file", app.join("inside")).unwrap();
+        fs::create_dir(app.join("open")).unwrap();
+        fs::write(app.join("open/file"), "text").unwrap();
+        symlink("open/file", app.join("inside")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, app.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
-        fs::set_permissions(app.join("closed/file"), fs::Permissions::from_mode(0)).unwrap();
-        fs::set_permissions(app.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(app.join("closed/file"), fs::Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(app.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
         assert_eq!(tidy(&app).unwrap(), 3);
         assert_eq!(fs::read(app.join("inside")).unwrap(), b"text");
+        assert_eq!(fs::read(app.join("closed/file")).unwrap(), b"text");
         assert!(!app.join("pipe").exists() && !app.join("closed/out").exists() && !app.join("Procfile").exists());
     }
 }
