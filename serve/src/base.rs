@@ -24,10 +24,11 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// The token issuer: fixed, whatever host a caller used.
+    /// The token issuer: fixed, whatever host a caller used. With the port where it is not the scheme's own: strict clients read
+    /// the configuration at this very address.
     #[must_use]
     pub fn issuer(&self) -> String {
-        format!("{}://uaa.{}/oauth/token", self.scheme, self.domain)
+        format!("{}/oauth/token", self.canonical().uaa)
     }
 
     /// The bases for a request with these headers. A `Host` that is not ours gives the platform's own names.
@@ -146,6 +147,15 @@ mod tests {
         assert_eq!(links.api, "http://api.virga.localhost:9090");
         assert_eq!(links.log_cache, "http://log-cache.virga.localhost:9090");
         assert_eq!(base("uaa.virga.localhost", Some("https")).login, "https://login.virga.localhost");
+    }
+
+    #[test]
+    fn the_issuer_is_where_its_configuration_is_read() {
+        let issuer =
+            |scheme: &str, port| Endpoints { domain: "virga.localhost".into(), scheme: scheme.into(), port, names: Vec::new() }.issuer();
+        assert_eq!(issuer("http", 80), "http://uaa.virga.localhost/oauth/token");
+        assert_eq!(issuer("https", 443), "https://uaa.virga.localhost/oauth/token");
+        assert_eq!(issuer("https", 8443), "https://uaa.virga.localhost:8443/oauth/token");
     }
 
     #[test]

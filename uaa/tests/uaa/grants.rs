@@ -105,7 +105,7 @@ async fn what_is_not_offered_is_said_so() {
     implicit.is(400, "unsupported_grant_type");
     assert!(implicit.text("error_description").contains("authorization_code with PKCE"));
     let configuration = uaa.call(Method::GET, "/oauth/token/.well-known/openid-configuration", None, None).await.body;
-    assert_eq!(configuration["issuer"], "http://uaa.virga.localhost/oauth/token");
+    assert_eq!(configuration["issuer"], "http://uaa.virga.localhost:8080/oauth/token");
     assert_eq!(
         (configuration["response_types_supported"].clone(), configuration["code_challenge_methods_supported"].clone()),
         (json!(["code"]), json!(["S256"]))

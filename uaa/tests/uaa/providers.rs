@@ -4,7 +4,10 @@ use crate::{
     browser::Browser,
     support::{Answer, Harness},
 };
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use openidconnect::{
     AccessToken, AdditionalClaims, Audience, AuthUrl, EmptyAdditionalProviderMetadata, EndUserEmail, EndUserUsername, IdToken,
     IdTokenClaims, IssuerUrl, JsonWebKeyId, JsonWebKeySetUrl, Nonce, PrivateSigningKey as _, ResponseTypes, StandardClaims,
@@ -18,11 +21,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 use virga_model::Sha256Digest;
 use virga_serve::{
     ServerLimits, Tasks,
+    auth::SigningKey,
     axum::{
         Form, Json, Router,
         extract::{Query, State},
@@ -34,6 +38,18 @@ use virga_serve::{
     server::serve,
 };
 use virga_uaa::{ProviderSettings, UaaSettings};
+
+/// The provider's key, as its library reads it: RFC 8017's `RSAPrivateKey` alone.
+static KEY: LazyLock<String> = LazyLock::new(|| {
+    let pem = SigningKey::generate("provider").unwrap().pem().expose().clone();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = BASE64_STANDARD.decode(body).unwrap();
+    // RFC 5958 wraps it: a sequence's head, the version, the algorithm, the head of an octet string.
+    let (wrapping, key) = der.split_at(26);
+    assert!(wrapping.ends_with(&(key.len() as u16).to_be_bytes()), "not the wrapping of a key of 2048 bits");
+    let lines: Vec<_> = BASE64_STANDARD.encode(key).as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n", lines.join("\n"))
+});
 
 /// Where the clock of the tests stands.
 const NOW: i64 = 1_800_000_000;
@@ -89,7 +105,7 @@ impl Provider {
 
     fn key(&self) -> CoreRsaPrivateSigningKey {
         let kid = JsonWebKeyId::new(self.kid.lock().unwrap().clone());
-        CoreRsaPrivateSigningKey::from_pem(include_str!("provider.pem"), Some(kid)).unwrap()
+        CoreRsaPrivateSigningKey::from_pem(&KEY, Some(kid)).unwrap()
     }
 
     fn id_token(&self, audience: &str, nonce: Option<&str>) -> String {

@@ -18,7 +18,7 @@ async fn a_login_gives_what_the_cli_parses() {
     assert!(!answer.text("refresh_token").is_empty());
     let claims = uaa.uaa.verifier().verify(&answer.text("access_token")).await.unwrap();
     assert_eq!((claims.user_name.as_deref(), claims.origin.as_deref()), (Some("admin"), Some("uaa")));
-    assert_eq!(claims.iss, "http://uaa.virga.localhost/oauth/token");
+    assert_eq!(claims.iss, "http://uaa.virga.localhost:8080/oauth/token");
     assert_eq!(claims.jti, answer.text("jti"));
     assert!(claims.identity().is_admin() && claims.identity().user.is_some());
     assert_eq!(claims.scope.join(" "), answer.text("scope"));
