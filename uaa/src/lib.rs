@@ -11,6 +11,8 @@ mod authorize;
 mod bootstrap;
 mod clients;
 mod extract;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod groups;
 mod info;
 mod keys;

@@ -22,7 +22,7 @@ fn invalid() -> Refusal {
 }
 
 /// Who a token says it is of; believed only once the signature was checked.
-fn claimed_issuer(token: &str) -> Option<String> {
+pub(crate) fn claimed_issuer(token: &str) -> Option<String> {
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     claims.get("iss")?.as_str().map(str::to_owned)

@@ -18,7 +18,7 @@ const fn flag(name: &'static str) -> Column {
 const USERNAME: Column = Column { name: "username_key", kind: Kind::LowerText };
 
 /// See the module.
-pub(super) const ATTRIBUTES: Attributes = &[
+pub(crate) const ATTRIBUTES: Attributes = &[
     ("id", text("guid")),
     ("username", USERNAME),
     ("origin", text("origin")),

@@ -1,6 +1,6 @@
 //! SCIM users.
 
-mod attributes;
+pub(crate) mod attributes;
 mod body;
 pub(crate) mod change;
 pub(crate) mod create;
