@@ -107,6 +107,12 @@ impl Platform {
         self.data.path().join("up.log")
     }
 
+    /// Where the command line keeps its session.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Address and port of the platform.
     #[must_use]
     pub fn listen(&self) -> &str {

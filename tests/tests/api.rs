@@ -77,3 +77,47 @@ async fn a_wrong_password_and_an_unknown_path_are_said_in_the_words_of_cloud_fou
     ensure!(unknown["errors"][0]["detail"] == "Unknown request", "{unknown}");
     Ok(())
 }
+
+#[tokio::test]
+async fn after_a_logout_the_tokens_are_of_no_use() -> anyhow::Result<()> {
+    let platform = Platform::start(1).await?;
+    platform.login().await?;
+    let token = platform.ok(&["oauth-token"]).await?.trim().to_owned();
+    let session = std::fs::read(platform.home().join(".virga/config.json"))?;
+    let session: Value = serde_json::from_slice(&session)?;
+    let refresh = session["refresh_token"].as_str().context("no refresh token")?;
+    let asked = async || {
+        let answer = platform.http().get(format!("{}/v3/apps", platform.api())).header("authorization", &token).send().await?;
+        anyhow::Ok(answer.status().as_u16())
+    };
+    ensure!(asked().await? == 200);
+    platform.ok(&["logout"]).await?;
+    ensure!(asked().await? == 401, "the access token still opens the API");
+    let renewed = platform
+        .http()
+        .post(format!("{}/oauth/token", platform.api()))
+        .basic_auth("cf", Some(""))
+        .form(&[("grant_type", "refresh_token"), ("refresh_token", refresh)])
+        .send()
+        .await?;
+    ensure!(renewed.status() == 401, "{}", renewed.status());
+    let again = platform.virga(&["logout"]).await?;
+    ensure!(again.code == Some(0), "{}", again.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_issuer_is_the_address_of_its_configuration() -> anyhow::Result<()> {
+    let platform = Platform::start(1).await?;
+    let port = platform.listen().rsplit_once(':').context("no port")?.1.to_owned();
+    let issuer = format!("http://uaa.virga.localhost:{port}/oauth/token");
+    let configuration = platform
+        .http()
+        .get(format!("{}/oauth/token/.well-known/openid-configuration", platform.api()))
+        .header("host", format!("uaa.virga.localhost:{port}"))
+        .send()
+        .await?;
+    let configuration: Value = configuration.json().await?;
+    ensure!(configuration["issuer"] == issuer, "{configuration}");
+    Ok(())
+}
