@@ -29,9 +29,9 @@ async fn go_programs_become_components() {
     assert!(manifest.imports.iter().any(|import| import.starts_with("wasi:http/outgoing-handler@0.2.")), "{:?}", manifest.imports);
     assert!(files.contains(&"public/page.html".to_owned()) && !files.iter().any(|file| file.ends_with(".go")), "{files:?}");
 
-    // The same package in another folder is the same droplet.
-    let again = staged(&platform, platform.sample("go-http", &[]).await).await;
-    assert_eq!(again.droplet, http.droplet);
+    // Another platform, and so other folders: the same droplet.
+    let other = Platform::new();
+    assert_eq!(staged(&other, other.sample("go-http", &[]).await).await.droplet, http.droplet);
 
     let chi = staged(&platform, platform.sample("go-chi", &[]).await).await;
     let (droplet, _) = platform.droplet(chi.droplet).await;
@@ -39,7 +39,9 @@ async fn go_programs_become_components() {
     assert!(software.iter().any(|module| module.name == "github.com/go-chi/chi/v5" && module.version == "v5.5.0"), "{software:?}");
     assert_eq!(droplet.manifest().environment.get("VIRGA_GO_COMMAND").map(String::as_str), Some("bin/web -name Chi"));
     assert!(!platform.lines.text().contains("nothing to download"));
-    staged(&platform, platform.sample("go-chi", &[]).await).await;
+    let changed = b"package shop\n\nvar Orders = []string{\"quinces\"}\n".as_slice();
+    let again = staged(&platform, platform.sample("go-chi", &[("internal/shop/shop.go", changed)]).await).await;
+    assert_ne!(again.droplet, chi.droplet);
     assert!(platform.lines.text().contains("nothing to download"), "{}", platform.lines.text());
 }
 
