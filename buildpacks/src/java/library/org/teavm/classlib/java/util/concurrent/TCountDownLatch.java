@@ -13,31 +13,39 @@ public class TCountDownLatch {
         left = count;
     }
 
-    public synchronized void countDown() {
-        if (left > 0 && --left == 0) {
-            notifyAll();
-        }
-    }
-
-    public synchronized long getCount() {
-        return left;
-    }
-
-    public synchronized void await() throws InterruptedException {
-        while (left > 0) {
-            wait();
-        }
-    }
-
-    public synchronized boolean await(long time, TimeUnit unit) throws InterruptedException {
-        long end = System.currentTimeMillis() + unit.toMillis(time);
-        while (left > 0) {
-            long more = end - System.currentTimeMillis();
-            if (more <= 0) {
-                return false;
+    public void countDown() {
+        synchronized (this) {
+            if (left > 0 && --left == 0) {
+                notifyAll();
             }
-            wait(more);
         }
-        return true;
+    }
+
+    public long getCount() {
+        synchronized (this) {
+            return left;
+        }
+    }
+
+    public void await() throws InterruptedException {
+        synchronized (this) {
+            while (left > 0) {
+                wait();
+            }
+        }
+    }
+
+    public boolean await(long time, TimeUnit unit) throws InterruptedException {
+        synchronized (this) {
+            long end = System.currentTimeMillis() + unit.toMillis(time);
+            while (left > 0) {
+                long more = end - System.currentTimeMillis();
+                if (more <= 0) {
+                    return false;
+                }
+                wait(more);
+            }
+            return true;
+        }
     }
 }

@@ -90,27 +90,33 @@ public final class TExecutors {
             }
         }
 
-        private synchronized Runnable next() {
-            Runnable next = waiting.poll();
-            if (next == null) {
-                running--;
+        private Runnable next() {
+            synchronized (this) {
+                Runnable next = waiting.poll();
+                if (next == null) {
+                    running--;
+                    notifyAll();
+                }
+                return next;
+            }
+        }
+
+        @Override
+        public void shutdown() {
+            synchronized (this) {
+                shutdown = true;
                 notifyAll();
             }
-            return next;
         }
 
         @Override
-        public synchronized void shutdown() {
-            shutdown = true;
-            notifyAll();
-        }
-
-        @Override
-        public synchronized List<Runnable> shutdownNow() {
-            shutdown();
-            List<Runnable> left = new ArrayList<>(waiting);
-            waiting.clear();
-            return left;
+        public List<Runnable> shutdownNow() {
+            synchronized (this) {
+                shutdown();
+                List<Runnable> left = new ArrayList<>(waiting);
+                waiting.clear();
+                return left;
+            }
         }
 
         @Override
@@ -124,16 +130,18 @@ public final class TExecutors {
         }
 
         @Override
-        public synchronized boolean awaitTermination(long time, TimeUnit unit) throws InterruptedException {
-            long end = System.currentTimeMillis() + unit.toMillis(time);
-            while (!isTerminated()) {
-                long left = end - System.currentTimeMillis();
-                if (left <= 0) {
-                    return false;
+        public boolean awaitTermination(long time, TimeUnit unit) throws InterruptedException {
+            synchronized (this) {
+                long end = System.currentTimeMillis() + unit.toMillis(time);
+                while (!isTerminated()) {
+                    long left = end - System.currentTimeMillis();
+                    if (left <= 0) {
+                        return false;
+                    }
+                    wait(left);
                 }
-                wait(left);
+                return true;
             }
-            return true;
         }
 
         @Override

@@ -50,14 +50,16 @@ public class TFutureTask<V> implements TFuture<V>, Runnable {
     }
 
     @Override
-    public synchronized boolean cancel(boolean mayInterrupt) {
-        if (done) {
-            return false;
+    public boolean cancel(boolean mayInterrupt) {
+        synchronized (this) {
+            if (done) {
+                return false;
+            }
+            cancelled = true;
+            done = true;
+            notifyAll();
+            return true;
         }
-        cancelled = true;
-        done = true;
-        notifyAll();
-        return true;
     }
 
     @Override
@@ -71,24 +73,28 @@ public class TFutureTask<V> implements TFuture<V>, Runnable {
     }
 
     @Override
-    public synchronized V get() throws InterruptedException, ExecutionException {
-        while (!done) {
-            wait();
+    public V get() throws InterruptedException, ExecutionException {
+        synchronized (this) {
+            while (!done) {
+                wait();
+            }
+            return outcome();
         }
-        return outcome();
     }
 
     @Override
-    public synchronized V get(long time, TimeUnit unit) throws InterruptedException, ExecutionException, TTimeoutException {
-        long end = System.currentTimeMillis() + unit.toMillis(time);
-        while (!done) {
-            long left = end - System.currentTimeMillis();
-            if (left <= 0) {
-                throw new TTimeoutException();
+    public V get(long time, TimeUnit unit) throws InterruptedException, ExecutionException, TTimeoutException {
+        synchronized (this) {
+            long end = System.currentTimeMillis() + unit.toMillis(time);
+            while (!done) {
+                long left = end - System.currentTimeMillis();
+                if (left <= 0) {
+                    throw new TTimeoutException();
+                }
+                wait(left);
             }
-            wait(left);
+            return outcome();
         }
-        return outcome();
     }
 
     private V outcome() throws ExecutionException {

@@ -12,34 +12,40 @@ public class TReentrantLock implements TLock {
     }
 
     @Override
-    public synchronized void lock() {
-        while (!tryLock()) {
-            try {
-                wait();
-            } catch (InterruptedException interrupted) {
-                Thread.currentThread().interrupt();
+    public void lock() {
+        synchronized (this) {
+            while (!tryLock()) {
+                try {
+                    wait();
+                } catch (InterruptedException interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }
 
     @Override
-    public synchronized boolean tryLock() {
-        if (holder != null && holder != Thread.currentThread()) {
-            return false;
+    public boolean tryLock() {
+        synchronized (this) {
+            if (holder != null && holder != Thread.currentThread()) {
+                return false;
+            }
+            holder = Thread.currentThread();
+            times++;
+            return true;
         }
-        holder = Thread.currentThread();
-        times++;
-        return true;
     }
 
     @Override
-    public synchronized void unlock() {
-        if (holder != Thread.currentThread()) {
-            throw new IllegalMonitorStateException();
-        }
-        if (--times == 0) {
-            holder = null;
-            notifyAll();
+    public void unlock() {
+        synchronized (this) {
+            if (holder != Thread.currentThread()) {
+                throw new IllegalMonitorStateException();
+            }
+            if (--times == 0) {
+                holder = null;
+                notifyAll();
+            }
         }
     }
 
