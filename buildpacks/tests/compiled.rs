@@ -1,4 +1,4 @@
-//! Real stagings of the samples in C, C++, Zig and AssemblyScript.
+//! Real stagings of the samples in C and C++.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "test code")]
 
