@@ -2,6 +2,7 @@
 import EventEmitter from 'events';
 import { Buffer } from 'buffer';
 import { Readable, Writable } from 'readable-stream';
+import { hold, release } from '../alive.js';
 import { register } from '../registry.js';
 
 export const METHODS = [
@@ -315,10 +316,12 @@ export class ClientRequest extends OutgoingMessage {
   #pieces = [];
   #url;
   #abort = new AbortController();
+  #held = true;
 
   constructor(url, options, callback) {
     // A request that has been written is not over: its answer is still to come.
     super({ autoDestroy: false });
+    hold();
     this.#url = url;
     this.method = (options.method ?? 'GET').toUpperCase();
     this.host = url.hostname;
@@ -338,7 +341,7 @@ export class ClientRequest extends OutgoingMessage {
 
   _final(callback) {
     this.headersSent = true;
-    this.#send().catch((error) => this.emit('error', error));
+    this.#send().catch((error) => this.emit('error', error)).finally(() => this.#settle());
     callback();
   }
 
@@ -360,8 +363,15 @@ export class ClientRequest extends OutgoingMessage {
   }
 
   abort() { this.destroy(); }
+  /** A command has nothing more to wait for here. */
+  #settle() {
+    if (this.#held) release();
+    this.#held = false;
+  }
+
   destroy(error) {
     this.#abort.abort();
+    this.#settle();
     return super.destroy(error);
   }
   setNoDelay() {}
