@@ -35,7 +35,7 @@ async fn what_lua_does_not_read_is_refused_with_its_line() {
     };
     let message = refused(&[("app.lua", b"return function(env\n")]).await;
     assert!(message.contains("no Lua 5.4"), "{message}");
-    assert!(platform.lines.text().contains("./app.lua:1: ')' expected near"), "{}", platform.lines.text());
+    assert!(platform.lines.text().contains("./app.lua:2: ')' expected near"), "{}", platform.lines.text());
     let message = refused(&[("app.lua", b"\x1bLua"), ("-x.lua", b"")]).await;
     assert!(message.contains("no Lua 5.4"), "{message}");
     let message = refused(&[("app.lua", b""), ("lua_modules/lib/lua/5.4/cjson.so", b"")]).await;
