@@ -3,7 +3,6 @@
 use crate::{
     Access, Controller,
     access::{OrgRight, SpaceRight},
-    again,
     openapi::{Arguments, Reads},
 };
 use http::{HeaderName, HeaderValue, Method};
@@ -105,7 +104,7 @@ async fn guard(who: Who, path: &'static str, controller: Controller, request: Re
             if let Ok(access) = access {
                 parts.extensions.insert(access);
             }
-            again::run(parts, body, next).await
+            next.run(Request::from_parts(parts, body)).await
         }
     };
     if let Some(standing) = standing {

@@ -1,6 +1,5 @@
 //! The one error type of handlers, actions and jobs.
 
-use crate::again::LostRace;
 use virga_blobstore::BlobError;
 use virga_contract::{ApiError, ErrorCode};
 use virga_serve::{
@@ -15,59 +14,50 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a handler, action or job fails with. `?` makes one of an [`ApiError`], [`StoreError`], [`BlobError`] or
 /// [`Failure`]; a uniqueness that has a sentence of Cloud Foundry's must be mapped before that (see [`StoreError::is_unique`]).
 #[derive(Debug)]
-pub struct Error {
-    failure: Failure,
-    /// Another request was quicker; this one may be done again.
-    lost_race: bool,
-}
+pub struct Error(Failure);
 
 impl Error {
     /// What a client will read.
     #[must_use]
     pub fn api(&self) -> &ApiError {
-        self.failure.error()
+        self.0.error()
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = self.failure.into_response();
-        if self.lost_race {
-            response.extensions_mut().insert(LostRace);
-        }
-        response
+        self.0.into_response()
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.failure.error().fmt(f)
+        self.0.error().fmt(f)
     }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self { failure, lost_race: false }
+        Self(failure)
     }
 }
 
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
-        Self { failure: error.into(), lost_race: false }
+        Self(error.into())
     }
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        error.failure.error().clone()
+        error.0.error().clone()
     }
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let context = chain(&error);
-        let lost_race = matches!(error, StoreError::Conflict);
-        let error = match error {
+        match error {
             StoreError::Conflict => ApiError::unprocessable("The resource was changed by another request meanwhile. Try again."),
             StoreError::Unavailable(_) => {
                 let mut busy = ApiError::new(ErrorCode::ServiceUnavailable, "The database is not available. Try again later.");
@@ -75,8 +65,8 @@ impl From<StoreError> for Error {
                 busy.with_context(context)
             }
             _ => ApiError::internal(context),
-        };
-        Self { failure: error.into(), lost_race }
+        }
+        .into()
     }
 }
 

@@ -16,8 +16,7 @@
 //! - Times come from [`Controller::now`].
 
 pub mod access;
-mod again;
-mod answer;
+pub mod answer;
 pub mod bootstrap;
 mod controller;
 mod dialect;
