@@ -10,9 +10,9 @@ pub(super) const FILES: &[(&str, &str)] = files! {
     "" from "toolchain/": "package.json" "package-lock.json" "prepare.mjs" "engine.mjs" "exchange.js" "build.mjs" "commands.mjs"
         "source.mjs";
     "unused/" from "toolchain/unused/": "package.json";
-    "runtime/" from "runtime/": "alive.js" "buffer.js" "command.js" "describe.js" "environment.js" "failures.js" "globals.js" "randomness.js"
-        "registry.js" "server.js" "start.js" "timers.js" "wasi-http.js" "web-body.js" "web-headers.js" "web-request.js"
-        "web-response.js";
+    "runtime/" from "runtime/": "alive.js" "buffer.js" "command.js" "describe.js" "environment.js" "failures.js"
+        "globals.js" "randomness.js" "registry.js" "server.js" "start.js" "timers.js" "wasi-http.js" "web-body.js"
+        "web-headers.js" "web-request.js" "web-response.js";
     "runtime/node/" from "runtime/node/": "async_hooks.js" "crypto.js" "debug.cjs" "depd.cjs" "fs-promises.js" "fs.js"
         "hono-node-server.js" "hono-serve-static.js" "http.js" "process.js" "small.js" "stream-promises.js" "stream-web.js"
         "timers-promises.js" "url.js" "util.js";
