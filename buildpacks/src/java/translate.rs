@@ -44,8 +44,10 @@ pub(crate) struct Classes {
 
 /// Paths for a `-cp`. Never empty, or Java would look into the current folder.
 pub(crate) fn class_path(paths: &[PathBuf]) -> Result<OsString, StagingError> {
-    let all = paths.iter().map(PathBuf::as_path).chain([Path::new("/nonexistent")]);
-    std::env::join_paths(all).map_err(|error| failure::internal("name the libraries", &error))
+    if paths.is_empty() {
+        return Ok("/nonexistent".into());
+    }
+    std::env::join_paths(paths).map_err(|error| failure::internal("name the libraries", &error))
 }
 
 /// Makes the component.
