@@ -53,7 +53,7 @@ impl Default for StagingLimits {
             buildpack_bytes: 1 << 30,
             package_bytes: 2 << 30,
             package_entries: 100_000,
-            toolchain_ms: 600_000,
+            toolchain_ms: 1_800_000,
             compile_ms: 300_000,
             compile_memory_mb: 4096,
         }
