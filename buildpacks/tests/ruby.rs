@@ -50,7 +50,9 @@ async fn rack_apps_are_started_into_their_droplets() {
 
 #[tokio::test]
 async fn what_only_a_running_instance_has_is_left_to_it() {
+    // One platform for all: the second app's machine code is mostly the first one's.
     let platform = Platform::new();
+    servers_that_apps_start_themselves_are_the_platform(&platform).await;
     staged(&platform, platform.package(&[("config.ru", PLAIN)]).await).await;
     let log = platform.lines.text();
     assert!(!log.contains("is started in each instance"), "{log}");
@@ -70,15 +72,13 @@ async fn what_only_a_running_instance_has_is_left_to_it() {
     assert_eq!(staged(&platform, platform.package(&worker).await).await.guest, GuestKind::Command);
 }
 
-#[tokio::test]
-async fn servers_that_apps_start_themselves_are_the_platform() {
-    let platform = Platform::new();
+async fn servers_that_apps_start_themselves_are_the_platform(platform: &Platform) {
     let classic = b"require 'sinatra'\nget('/') { 'hello' }\n".as_slice();
     let modular = b"require 'sinatra/base'\nclass Mine < Sinatra::Base\n  get('/') { 'hello' }\n  run! if app_file == $0\nend\n".as_slice();
     let server = b"require 'rack'\nRack::Handler.get('webrick').run(->(_) { [200, {}, ['hello']] }, Port: ENV['PORT'])\n".as_slice();
     for source in [classic, modular, server] {
         let app = [("Procfile", b"web: bundle exec ruby serve.rb\n".as_slice()), ("serve.rb", source)];
-        let droplet = staged(&platform, platform.package(&app).await).await;
+        let droplet = staged(platform, platform.package(&app).await).await;
         assert_eq!(droplet.buildpacks[0].detect_output, "Ruby app, serve.rb");
     }
     let log = platform.lines.text();
