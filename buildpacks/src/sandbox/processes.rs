@@ -4,10 +4,14 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 const MOUNTED_AT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "virga-staging-";
+
+/// Groups of ours whose last process was not reaped yet when they were to go.
+static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A control group that goes with this value.
 #[derive(Debug)]
@@ -18,7 +22,7 @@ impl TaskGroup {
     pub(crate) fn new(name: &str, tasks: u64) -> Option<Self> {
         let parent = parent()?;
         sweep(&parent);
-        let folder = parent.join(format!("{PREFIX}{name}"));
+        let folder = parent.join(format!("{PREFIX}{}-{name}", std::process::id()));
         fs::create_dir(&folder).ok()?;
         let group = Self(folder);
         // Without the controller there is no such file, and the group is of no use.
@@ -35,7 +39,9 @@ impl TaskGroup {
 impl Drop for TaskGroup {
     fn drop(&mut self) {
         // Until the last of its processes is reaped it stays; the next staging sweeps.
-        let _swept_later = fs::remove_dir(&self.0);
+        if fs::remove_dir(&self.0).is_err() {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(self.0.clone());
+        }
     }
 }
 
@@ -52,10 +58,14 @@ fn parent() -> Option<PathBuf> {
     first().filter(|path| path.is_dir()).or_else(second)
 }
 
-/// Removes groups that nothing is in any more; the kernel keeps those that are in use.
+/// Removes groups that are over: those we left, and those of platforms that are gone. One that nobody has joined yet is empty
+/// too, and must stay.
 fn sweep(parent: &Path) {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| group.is_dir() && fs::remove_dir(group).is_err());
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
             let _in_use = fs::remove_dir(entry.path());
         }
     }
@@ -67,4 +77,20 @@ fn sweep(parent: &Path) {
 /// Those of the kernel.
 pub(crate) fn join(door: &Path) -> io::Result<()> {
     fs::write(door, "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_nobody_joined_yet_outlasts_others_beginnings() {
+        // Where the platform may make no groups there is none to lose.
+        let Some(first) = TaskGroup::new("first", 8) else { return };
+        let second = TaskGroup::new("second", 8).unwrap();
+        assert!(first.door().is_file() && second.door().is_file());
+        let folder = first.0.clone();
+        drop(first);
+        assert!(!folder.exists());
+    }
 }
