@@ -45,7 +45,7 @@ async fn keeps_its_word(folder: &str) -> anyhow::Result<()> {
     ensure!(greeting.trim_end() == "good morning", "the changed variable is {greeting:?}");
     until("a line of the app", Duration::from_secs(60), || async {
         let logs = platform.ok(&["logs", "app", "--recent"]).await?;
-        ensure!(logs.lines().any(|line| line.contains("[APP/PROC/WEB/0]") && line.contains("OUT")), "{logs}");
+        ensure!(logs.lines().any(|line| line.contains("[APP/PROC/WEB/0] OUT") || line.contains("[APP/PROC/WEB/0] ERR")), "{logs}");
         Ok(())
     })
     .await?;
@@ -149,6 +149,8 @@ samples! {
     ruby_sinatra: "ruby-sinatra";
     php_front_controller: "php-front-controller";
     java_httpserver: "java-httpserver";
+    kotlin_httpserver: "kotlin-httpserver";
+    scala_httpserver: "scala-httpserver";
     c_cgi: "c-cgi";
     c_http: "c-http";
     cpp_cmake: "cpp-cmake";

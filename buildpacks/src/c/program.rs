@@ -40,7 +40,9 @@ fn shown(path: &Path, folder: &Path) -> String {
 /// Linked modules below a folder, by name; object files, which are modules as well, are none of them.
 fn programs(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+    // What CMake tries the compiler with is no program of the app.
+    let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(|entry| entry.file_name() != "CMakeFiles");
+    for entry in entries {
         let entry = entry?;
         let mut magic = [0_u8; 8];
         let is_module = entry.file_type().is_file()

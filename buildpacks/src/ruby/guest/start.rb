@@ -118,8 +118,8 @@ module VirgaStart
         VirgaBridge.app = built = app if PLAN['file']
         warm_up(built) if built
       rescue Exception => e # rubocop:disable Lint/RescueException
-        # A file, a variable or a server that is only there at run time.
-        raise if Watch.reasons.empty? && !e.is_a?(SystemCallError)
+        # A variable or a server that is only there at run time. A file that is missing now is missing then.
+        raise if Watch.reasons.empty? && (!e.is_a?(SystemCallError) || e.is_a?(Errno::ENOENT))
 
         Watch.reasons << e.class.name
       end
