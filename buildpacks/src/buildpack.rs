@@ -28,7 +28,6 @@ pub(crate) const ALL: &[&Buildpack] = &[
     &crate::php::BUILDPACK,
     &crate::go::BUILDPACK,
     &crate::rust::BUILDPACK,
-    &crate::kotlin::BUILDPACK,
     &crate::scala::BUILDPACK,
     &crate::java::BUILDPACK,
     &crate::lua::BUILDPACK,

@@ -18,7 +18,6 @@ mod files;
 mod fill;
 mod go;
 mod java;
-mod kotlin;
 mod log;
 mod lua;
 mod nodejs;

@@ -43,17 +43,12 @@ async fn java_apps_become_components() {
 }
 
 #[tokio::test]
-async fn kotlin_and_scala_come_to_the_same() {
+async fn scala_comes_to_the_same() {
     let platform = Platform::new();
-    for (sample, buildpack, main) in [("kotlin-httpserver", "kotlin", "java MainKt"), ("scala-httpserver", "scala", "java Main")] {
-        let droplet = staged(&platform, platform.sample(sample, &[]).await).await;
-        assert_eq!(droplet.guest, GuestKind::HttpP2);
-        assert_eq!(droplet.buildpacks.first().map(|used| used.name.as_str()), Some(buildpack));
-        assert_eq!(droplet.process_types.get("web").map(String::as_str), Some(main));
-    }
-    let error = refused(&platform, &[("Main.kt", b"fun main() { wrong }")]).await;
-    assert!(error.message.contains("the Kotlin compiler could not compile"), "{error}");
-    assert!(platform.lines.text().contains("Main.kt:1"), "{}", platform.lines.text());
+    let droplet = staged(&platform, platform.sample("scala-httpserver", &[]).await).await;
+    assert_eq!(droplet.guest, GuestKind::HttpP2);
+    assert_eq!(droplet.buildpacks.first().map(|used| used.name.as_str()), Some("scala"));
+    assert_eq!(droplet.process_types.get("web").map(String::as_str), Some("java Main"));
 }
 
 #[tokio::test]

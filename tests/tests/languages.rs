@@ -149,7 +149,6 @@ samples! {
     ruby_sinatra: "ruby-sinatra";
     php_front_controller: "php-front-controller";
     java_httpserver: "java-httpserver";
-    kotlin_httpserver: "kotlin-httpserver";
     scala_httpserver: "scala-httpserver";
     c_cgi: "c-cgi";
     c_http: "c-http";

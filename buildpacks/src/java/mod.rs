@@ -1,5 +1,5 @@
 //! The `java` buildpack: classes become C (by TeaVM), C becomes WebAssembly (by Zig), and a class library of ours stands where the
-//! JDK's HTTP server is. Scala and Kotlin come here with their classes.
+//! JDK's HTTP server is. Scala comes here with its classes.
 
 mod component;
 mod maven;

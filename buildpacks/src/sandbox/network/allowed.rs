@@ -52,7 +52,8 @@ impl Allowed {
     pub(crate) fn address(&self, trust: Trust, address: IpAddr) -> bool {
         let is_own = |ip: IpAddr| self.denied.iter().any(|network| network.contains(&ip));
         spellings(address).all(|ip| match trust {
-            Trust::AnyAddress => true,
+            // Maven blocks what it must not fetch by a mirror at 0.0.0.0, which is this machine.
+            Trust::AnyAddress => !ip.is_unspecified(),
             Trust::NotReserved => !is_never_reachable(ip) && !is_own(ip),
             Trust::Public => !is_never_reachable(ip) && !is_own(ip) && !is_private(ip),
         })
@@ -93,6 +94,7 @@ mod tests {
             assert_eq!(allowed.host(other, 80), None, "{other}");
         }
         let at = |trust, address: &str| allowed.address(trust, address.parse().unwrap());
+        assert!(!at(Trust::AnyAddress, "0.0.0.0") && !at(Trust::AnyAddress, "::"));
         assert!(at(Trust::AnyAddress, "127.0.0.1") && at(Trust::NotReserved, "10.0.0.1") && at(Trust::Public, "8.8.8.8"));
         for address in ["127.0.0.1", "::1", "169.254.169.254", "::ffff:127.0.0.1", "203.0.113.9"] {
             assert!(!at(Trust::NotReserved, address) && !at(Trust::Public, address), "{address}");
