@@ -4,10 +4,7 @@
 use crate::{executor::Tracked, failure::Failure, headers::hops, routes::host};
 use http::{Request, Response, Uri, Version, uri::PathAndQuery};
 use http_body_util::BodyExt as _;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioIo, TokioTimer},
-};
+use hyper_util::{client::legacy::Client, rt::TokioIo};
 use std::{
     collections::HashSet,
     io,
@@ -15,16 +12,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 use tokio::net::UnixStream;
 use tokio_util::task::TaskTracker;
 use virga_contract::Body;
-
-/// Connections to the control process kept for the next request.
-const IDLE_CONNECTIONS: usize = 16;
-/// How long; shorter than the server keeps its end.
-const IDLE_TIME: Duration = Duration::from_secs(20);
 
 /// See the module.
 pub(crate) struct SystemApi {
@@ -36,9 +27,9 @@ pub(crate) struct SystemApi {
 impl SystemApi {
     pub(crate) fn new(socket: PathBuf, hosts: &[String], bare_hosts: &[String]) -> Self {
         let client = Client::builder(Tracked(TaskTracker::new()))
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            // Each request has a connection of its own: an API that answers before it has read a body closes the connection
+            // behind that answer, and whoever found it kept here would lose a request that must not be sent twice.
+            .pool_max_idle_per_host(0)
             .set_host(false)
             .build(Connector(socket.into()));
         Self {
