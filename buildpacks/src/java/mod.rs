@@ -1,7 +1,6 @@
 //! The `java` buildpack: classes become C (by TeaVM), C becomes WebAssembly (by Zig), and a class library of ours stands where the
 //! JDK's HTTP server is. Scala comes here with its classes.
 
-mod component;
 mod maven;
 mod sources;
 mod toolchain;

@@ -1,7 +1,13 @@
 //! From classes to a component: TeaVM writes C, Zig compiles it together with the edge of ours.
 
-use super::{TOOLCHAIN, component, toolchain, unsupported};
-use crate::{build::Built, child::protocol::StageRequest, failure, procfile, tool, wasm, zig};
+use super::{TOOLCHAIN, toolchain, unsupported};
+use crate::{
+    build::Built,
+    child::protocol::StageRequest,
+    failure, procfile, tool,
+    wasm::{self, World},
+    zig,
+};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -13,6 +19,11 @@ use virga_model::{
     droplet::{GuestKind, Software},
     process::ReusePolicy,
 };
+
+/// What a program is linked against and what it offers: it answers requests and runs commands.
+const WORLD: World = World { wit: include_str!("worlds.wit"), name: "jvm" };
+/// Programs of the JVM's languages have no sockets.
+const DENIED: &str = "wasi:sockets/";
 
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 14] = [
@@ -58,7 +69,7 @@ pub(crate) fn translate(request: &StageRequest, classes: Classes, language: &str
     let types = procfile::read(&request.app);
     let main = to_c(request, &classes, &main_classes(&types))?;
     let core = to_wasm(request)?;
-    let component = component::make(core).map_err(|error| failure::internal("make the component", &error))?;
+    let component = wasm::world_component(core, &WORLD, DENIED).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     copy_files(&request.app, files).map_err(|error| failure::internal("copy the app's files", &error))?;
     let is_web = types.is_empty() || types.contains_key("web");

@@ -5,7 +5,6 @@
 //! staging and the interpreter's memory kept, so that an instance begins with everything loaded.
 
 mod archive;
-mod component;
 mod entry;
 mod files;
 mod gems;
@@ -17,7 +16,7 @@ use crate::{
     child::protocol::StageRequest,
     failure, tool,
     toolchain::Toolchain,
-    wasm,
+    wasm::{self, World},
 };
 use gems::Gems;
 use std::{fs, io, path::Path};
@@ -52,6 +51,10 @@ const TOOLCHAIN: Toolchain = Toolchain {
 
 /// The interpreter, as its npm package is called.
 const INTERPRETER: (&str, &str) = ("@ruby/3.4-wasm-wasi", "2.10.1");
+/// What the engine's door belongs to.
+const WORLD: World = World { wit: include_str!("ruby.wit"), name: "ruby" };
+/// The interpreter refers to no sockets.
+const DENIED: &str = "wasi:sockets/";
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 6] = ["Procfile", "manifest.yml", ".cfignore", ".git", ".bundle", "vendor/cache"];
 /// The buildpack's own folder in the guest.
@@ -75,7 +78,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
         let name = entry.as_deref().unwrap_or("/").trim_start_matches('/');
         return Err(failure::compile(format!("the app could not be started from {name}; what is wrong with it stands in the log above")));
     };
-    let component = component::make(core).map_err(|error| failure::internal("make the component", &error))?;
+    let component = wasm::world_component(core, &WORLD, DENIED).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     Ok(built(entry.as_deref(), gems, component, shape.imports))
 }

@@ -7,7 +7,7 @@ mod spin;
 mod wrap;
 
 pub(crate) use inspect::inspect;
-pub(crate) use wrap::engine_component;
+pub(crate) use wrap::{World, engine_component, world_component};
 
 use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, procfile};
 use std::{

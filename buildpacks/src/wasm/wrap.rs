@@ -9,6 +9,8 @@ use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
 use wasmparser::{ExternalKind, Parser, Payload, Validator};
+use wit_component::StringEncoding;
+use wit_parser::Resolve;
 
 /// What only a program imports that accepts connections.
 const ACCEPT: &str = "sock_accept";
@@ -61,6 +63,24 @@ const OFFERED: [&str; 46] = [
     "sock_send",
     "sock_shutdown",
 ];
+
+/// The interfaces of WASI that worlds of ours name, each after those it refers to.
+const INTERFACES: [(&str, &str); 7] = [
+    ("io.wit", include_str!("../wit/deps/io.wit")),
+    ("clocks.wit", include_str!("../wit/deps/clocks.wit")),
+    ("random.wit", include_str!("../wit/deps/random.wit")),
+    ("filesystem.wit", include_str!("../wit/deps/filesystem.wit")),
+    ("sockets.wit", include_str!("../wit/deps/sockets.wit")),
+    ("cli.wit", include_str!("../wit/deps/cli.wit")),
+    ("http.wit", include_str!("../wit/deps/http.wit")),
+];
+
+/// A world of ours: what programs of a language are linked against and what they offer.
+pub(crate) struct World {
+    /// The text of the package that it is in.
+    pub(crate) wit: &'static str,
+    pub(crate) name: &'static str,
+}
 
 /// What becomes of a core module.
 pub(super) enum Wrapped {
@@ -128,6 +148,22 @@ fn reactor_component(binary: &[u8]) -> Result<Vec<u8>, String> {
 /// The same for a language engine whose references to interfaces that begin with `denied` are not passed on to the cell.
 pub(crate) fn engine_component(binary: &[u8], denied: &str) -> Result<Vec<u8>, String> {
     encode(binary, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, &super::deny::stand_ins(binary, denied)?)
+}
+
+/// The same for a core module that was linked against `world` and does not name it itself.
+///
+/// # Errors
+/// The text of what does not fit.
+pub(crate) fn world_component(mut core: Vec<u8>, world: &World, denied: &str) -> Result<Vec<u8>, String> {
+    let told = |error: &dyn std::fmt::Display| format!("{error:#}");
+    let mut resolve = Resolve::default();
+    for (name, text) in INTERFACES {
+        resolve.push_source(name, text).map_err(|error| told(&error))?;
+    }
+    let package = resolve.push_source("world.wit", world.wit).map_err(|error| told(&error))?;
+    let world = resolve.select_world(&[package], Some(world.name)).map_err(|error| told(&error))?;
+    wit_component::embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8).map_err(|error| told(&error))?;
+    engine_component(&core, denied)
 }
 
 fn encode(binary: &[u8], adapter: &[u8], more: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
