@@ -18,6 +18,7 @@ mod files;
 mod fill;
 mod go;
 mod java;
+mod kotlin;
 mod log;
 mod lua;
 mod nodejs;

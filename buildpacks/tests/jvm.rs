@@ -43,6 +43,29 @@ async fn java_apps_become_components() {
 }
 
 #[tokio::test]
+async fn kotlin_comes_to_the_same() {
+    let platform = Platform::new();
+    let droplet = staged(&platform, platform.sample("kotlin-httpserver", &[]).await).await;
+    assert_eq!(droplet.guest, GuestKind::HttpP2);
+    assert_eq!(droplet.buildpacks.first().map(|used| used.name.as_str()), Some("kotlin"));
+    assert_eq!(droplet.process_types.get("web").map(String::as_str), Some("java MainKt"));
+
+    // Java and Kotlin that use each other, below a build file of Gradle's.
+    let sources: [(&str, &[u8]); 4] = [
+        ("build.gradle.kts", b"plugins { kotlin(\"jvm\") }\ndependencies {\n    implementation(kotlin(\"stdlib\"))\n}\n"),
+        ("src/main/kotlin/Main.kt", b"fun name() = \"rain\"\nfun main() = println(Drop().said())\n"),
+        ("src/main/java/Drop.java", b"public class Drop { public String said() { return MainKt.name(); } }"),
+        ("Procfile", b"worker: java MainKt\n"),
+    ];
+    let droplet = staged(&platform, platform.package(&sources).await).await;
+    assert_eq!(droplet.guest, GuestKind::Command);
+
+    let error = refused(&platform, &[("Main.kt", b"fun main() { wrong }")]).await;
+    assert!(error.message.contains("the Kotlin compiler could not compile"), "{error}");
+    assert!(platform.lines.text().contains("Main.kt:1"), "{}", platform.lines.text());
+}
+
+#[tokio::test]
 async fn scala_comes_to_the_same() {
     let platform = Platform::new();
     let droplet = staged(&platform, platform.sample("scala-httpserver", &[]).await).await;

@@ -149,9 +149,11 @@ samples! {
     ruby_sinatra: "ruby-sinatra";
     php_front_controller: "php-front-controller";
     java_httpserver: "java-httpserver";
+    kotlin_httpserver: "kotlin-httpserver";
     scala_httpserver: "scala-httpserver";
     c_cgi: "c-cgi";
     c_http: "c-http";
     cpp_cmake: "cpp-cmake";
     lua_wsapi: "lua-wsapi";
+    zig_cgi: "zig-cgi";
 }

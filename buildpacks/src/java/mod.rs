@@ -1,5 +1,5 @@
 //! The `java` buildpack: classes become C (by TeaVM), C becomes WebAssembly (by Zig), and a class library of ours stands where the
-//! JDK's HTTP server is. Scala comes here with its classes.
+//! JDK's HTTP server is. Kotlin and Scala come here with their classes.
 
 mod maven;
 mod sources;
@@ -18,12 +18,12 @@ use crate::{
     child::protocol::StageRequest,
     failure,
 };
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 use virga_contract::staging::StagingError;
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "java",
-    version: "1.0.0",
+    version: "1.1.0",
     looks_for: "a pom.xml, *.java files (there, in src or in src/main/java), a *.jar file or the META-INF/MANIFEST.MF of one",
     detects,
     toolchains: &[&crate::zig::ZIG, &TOOLCHAIN],
@@ -36,6 +36,7 @@ fn detects(app: &Path) -> bool {
         || has("src/main/java")
         || has("META-INF/MANIFEST.MF")
         || has("build.gradle")
+        || has("build.gradle.kts")
         || has_extension(app, &["java", "jar"])
         || has_extension(&app.join("src"), &["java"])
 }
@@ -45,30 +46,33 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     let libraries = maven::libraries(request)?;
     let classes = match sources::find(app, &["java"])?.as_slice() {
         [] => sources::ready(request)?,
-        found => compile(request, found, &libraries.jars)?,
+        found => {
+            let classes = request.work.join("classes");
+            compile(request, found, &class_path(&libraries.jars)?, &classes)?;
+            sources::copy_resources(app, &classes)?;
+            classes
+        }
     };
     let classes = Classes { folder: classes, jars: libraries.jars, software: libraries.software };
     translate(request, classes, "Java", files)
 }
 
 /// Compiles the sources. Annotation processors of the app's libraries run: inside of the staging's sandbox, without the network.
-fn compile(request: &StageRequest, found: &[String], jars: &[std::path::PathBuf]) -> Result<std::path::PathBuf, StagingError> {
-    let classes = request.work.join("classes");
+pub(crate) fn compile(request: &StageRequest, found: &[String], class_path: &OsStr, classes: &Path) -> Result<(), StagingError> {
     let list = sources::list_file(&request.work, found)?;
-    let class_path = translate::class_path(jars)?;
     let arguments = [
         "-encoding".into(),
         "UTF-8".into(),
         "-nowarn".into(),
         "-g:source,lines".into(),
         "-cp".into(),
-        class_path,
+        class_path.to_owned(),
         "-d".into(),
-        classes.clone().into_os_string(),
+        classes.as_os_str().to_owned(),
         list,
     ];
     match crate::tool::run("javac", arguments, &request.app, &[]) {
-        Ok(true) => sources::copy_resources(&request.app, &classes).map(|()| classes),
+        Ok(true) => Ok(()),
         Ok(false) => Err(failure::compile("javac could not compile the app; its errors stand in the log above")),
         Err(error) => Err(failure::internal("start javac", &error)),
     }

@@ -82,6 +82,7 @@ const FILES: &[(&str, &str)] = files![
         "virga/Start.java",
     ]
     "native/" "native/" [
+        "arrayclass.c",
         "compat.h",
         "fiber.c",
         "host.c",

@@ -21,7 +21,7 @@ const LIBRARIES: [&str; 2] = ["scala-library-2.13.16.jar", "scala3-library_3-3.3
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "scala",
-    version: "1.0.0",
+    version: "1.1.0",
     looks_for: "a build.sbt, or *.scala files (there, in src or in src/main/scala)",
     detects: |app| {
         app.join("build.sbt").is_file()
