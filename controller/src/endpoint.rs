@@ -3,6 +3,7 @@
 use crate::{
     Access, Controller,
     access::{OrgRight, SpaceRight},
+    again,
     openapi::{Arguments, Reads},
 };
 use http::{HeaderName, HeaderValue, Method};
@@ -104,7 +105,7 @@ async fn guard(who: Who, path: &'static str, controller: Controller, request: Re
             if let Ok(access) = access {
                 parts.extensions.insert(access);
             }
-            next.run(Request::from_parts(parts, body)).await
+            again::run(parts, body, next).await
         }
     };
     if let Some(standing) = standing {

@@ -1,5 +1,6 @@
 //! The one error type of handlers, actions and jobs.
 
+use crate::again::LostRace;
 use virga_blobstore::BlobError;
 use virga_contract::{ApiError, ErrorCode};
 use virga_serve::{
@@ -14,50 +15,59 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a handler, action or job fails with. `?` makes one of an [`ApiError`], [`StoreError`], [`BlobError`] or
 /// [`Failure`]; a uniqueness that has a sentence of Cloud Foundry's must be mapped before that (see [`StoreError::is_unique`]).
 #[derive(Debug)]
-pub struct Error(Failure);
+pub struct Error {
+    failure: Failure,
+    /// Another request was quicker; this one may be done again.
+    lost_race: bool,
+}
 
 impl Error {
     /// What a client will read.
     #[must_use]
     pub fn api(&self) -> &ApiError {
-        self.0.error()
+        self.failure.error()
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        let mut response = self.failure.into_response();
+        if self.lost_race {
+            response.extensions_mut().insert(LostRace);
+        }
+        response
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.error().fmt(f)
+        self.failure.error().fmt(f)
     }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self(failure)
+        Self { failure, lost_race: false }
     }
 }
 
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
-        Self(error.into())
+        Self { failure: error.into(), lost_race: false }
     }
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        error.0.error().clone()
+        error.failure.error().clone()
     }
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let context = chain(&error);
-        match error {
+        let lost_race = matches!(error, StoreError::Conflict);
+        let error = match error {
             StoreError::Conflict => ApiError::unprocessable("The resource was changed by another request meanwhile. Try again."),
             StoreError::Unavailable(_) => {
                 let mut busy = ApiError::new(ErrorCode::ServiceUnavailable, "The database is not available. Try again later.");
@@ -65,8 +75,8 @@ impl From<StoreError> for Error {
                 busy.with_context(context)
             }
             _ => ApiError::internal(context),
-        }
-        .into()
+        };
+        Self { failure: error.into(), lost_race }
     }
 }
 

@@ -16,6 +16,7 @@
 //! - Times come from [`Controller::now`].
 
 pub mod access;
+mod again;
 pub mod answer;
 pub mod bootstrap;
 mod controller;

@@ -72,3 +72,23 @@ async fn flags_groups_and_variables_of_the_platform_change_by_its_administrator(
     })
     .await;
 }
+
+#[tokio::test]
+async fn changes_of_one_resource_at_once_all_happen() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (org, _) = api.org_and_space("busy").await;
+        let path = format!("/v3/organizations/{org}");
+        let changes = (0..8).map(|number| {
+            let body = json!({ "metadata": { "labels": { format!("label{number}"): "here" } } });
+            admin.patch(&path, body)
+        });
+        for answer in futures::future::join_all(changes).await {
+            answer.ok();
+        }
+        let labels = admin.get(&path).await.ok()["metadata"]["labels"].clone();
+        assert_eq!(labels.as_object().map(serde_json::Map::len), Some(8), "{labels}");
+    })
+    .await;
+}

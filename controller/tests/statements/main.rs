@@ -88,8 +88,8 @@ fn lists(document: &Value) -> Vec<String> {
             let words = named(name)?.pointer("/schema/items/enum")?.as_array()?;
             Some(format!("&{name}={}", words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")))
         };
-        // What is embedded comes from the scheduler, which is simulated here.
-        Some(format!("{path}?per_page=500&page=1{}", words("include").unwrap_or_default()))
+        let inside = [words("include"), words("embed")].into_iter().flatten().collect::<String>();
+        Some(format!("{path}?per_page=500&page=1{inside}"))
     };
     let paths = document["paths"].as_object().unwrap();
     paths.iter().filter(|(path, _)| !path.contains('{')).filter_map(|(path, operation)| of(path, operation)).collect()
