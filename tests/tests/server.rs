@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use virga_tests::{Platform, host_of, sample_folder, until};
+use virga_tests::{Platform, Push, host_of, sample_folder, until};
 
 /// The sample server, compiled for `wasm32-wasip2` (`tests/run` installs the target), in a folder of its own.
 fn built() -> anyhow::Result<(tempfile::TempDir, String)> {
@@ -124,6 +124,25 @@ async fn a_server_of_wasi_01_has_a_listener_and_files() -> anyhow::Result<()> {
     let counted: u64 = platform.get_ok("golang", "/count").await?.parse()?;
     ensure!(counted == 1, "{counted}");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_server_of_wasi_03_is_built_and_lives_again() -> anyhow::Result<()> {
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    let receipt = platform.push("p3", "rust-server-p3", Push::default()).await?;
+    ensure!(receipt.contains("routable"), "{receipt}");
+    let asks_often = async || {
+        for number in 0..20 {
+            // On both workers; the guest lives in one.
+            let text = platform.get_ok("p3", &format!("/{number}")).await?;
+            ensure!(text.starts_with(&format!("Hello from WASI 0.3 on Virga\nGET /{number} HTTP/1.1\r\n")), "{text}");
+        }
+        Ok(())
+    };
+    asks_often().await?;
+    platform.ok(&["restart", "p3"]).await?;
+    asks_often().await
 }
 
 /// A body that no buffer on the way holds whole.
