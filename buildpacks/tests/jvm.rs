@@ -43,6 +43,27 @@ async fn java_apps_become_components() {
 }
 
 #[tokio::test]
+async fn servlets_need_no_main() {
+    let platform = Platform::new();
+    let droplet = staged(&platform, platform.sample("java-servlet", &[]).await).await;
+    assert_eq!(droplet.guest, GuestKind::HttpP2);
+    assert_eq!(droplet.process_types.get("web").map(String::as_str), Some("java VirgaWeb"));
+
+    // Declared in the file of a web app, without any build file.
+    let servlet = b"package shop; public class Cart extends jakarta.servlet.http.HttpServlet { }";
+    let declared = br#"<web-app><servlet><servlet-name>cart</servlet-name><servlet-class>shop.Cart</servlet-class></servlet>
+        <servlet-mapping><servlet-name>cart</servlet-name><url-pattern>/cart/*</url-pattern></servlet-mapping></web-app>"#;
+    let sources: [(&str, &[u8]); 2] = [("src/main/java/shop/Cart.java", servlet), ("src/main/webapp/WEB-INF/web.xml", declared)];
+    assert_eq!(staged(&platform, platform.package(&sources).await).await.guest, GuestKind::HttpP2);
+
+    let hidden =
+        b"@jakarta.servlet.annotation.WebServlet(\"/\") class Hidden extends jakarta.servlet.http.HttpServlet { private Hidden() { } }";
+    let error = refused(&platform, &[("Hidden.java", hidden)]).await;
+    assert!(error.message.contains("the log above"), "{error}");
+    assert!(platform.lines.text().contains("must be a public class with a public constructor"), "{}", platform.lines.text());
+}
+
+#[tokio::test]
 async fn kotlin_comes_to_the_same() {
     let platform = Platform::new();
     let droplet = staged(&platform, platform.sample("kotlin-httpserver", &[]).await).await;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
-use virga_tests::{Platform, Push, host_of, sample_folder, until};
+use virga_tests::{Platform, Push, host_of, lasting, lasts, sample_folder, until};
 
 #[derive(Deserialize)]
 struct Samples {
@@ -16,6 +16,9 @@ struct Sample {
     folder: String,
     says: String,
     task: Option<String>,
+    /// Each request has a wasm instance of its own.
+    #[serde(default)]
+    is_fresh: bool,
 }
 
 fn sample(folder: &str) -> anyhow::Result<Sample> {
@@ -25,17 +28,18 @@ fn sample(folder: &str) -> anyhow::Result<Sample> {
 }
 
 /// Twice as many requests as would do for every instance to be asked, were the choice among them fair.
-const ASKED: usize = 24;
+const ASKED: u64 = 24;
 
 async fn keeps_its_word(folder: &str) -> anyhow::Result<()> {
     let sample = sample(folder)?;
-    let platform = Platform::start(1).await?;
+    let platform = Platform::start_with(1, lasting::settings()).await?;
     platform.login().await?;
     platform.push("app", &sample.folder, Push::default()).await?;
     let hello = platform.get_ok("app", "/").await?;
     ensure!(hello.starts_with(&sample.says), "GET / says {hello}");
     takes_and_gives_bodies(&platform).await?;
-    has_memory_and_randomness_of_its_own(&platform).await?;
+    let counted = lasts(&platform, "app", &sample.says, sample.is_fresh).await?;
+    has_memory_and_randomness_of_its_own(&platform, counted).await?;
     let missing = platform.get("app", "/env/GREETING").await?.status();
     ensure!(missing == 404, "a variable that is not set: {missing}");
 
@@ -69,7 +73,7 @@ async fn takes_and_gives_bodies(platform: &Platform) -> anyhow::Result<()> {
 }
 
 /// What was frozen at staging must not make two instances alike.
-async fn has_memory_and_randomness_of_its_own(platform: &Platform) -> anyhow::Result<()> {
+async fn has_memory_and_randomness_of_its_own(platform: &Platform, counted: u64) -> anyhow::Result<()> {
     platform.ok(&["scale", "app", "-i", "2"]).await?;
     until("two running instances", Duration::from_secs(120), || async {
         let shown = platform.ok(&["app", "app"]).await?;
@@ -82,9 +86,11 @@ async fn has_memory_and_randomness_of_its_own(platform: &Platform) -> anyhow::Re
         let drawn = platform.get_ok("app", "/random").await?.trim().to_owned();
         ensure!(drawn.len() >= 16 && drawn.bytes().all(|byte| byte.is_ascii_hexdigit()), "GET /random gives {drawn:?}");
         ensure!(random.insert(drawn.clone()), "{drawn} was drawn twice in {ASKED} times");
-        counts.push(platform.get_ok("app", "/count").await?.trim().parse::<usize>()?);
+        counts.push(platform.get_ok("app", "/count").await?.trim().parse::<u64>()?);
     }
-    ensure!(counts.iter().all(|count| (1..=ASKED).contains(count)), "GET /count gives {counts:?}");
+    // The first instance goes on where it was, the second begins.
+    let is_own = |count: &u64| (1..=ASKED).contains(count) || (counted + 1..=counted + ASKED).contains(count);
+    ensure!(counts.iter().all(is_own), "GET /count gives {counts:?} after {counted}");
     Ok(())
 }
 
@@ -149,6 +155,7 @@ samples! {
     ruby_sinatra: "ruby-sinatra";
     php_front_controller: "php-front-controller";
     java_httpserver: "java-httpserver";
+    java_servlet: "java-servlet";
     kotlin_httpserver: "kotlin-httpserver";
     scala_httpserver: "scala-httpserver";
     c_cgi: "c-cgi";
@@ -156,4 +163,5 @@ samples! {
     cpp_cmake: "cpp-cmake";
     lua_wsapi: "lua-wsapi";
     zig_cgi: "zig-cgi";
+    assemblyscript_cgi: "assemblyscript-cgi";
 }

@@ -19,14 +19,24 @@ pub(crate) struct Libraries {
     pub(crate) software: Vec<Software>,
 }
 
-/// Fetches what the app's pom.xml or build.gradle names. An app without either has the jars of its `lib` folder.
+/// Fetches what the app's pom.xml or build.gradle names. An app without either has the jars of its `lib` folder,
+/// and a packed web app those of `WEB-INF/lib`.
 pub(crate) fn libraries(request: &StageRequest) -> Result<Libraries, StagingError> {
     let build_file =
         ["pom.xml", "build.gradle", "build.gradle.kts", "build.sbt"].iter().map(|name| request.app.join(name)).find(|path| path.is_file());
-    match build_file {
-        Some(file) => fetched(request, &file),
-        None => jars_in(&request.app.join("lib")),
+    let mut libraries = match build_file {
+        Some(file) => fetched(request, &file)?,
+        None => jars_in(&request.app.join("lib"))?,
+    };
+    let packed = jars_in(&request.app.join("WEB-INF/lib"))?;
+    libraries.jars.extend(packed.jars);
+    libraries.software.extend(packed.software);
+    let toolchain = request.toolchain(&TOOLCHAIN)?;
+    for (beginning, jar) in toolchain::INTERFACES {
+        libraries.jars.retain(|found| !found.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning)));
+        libraries.jars.push(toolchain.join(jar));
     }
+    Ok(libraries)
 }
 
 fn fetched(request: &StageRequest, file: &Path) -> Result<Libraries, StagingError> {

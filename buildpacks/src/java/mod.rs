@@ -24,7 +24,7 @@ use virga_contract::staging::StagingError;
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "java",
     version: "1.1.0",
-    looks_for: "a pom.xml, *.java files (there, in src or in src/main/java), a *.jar file or the META-INF/MANIFEST.MF of one",
+    looks_for: "a pom.xml, *.java files (there, in src or in src/main/java), a *.jar file, or the META-INF/MANIFEST.MF of one or the WEB-INF of a *.war",
     detects,
     toolchains: &[&crate::zig::ZIG, &TOOLCHAIN],
     build,
@@ -35,6 +35,7 @@ fn detects(app: &Path) -> bool {
     has("pom.xml")
         || has("src/main/java")
         || has("META-INF/MANIFEST.MF")
+        || has("WEB-INF")
         || has("build.gradle")
         || has("build.gradle.kts")
         || has_extension(app, &["java", "jar"])

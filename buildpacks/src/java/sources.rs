@@ -52,11 +52,15 @@ pub(crate) fn copy_resources(app: &Path, classes: &Path) -> Result<(), StagingEr
     Ok(())
 }
 
-/// An app that comes compiled: a jar, or what is in one (a client unpacks the jar that it pushes).
+/// An app that comes compiled: a jar, or what is in a jar or a war (a client unpacks the jar that it pushes).
 pub(super) fn ready(request: &StageRequest) -> Result<PathBuf, StagingError> {
     let app = &request.app;
     if app.join("BOOT-INF").is_dir() {
         return Err(failure::compile(super::unsupported::sentence("Spring Boot")));
+    }
+    let web = app.join("WEB-INF/classes");
+    if web.is_dir() {
+        return Ok(web);
     }
     if app.join("META-INF/MANIFEST.MF").is_file() {
         return Ok(app.clone());

@@ -14,6 +14,11 @@ pub(super) const BUILDER_OPTIONS: [&str; 5] =
 pub(super) const BUILDER_CLASS_PATH: &str = "jars/*";
 pub(super) const PROGRAM: &str = include_str!("toolchain/program.c");
 
+/// The interfaces that apps are written against and our class library answers, by the beginnings of their jars' names; of an app's own
+/// copies none is used.
+pub(super) const INTERFACES: [(&str, &str); 2] =
+    [("jakarta.servlet-api-", "jars/jakarta.servlet-api-6.1.0.jar"), ("jakarta.ws.rs-api-", "jars/jakarta.ws.rs-api-4.0.0.jar")];
+
 /// The jars of a toolchain as a class path.
 pub(crate) fn all_jars(toolchain: &Path) -> OsString {
     toolchain.join("jars/*").into_os_string()
@@ -51,8 +56,10 @@ const FILES: &[(&str, &str)] = files![
     ]
     "sources/builder/" "builder/" [
         "Builder.java",
+        "Classes.java",
         "Dependencies.java",
         "Patch.java",
+        "Servlets.java",
     ]
     "sources/library/" "library/" [
         "com/sun/net/httpserver/Filter.java",
@@ -62,6 +69,7 @@ const FILES: &[(&str, &str)] = files![
         "com/sun/net/httpserver/HttpHandler.java",
         "com/sun/net/httpserver/HttpPrincipal.java",
         "com/sun/net/httpserver/HttpServer.java",
+        "jakarta/servlet/http/HttpServlet.java",
         "org/teavm/classlib/java/net/TInetSocketAddress.java",
         "org/teavm/classlib/java/net/TSocketAddress.java",
         "org/teavm/classlib/java/security/TSecureRandom.java",
@@ -80,6 +88,15 @@ const FILES: &[(&str, &str)] = files![
         "virga/Native.java",
         "virga/Request.java",
         "virga/Start.java",
+        "virga/Texts.java",
+        "virga/servlet/Answer.java",
+        "virga/servlet/Call.java",
+        "virga/servlet/Container.java",
+        "virga/servlet/Context.java",
+        "virga/servlet/Dates.java",
+        "virga/servlet/Parameters.java",
+        "virga/servlet/Pattern.java",
+        "virga/servlet/Settings.java",
     ]
     "native/" "native/" [
         "arrayclass.c",

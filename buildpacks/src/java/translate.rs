@@ -26,7 +26,7 @@ const WORLD: World = World { wit: include_str!("worlds.wit"), name: "jvm" };
 const DENIED: &str = "wasi:sockets/";
 
 /// Files of an app that only building needs.
-const BUILD_ONLY: [&str; 14] = [
+const BUILD_ONLY: [&str; 15] = [
     "pom.xml",
     "build.gradle",
     "build.gradle.kts",
@@ -36,6 +36,7 @@ const BUILD_ONLY: [&str; 14] = [
     "project",
     "src",
     "target",
+    "WEB-INF",
     "build",
     "Procfile",
     "manifest.yml",
@@ -67,12 +68,12 @@ pub(crate) fn translate(request: &StageRequest, classes: Classes, language: &str
         return Err(failure::compile(unsupported::sentence(library)));
     }
     let types = procfile::read(&request.app);
-    let main = to_c(request, &classes, &main_classes(&types))?;
+    let is_web = types.is_empty() || types.contains_key("web");
+    let main = to_c(request, &classes, &main_classes(&types, is_web))?;
     let core = to_wasm(request)?;
     let component = wasm::world_component(core, &WORLD, DENIED).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     copy_files(&request.app, files).map_err(|error| failure::internal("copy the app's files", &error))?;
-    let is_web = types.is_empty() || types.contains_key("web");
     let (guest, reuse) = if is_web { (GuestKind::HttpP2, ReusePolicy::Pool) } else { (GuestKind::Command, ReusePolicy::Request) };
     let mut built = Built::new(guest, reuse, format!("{language} program, {main}"));
     built.component = Some(component);
@@ -88,14 +89,23 @@ pub(crate) fn translate(request: &StageRequest, classes: Classes, language: &str
     Ok(built)
 }
 
+/// Stands for the class that serves, where nothing names it.
+const TO_BE_FOUND: &str = "-";
+/// Where the declarations of a web app may lie.
+const WEB_XML: [&str; 2] = ["src/main/webapp/WEB-INF/web.xml", "WEB-INF/web.xml"];
+
 /// The classes that the process types name, that of `web` first.
-fn main_classes(types: &BTreeMap<String, String>) -> Vec<String> {
-    let commands = types.get("web").into_iter().chain(types.iter().filter(|(kind, _)| *kind != "web").map(|(_, command)| command));
-    let mut found: Vec<String> = Vec::new();
-    for class in commands.filter_map(|command| main_class(command)) {
+fn main_classes(types: &BTreeMap<String, String>, is_web: bool) -> Vec<String> {
+    let web = types.get("web").and_then(|command| main_class(command)).unwrap_or_else(|| TO_BE_FOUND.to_owned());
+    let mut found: Vec<String> = is_web.then_some(web).into_iter().collect();
+    let others = types.iter().filter(|(kind, _)| *kind != "web").filter_map(|(_, command)| main_class(command));
+    for class in others {
         if !found.contains(&class) {
             found.push(class);
         }
+    }
+    if found.is_empty() {
+        found.push(TO_BE_FOUND.to_owned());
     }
     found
 }
@@ -121,10 +131,12 @@ fn main_class(command: &str) -> Option<String> {
 /// Gives the name of the main class.
 fn to_c(request: &StageRequest, classes: &Classes, mains: &[String]) -> Result<String, StagingError> {
     let toolchain = request.toolchain(&TOOLCHAIN)?;
-    let mains = if mains.is_empty() { "-".to_owned() } else { mains.join(",") };
+    let web_xml = WEB_XML.iter().map(|name| request.app.join(name)).find(|path| path.is_file());
     let mut arguments: Vec<OsString> = toolchain::BUILDER_OPTIONS.iter().map(OsString::from).collect();
     arguments.extend(["-cp".into(), toolchain::BUILDER_CLASS_PATH.into(), "Builder".into(), toolchain.as_os_str().into()]);
-    arguments.extend([request.work.as_os_str().into(), mains.into(), classes.folder.as_os_str().into()]);
+    arguments.extend([request.work.as_os_str().into(), mains.join(",").into()]);
+    arguments.push(web_xml.map_or_else(|| "-".into(), PathBuf::into_os_string));
+    arguments.push(classes.folder.as_os_str().into());
     arguments.extend(classes.jars.iter().map(|jar| jar.as_os_str().to_owned()));
     let done = tool::run("java", arguments, toolchain, &[]).map_err(|error| failure::internal("start java", &error))?;
     let main = fs::read_to_string(request.work.join("main")).unwrap_or_default();
@@ -178,7 +190,10 @@ mod tests {
             ("y", "sh run.sh"),
         ];
         let types = types.iter().map(|(kind, command)| ((*kind).to_owned(), (*command).to_owned())).collect();
-        assert_eq!(main_classes(&types), ["shop.Web", "shop.Work"]);
+        assert_eq!(main_classes(&types, true), ["shop.Web", "shop.Work"]);
+        let types = [("worker".to_owned(), "java shop.Work".to_owned())].into();
+        assert_eq!(main_classes(&types, false), ["shop.Work"]);
+        assert_eq!(main_classes(&types, true), ["-", "shop.Work"]);
         assert_eq!(main_class("java a/b;rm"), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Beginnings of names of jars, and what a developer calls the library.
-const LIBRARIES: [(&str, &str); 14] = [
+const LIBRARIES: [(&str, &str); 17] = [
     ("spring-", "Spring"),
     ("quarkus-", "Quarkus"),
     ("micronaut-", "Micronaut"),
@@ -15,6 +15,9 @@ const LIBRARIES: [(&str, &str); 14] = [
     ("vertx-core", "Vert.x"),
     ("hibernate-core", "Hibernate"),
     ("javalin", "Javalin"),
+    ("jersey-server", "Jersey"),
+    ("resteasy-", "RESTEasy"),
+    ("javax.servlet-api", "javax.servlet"),
     ("ktor-server-", "Ktor"),
     ("http4s-", "http4s"),
     ("akka-actor", "Akka"),
@@ -31,7 +34,7 @@ pub(super) fn find(jars: &[PathBuf]) -> Option<&'static str> {
 /// What is said about one of them.
 pub(super) fn sentence(library: &str) -> String {
     format!(
-        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
+        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with servlets or resources of Jakarta (jakarta.servlet, jakarta.ws.rs: their interfaces are enough, the platform is the container) or with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
     )
 }
 

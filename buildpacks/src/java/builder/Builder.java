@@ -11,7 +11,9 @@ import java.util.Enumeration;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.jar.JarFile;
+import java.util.jar.Manifest;
 import java.util.stream.Stream;
+import javax.tools.ToolProvider;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
 import org.objectweb.asm.ClassWriter;
@@ -27,13 +29,15 @@ import org.teavm.tooling.TeaVMTool;
 import org.teavm.vm.TeaVMOptimizationLevel;
 
 /**
- * Translates the classes of an app to C. usage: Builder TOOLCHAIN WORK MAIN APP_CLASSES [LIBRARY_JAR...]
- * MAIN is the main classes with commas between them, the one that serves first, or - to have the only one found.
+ * Translates the classes of an app to C. usage: Builder TOOLCHAIN WORK MAIN WEB_XML APP_CLASSES [LIBRARY_JAR...]
+ * MAIN is the main classes with commas between them, the one that serves first, or - in its place to have it found. WEB_XML may be -.
  * Leaves WORK/c, and WORK/main with the name of the first.
  */
 public final class Builder {
     private static final long LEAST_HEAP_MB = 4;
     private static final int MOST_HEAP_MB = 1024;
+    /** The main class that is written for an app of servlets. */
+    private static final String WEB = "VirgaWeb";
 
     private Builder() {
     }
@@ -42,12 +46,21 @@ public final class Builder {
         Path toolchain = Path.of(words[0]);
         Path work = Path.of(words[1]);
         List<Path> app = new ArrayList<>();
-        for (int i = 3; i < words.length; i++) {
+        for (int i = 4; i < words.length; i++) {
             app.add(Path.of(words[i]));
         }
-        List<String> mains = words[2].equals("-") ? List.of(findMain(app.get(0))) : List.of(words[2].split(","));
-        Files.writeString(work.resolve("main"), mains.get(0));
         Path made = Files.createDirectories(work.resolve("made"));
+        List<byte[]> classes = Classes.of(app.get(0));
+        List<String> mains = new ArrayList<>(List.of(words[2].split(",")));
+        try {
+            if (mains.get(0).equals("-")) {
+                findWeb(classes, words[3], app, toolchain, made, mains);
+            }
+        } catch (IllegalArgumentException refused) {
+            System.err.println(refused.getMessage());
+            System.exit(2);
+        }
+        Files.writeString(work.resolve("main"), mains.get(0));
         writeStart(made, mains);
         List<Path> all = new ArrayList<>(List.of(made, toolchain.resolve("library")));
         all.addAll(app);
@@ -83,43 +96,75 @@ public final class Builder {
         }
     }
 
-    /** The one class of the app that has a main. */
-    private static String findMain(Path classes) throws IOException {
+    /** Puts what serves first: the container of the app's servlets and resources, or the one class that has a main. */
+    private static void findWeb(List<byte[]> classes, String webXml, List<Path> app, Path toolchain, Path made, List<String> mains)
+        throws Exception {
         TreeSet<String> found = new TreeSet<>();
-        if (Files.isDirectory(classes)) {
-            try (Stream<Path> files = Files.walk(classes)) {
-                for (Path file : files.filter(path -> path.toString().endsWith(".class")).toList()) {
-                    if (hasMain(Files.readAllBytes(file))) {
-                        String name = classes.relativize(file).toString();
-                        found.add(name.substring(0, name.length() - ".class".length()).replace(File.separatorChar, '.'));
-                    }
-                }
+        Servlets servlets = new Servlets();
+        for (byte[] one : classes) {
+            if (hasMain(one)) {
+                found.add(new ClassReader(one).getClassName().replace('/', '.'));
             }
+            servlets.scan(one);
+        }
+        if (!webXml.equals("-")) {
+            servlets.read(Path.of(webXml));
+        }
+        if (!servlets.isEmpty()) {
+            writeWeb(servlets, app, toolchain, made);
+            mains.set(0, WEB);
+            found.removeAll(mains);
+            mains.addAll(found);
         } else {
-            try (JarFile jar = new JarFile(classes.toFile())) {
-                String named = jar.getManifest() == null ? null : jar.getManifest().getMainAttributes().getValue("Main-Class");
-                if (named != null) {
-                    return named.trim();
-                }
-                for (var entry : Collections.list(jar.entries())) {
-                    if (entry.getName().endsWith(".class") && !entry.getName().startsWith("META-INF/")) {
-                        try (InputStream in = jar.getInputStream(entry)) {
-                            if (hasMain(in.readAllBytes())) {
-                                found.add(entry.getName().substring(0, entry.getName().length() - ".class".length()).replace('/', '.'));
-                            }
-                        }
-                    }
-                }
+            String named = mainOfJar(app.get(0));
+            mains.set(0, named != null ? named : onlyMain(found));
+        }
+    }
+
+    private static String mainOfJar(Path place) throws IOException {
+        Path manifest = place.resolve("META-INF/MANIFEST.MF");
+        Manifest read = null;
+        if (Files.isRegularFile(manifest)) {
+            try (InputStream in = Files.newInputStream(manifest)) {
+                read = new Manifest(in);
+            }
+        } else if (!Files.isDirectory(place)) {
+            try (JarFile jar = new JarFile(place.toFile())) {
+                read = jar.getManifest();
             }
         }
-        if (found.size() != 1) {
-            System.err.println(found.isEmpty()
-                ? "no class of the app has a 'public static void main(String[])'"
-                : "the app has several classes with a main (" + String.join(", ", found) + "); name one in a Procfile: web: java "
-                    + found.first());
-            System.exit(2);
+        String named = read == null ? null : read.getMainAttributes().getValue("Main-Class");
+        return named == null ? null : named.trim();
+    }
+
+    private static String onlyMain(TreeSet<String> found) {
+        if (found.size() == 1) {
+            return found.first();
         }
-        return found.first();
+        throw new IllegalArgumentException(found.isEmpty()
+            ? "no class of the app has a 'public static void main(String[])', and none is a servlet (jakarta.servlet, @WebServlet)"
+            : "the app has several classes with a main (" + String.join(", ", found) + "); name one in a Procfile: web: java "
+                + found.first());
+    }
+
+    /** Writes and compiles the main class of an app that is servlets. */
+    private static void writeWeb(Servlets servlets, List<Path> app, Path toolchain, Path made) throws IOException {
+        Path source = made.resolve(WEB + ".java");
+        Files.writeString(source, "public final class " + WEB + " {\n    public static void main(String[] words) throws Exception {\n"
+            + "        var container = new virga.servlet.Container();\n" + servlets.source()
+            + "        container.start(words);\n    }\n}\n");
+        List<String> paths = new ArrayList<>(List.of(toolchain.resolve("library").toString()));
+        try (Stream<Path> jars = Files.list(toolchain.resolve("jars"))) {
+            jars.map(Path::toString).sorted().forEach(paths::add);
+        }
+        app.forEach(path -> paths.add(path.toString()));
+        String classPath = String.join(File.pathSeparator, paths);
+        int status = ToolProvider.getSystemJavaCompiler()
+            .run(null, null, null, "-proc:none", "-nowarn", "-cp", classPath, "-d", made.toString(), source.toString());
+        if (status != 0) {
+            throw new IllegalArgumentException("a servlet, filter, listener or resource must be a public class with a public constructor"
+                + " that takes nothing; the compiler's words stand above");
+        }
     }
 
     private static boolean hasMain(byte[] bytes) {

@@ -16,6 +16,8 @@ public final class Patch {
 
     private static final String REFLECT = "Lorg/teavm/classlib/java/lang/reflect/";
 
+    private static final String BUNDLE = "Lorg/teavm/classlib/java/util/TResourceBundle;";
+
     private Patch() {
     }
 
@@ -33,6 +35,8 @@ public final class Patch {
         patch(folder, "org/teavm/classlib/java/lang/TClass",
             new Method(Opcodes.ACC_PUBLIC, "getDeclaredMethods", "()[" + REFLECT + "TMethod;", null, null),
             new Method(Opcodes.ACC_PUBLIC, "getDeclaredConstructors", "()[" + REFLECT + "TConstructor;", null, null));
+        patch(folder, "org/teavm/classlib/java/util/TResourceBundle",
+            new Method(STATIC, "getBundle", "(Ljava/lang/String;)" + BUNDLE, "virga/Texts", "of"));
         patch(folder, "org/teavm/classlib/impl/console/Console",
             new Method(STATIC, "writeStdout", "([BII)V", "virga/Native", "writeStdout"),
             new Method(STATIC, "writeStderr", "([BII)V", "virga/Native", "writeStderr"));
