@@ -94,6 +94,7 @@ impl StagingService {
         let folder = folder.canonicalize()?;
         let toolchains = setup.toolchains_dir.unwrap_or_else(|| folder.clone());
         fs::create_dir_all(&toolchains)?;
+        let toolchains = toolchains.canonicalize()?;
         let engine_key = virga_engine::engine_key(&virga_engine::for_compiling(None)?);
         let children = Children {
             program: setup.program.clone(),
@@ -101,17 +102,19 @@ impl StagingService {
             sandboxes: Sandboxes::new(setup.policy, &setup.data_dir.canonicalize()?),
             packages: Packages::new(&setup.denied_addresses),
         };
+        let program = setup.program.clone();
         let compiler = Compiler {
             blobs: setup.blobs,
             program: setup.program,
             folder: folder.clone(),
+            toolchains: toolchains.clone(),
             seal: virga_engine::code::CodeSeal::new(setup.code_key, engine_key),
             limits: setup.limits.clone(),
             permits: tokio::sync::Semaphore::new(setup.limits.concurrent_compiles),
             in_flight: std::sync::Mutex::default(),
         };
         Ok(Self {
-            toolchains: Toolchains::new(toolchains.canonicalize()?, setup.limits.clone()),
+            toolchains: Toolchains::new(toolchains, program, setup.limits.clone()),
             children,
             permits: tokio::sync::Semaphore::new(setup.limits.concurrent_stagings),
             stagings: Arc::default(),
@@ -234,7 +237,7 @@ impl StagingService {
         };
         if let Some(component) = component {
             log.say("Compiling to machine code");
-            self.compiler.ensure(component, &wasm).await.map_err(uncompilable)?;
+            self.compiler.ensure(component, &wasm, &buildpack.name).await.map_err(uncompilable)?;
         }
         steps.done("compile");
         let staged = StagedDroplet { droplet, size_bytes, guest, process_types, buildpacks: vec![buildpack], steps: steps.into_list() };
@@ -271,7 +274,10 @@ impl StagingService {
             if found.guest != manifest.guest {
                 return Err(invalid(format!("droplet.json says {}, its app.wasm is {}", manifest.guest, found.guest)));
             }
-            self.compiler.ensure(promised, &wasm).await.map_err(uncompilable)?;
+            if let Some(import) = found.imports.iter().find(|import| !manifest.imports.contains(import)) {
+                return Err(invalid(format!("its app.wasm imports {import}, which droplet.json does not list")));
+            }
+            self.compiler.ensure(promised, &wasm, &manifest.buildpack.name).await.map_err(uncompilable)?;
         } else if manifest.guest != virga_model::droplet::GuestKind::Static {
             return Err(invalid("it has no component".into()));
         }

@@ -11,7 +11,11 @@ use virga_contract::{
     cell::LinkError,
     staging::{Stager as _, StagingErrorKind},
 };
-use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
+use virga_model::{
+    Sha256Digest,
+    droplet::{DropletManifest, GuestKind},
+    process::ReusePolicy,
+};
 
 const COMMAND: &[u8] = br#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
@@ -125,13 +129,19 @@ async fn an_uploaded_droplet_is_checked_and_compiled() {
     assert_eq!((adopted.guest, adopted.droplet, adopted.size_bytes), (staged.guest, staged.droplet, staged.size_bytes));
     assert!(platform.blobs.read_named(Kind::Code, &format!("{component}/{key}")).await.unwrap().is_some());
 
-    let mut lying = droplet.manifest().clone();
-    lying.guest = GuestKind::HttpP2;
-    let mut archive = Vec::new();
-    virga_engine::archive::write(&mut archive, &lying, Some(&std::fs::read(droplet.component()).unwrap()), None).unwrap();
-    let digest = platform.blobs.put_bytes(Kind::Droplets, archive.into()).await.unwrap();
-    let error = platform.service.adopt(digest).await.unwrap_err();
-    assert!(error.message.contains("droplet.json says http-p2"), "{error}");
+    let truth = droplet.manifest();
+    let other_guest = DropletManifest { guest: GuestKind::HttpP2, ..truth.clone() };
+    let fewer_imports = DropletManifest { imports: vec![], ..truth.clone() };
+    for (lie, said) in [
+        (other_guest, "droplet.json says http-p2"),
+        (fewer_imports, "its app.wasm imports wasi_snapshot_preview1, which droplet.json does not list"),
+    ] {
+        let mut archive = Vec::new();
+        virga_engine::archive::write(&mut archive, &lie, Some(&std::fs::read(droplet.component()).unwrap()), None).unwrap();
+        let digest = platform.blobs.put_bytes(Kind::Droplets, archive.into()).await.unwrap();
+        let error = platform.service.adopt(digest).await.unwrap_err();
+        assert!(error.message.contains(said), "{error}");
+    }
     let junk = platform.blobs.put_bytes(Kind::Droplets, b"junk".as_slice().into()).await.unwrap();
     assert!(platform.service.adopt(junk).await.unwrap_err().message.contains("cannot be used"));
 }

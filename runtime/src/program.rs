@@ -112,6 +112,15 @@ pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Link
     Ok(linker)
 }
 
+/// What a droplet says it asks for is all that it gets: `virga droplet show` prints that list.
+fn are_listed<'a>(droplet: &DropletDir, mut imports: impl Iterator<Item = &'a str>) -> wasmtime::Result<()> {
+    let listed = &droplet.manifest().imports;
+    match imports.find(|import| !listed.iter().any(|known| known == import)) {
+        Some(import) => Err(wasmtime::Error::msg(format!("it imports {import}, which its droplet.json does not list"))),
+        None => Ok(()),
+    }
+}
+
 impl Program {
     fn of(droplet: &DropletDir, kind: Kind, command: Option<Start>, needs: Needs) -> Self {
         let manifest = droplet.manifest();
@@ -149,9 +158,10 @@ impl Program {
     /// Links mapped code. The error names an import that the cell does not have.
     ///
     /// # Errors
-    /// When the component imports or exports other things than its kind of guest does.
+    /// When the component imports or exports other things than its kind of guest does, or imports what the droplet does not list.
     pub(crate) fn of_code(droplet: &DropletDir, linker: &Linker<GuestState>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
+        are_listed(droplet, component.component_type().imports(component.engine()).map(|(name, _)| name))?;
         let mut command = match CommandPre::new(pre.clone()) {
             Ok(command) => Ok(Start::Component(command)),
             Err(older) => NewerPre::new(pre.clone()).map(Start::Concurrent).map_err(|_| older),
@@ -178,6 +188,7 @@ impl Program {
             return Err(wasmtime::Error::msg("a core module is a command and answers no requests of itself"));
         }
         let start = Start::Module(linker.instantiate_pre(module)?);
+        are_listed(droplet, module.imports().map(|import| import.module()))?;
         Ok(Self::of(droplet, Kind::Command, Some(start), Needs::of_module(module)))
     }
 }

@@ -37,6 +37,14 @@ async fn a_component_answers_logs_and_knows_its_instance() {
 }
 
 #[tokio::test]
+async fn a_droplet_that_hides_what_it_asks_for_is_not_started() {
+    let world = World::new(limits());
+    let app = world.push_unlisted(&hello());
+    let refused = world.get(&app, "/").await.unwrap_err();
+    assert!(matches!(&refused, CellError::Load(reason) if reason.contains("which its droplet.json does not list")), "{refused}");
+}
+
+#[tokio::test]
 async fn the_reuse_policy_decides_what_a_guest_remembers() {
     let world = World::new(CellLimits { pooled_requests: 1_000, ..limits() });
     let fresh = world.push(&hello(), |_| {});
@@ -176,22 +184,23 @@ async fn past_capacity_requests_wait_a_moment_and_are_then_told_when_to_come_aga
 
 #[tokio::test]
 async fn where_memory_is_used_up_requests_wait_for_one_another() {
-    let world = World::new(CellLimits { request_cpu_ms: 5_000, ..limits() });
-    // Takes 24 of 64 MB, works for a while, answers.
-    let hungry = "(local $left i32) (if (i32.eq (i32.const -1) (memory.grow (i32.const 380))) (then unreachable))
-      (local.set $left (i32.const 20000000))
-      (loop $work (br_if $work (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-      (call $say (i32.const 128) (i32.const 17)) (i32.const 200)";
-    let born_hungry = hello_with("(memory (export \"memory\") 4)", "(memory (export \"memory\") 400)");
+    let world = World::new(CellLimits { request_cpu_ms: 5_000, queue_wait_ms: 60_000, ..limits() });
+    // Of 64 MB two of them fit: one that has its 24 MB from the start, one that takes them and then works, one that works first.
+    let work = "(local.set $left (i32.const 40000000))
+      (loop $work (br_if $work (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))";
+    let grow = "(if (i32.lt_u (memory.size) (i32.const 300))
+      (then (if (i32.eq (i32.const -1) (memory.grow (i32.const 380))) (then unreachable))))";
+    let answer =
+        |body: [&str; 2]| guest(&format!("(local $left i32) {} (call $say (i32.const 128) (i32.const 17)) (i32.const 200)", body.concat()));
+    let born = hello_with("(memory (export \"memory\") 4)", "(memory (export \"memory\") 400)");
     let world = &world;
-    for reuse in [ReusePolicy::Request, ReusePolicy::Pool] {
-        let app = &world.push(&born_hungry, |process| process.reuse = Some(reuse));
-        let answers = futures::future::join_all((0..12).map(|_| world.get(app, "/"))).await;
-        assert!(answers.iter().all(|answer| matches!(answer, Ok((200, _)))), "{answers:?}");
+    for (kind, component) in [("born", born), ("grows first", answer([grow, work])), ("works first", answer([work, grow]))] {
+        for reuse in [ReusePolicy::Request, ReusePolicy::Pool] {
+            let app = &world.push(&component, |process| process.reuse = Some(reuse));
+            let answers = futures::future::join_all((0..12).map(|_| world.get(app, "/"))).await;
+            assert!(answers.iter().all(|answer| matches!(answer, Ok((200, _)))), "{kind}, {reuse:?}: {answers:?}");
+        }
     }
-    let app = &world.push(&guest(hungry), |process| process.reuse = Some(ReusePolicy::Pool));
-    let answers = futures::future::join_all((0..4).map(|_| world.get(app, "/"))).await;
-    assert!(answers.iter().any(|answer| matches!(answer, Ok((200, _)))), "{answers:?}");
 }
 
 #[tokio::test]

@@ -163,6 +163,26 @@ pub fn limits() -> CellLimits {
     CellLimits { total_wasm_instances: 64, ..CellLimits::default() }
 }
 
+/// What a component or a core module imports, as its droplet lists it.
+fn imports(wasm: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inside = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+        match payload.unwrap() {
+            wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. } => inside += 1,
+            wasmparser::Payload::End(_) if inside > 0 => inside -= 1,
+            wasmparser::Payload::ComponentImportSection(section) if inside == 0 => {
+                found.extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
+            }
+            wasmparser::Payload::ImportSection(section) if inside == 0 => {
+                found.extend(section.into_imports().map(|import| import.unwrap().module.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 pub fn manifest(guest: GuestKind, component: Option<&[u8]>) -> DropletManifest {
     DropletManifest {
         format: 1,
@@ -172,7 +192,7 @@ pub fn manifest(guest: GuestKind, component: Option<&[u8]>) -> DropletManifest {
         process_types: BTreeMap::from([("web".into(), String::new())]),
         buildpack: BuildpackRef { name: "wasm".into(), version: "1".into() },
         environment: BTreeMap::from([("FROM_BUILDPACK".into(), "yes".into()), ("BOTH".into(), "buildpack".into())]),
-        imports: vec![],
+        imports: component.map(imports).unwrap_or_default(),
         software: vec![],
         site: None,
     }
@@ -216,6 +236,13 @@ impl World {
     pub fn push_kind(&self, kind: GuestKind, component: &[u8], adjust: impl FnOnce(&mut CellProcess)) -> App {
         self.control.components.lock().unwrap().insert(Sha256Digest::of(component), component.to_vec());
         self.push_droplet(&manifest(kind, Some(component)), Some(component), None, adjust)
+    }
+
+    /// Puts a component into a droplet that does not list what it imports.
+    pub fn push_unlisted(&self, component: &[u8]) -> App {
+        self.control.components.lock().unwrap().insert(Sha256Digest::of(component), component.to_vec());
+        let manifest = DropletManifest { imports: vec![], ..manifest(GuestKind::HttpP2, Some(component)) };
+        self.push_droplet(&manifest, Some(component), None, |_| {})
     }
 
     pub fn push_site(&self, files: &std::path::Path, site: StaticSite) -> App {
