@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
-use virga_tests::{Platform, Push, host_of, lasting, lasts, sample_folder, until};
+use virga_tests::{Platform, Push, Serves, host_of, lasting, lasts, sample_folder, until};
 
 #[derive(Deserialize)]
 struct Samples {
@@ -16,9 +16,18 @@ struct Sample {
     folder: String,
     says: String,
     task: Option<String>,
-    /// Each request has a wasm instance of its own.
-    #[serde(default)]
-    is_fresh: bool,
+    /// Requests of one wasm instance; absent where there is no end of them.
+    serves: Option<usize>,
+}
+
+impl Sample {
+    fn serves(&self) -> Serves {
+        match self.serves {
+            None => Serves::All,
+            Some(1) => Serves::One,
+            Some(least) => Serves::AtLeast(least),
+        }
+    }
 }
 
 fn sample(folder: &str) -> anyhow::Result<Sample> {
@@ -38,7 +47,7 @@ async fn keeps_its_word(folder: &str) -> anyhow::Result<()> {
     let hello = platform.get_ok("app", "/").await?;
     ensure!(hello.starts_with(&sample.says), "GET / says {hello}");
     takes_and_gives_bodies(&platform).await?;
-    let counted = lasts(&platform, "app", &sample.says, sample.is_fresh).await?;
+    let counted = lasts(&platform, "app", &sample.says, sample.serves()).await?;
     has_memory_and_randomness_of_its_own(&platform, counted).await?;
     let missing = platform.get("app", "/env/GREETING").await?.status();
     ensure!(missing == 404, "a variable that is not set: {missing}");
