@@ -23,6 +23,7 @@ pub(crate) struct Buildpack {
 /// All of them, in order of detection.
 pub(crate) const ALL: &[&Buildpack] = &[
     &crate::ruby::BUILDPACK,
+    &crate::assemblyscript::BUILDPACK,
     &crate::nodejs::BUILDPACK,
     &crate::python::BUILDPACK,
     &crate::php::BUILDPACK,
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[&Buildpack] = &[
     &crate::kotlin::BUILDPACK,
     &crate::scala::BUILDPACK,
     &crate::java::BUILDPACK,
+    &crate::perl::BUILDPACK,
     &crate::lua::BUILDPACK,
     &crate::zig::BUILDPACK,
     &crate::c::BUILDPACK,

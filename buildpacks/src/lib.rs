@@ -4,6 +4,7 @@
 //! (`virga stage`, `virga compile`), which is the platform's own program in another role. Nothing here knows rows, routes
 //! or instances.
 
+mod assemblyscript;
 mod build;
 mod buildpack;
 mod c;
@@ -23,6 +24,7 @@ mod log;
 mod lua;
 mod nodejs;
 mod past;
+mod perl;
 mod php;
 mod procfile;
 mod python;

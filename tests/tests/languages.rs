@@ -173,4 +173,6 @@ samples! {
     lua_wsapi: "lua-wsapi";
     zig_cgi: "zig-cgi";
     assemblyscript_cgi: "assemblyscript-cgi";
+    perl_psgi: "perl-psgi";
+    perl_cgi: "perl-cgi";
 }

@@ -5,7 +5,7 @@ pub(crate) mod http;
 mod program;
 
 pub(crate) use driver::Driver;
-pub(crate) use program::made_of;
+pub(crate) use program::{find, made_of};
 
 use crate::{
     build::Built,

@@ -12,7 +12,7 @@ use virga_model::{droplet::GuestKind, process::ReusePolicy};
 use wasmparser::{Parser, Payload};
 
 /// The program that a build left below `folder`: the only one, or that of the Procfile's web process.
-pub(super) fn find(folder: &Path, app: &Path) -> Result<PathBuf, StagingError> {
+pub(crate) fn find(folder: &Path, app: &Path) -> Result<PathBuf, StagingError> {
     let programs = programs(folder).map_err(|error| failure::internal("look for what was built", &error))?;
     let types = procfile::read(app);
     let named = types.get("web").or_else(|| types.values().next()).and_then(|command| command.split_whitespace().next());

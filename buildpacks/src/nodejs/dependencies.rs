@@ -14,7 +14,7 @@ use virga_model::{Sha256Digest, droplet::Software};
 const LOCKS: [&str; 2] = ["package-lock.json", "npm-shrinkwrap.json"];
 
 /// Makes `node_modules` of the app, from the cache where the same was installed before. Gives what is in it.
-pub(super) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec<Software>, StagingError> {
+pub(crate) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec<Software>, StagingError> {
     let modules = app.join("node_modules");
     if package.dependencies.is_empty() || modules.is_dir() {
         return Ok(installed(&modules, package));
@@ -25,7 +25,7 @@ pub(super) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec
     if package.workspaces.is_some()
         || package.dependencies.values().any(|version| version.starts_with("file:") || version.starts_with("link:"))
     {
-        npm(app, cache)?;
+        npm(app, cache, package)?;
         return Ok(installed(&modules, package));
     }
     let kept = cache.join(format!("npm-{}", key(app).map_err(failed)?));
@@ -38,7 +38,7 @@ pub(super) fn install(app: &Path, package: &Package, cache: &Path) -> Result<Vec
                 fs::copy(app.join(name), scratch.join(name)).map_err(failed)?;
             }
         }
-        npm(&scratch, cache)?;
+        npm(&scratch, cache, package)?;
         remove_others(cache).map_err(failed)?;
         fs::rename(&scratch, &kept).map_err(failed)?;
     } else {
@@ -68,10 +68,11 @@ fn harmless(npmrc: &str) -> String {
     npmrc.lines().filter(is_harmless).fold(String::new(), |kept, line| kept + line + "\n")
 }
 
-fn npm(folder: &Path, cache: &Path) -> Result<(), StagingError> {
+fn npm(folder: &Path, cache: &Path, package: &Package) -> Result<(), StagingError> {
     let locked = LOCKS.iter().any(|name| folder.join(name).is_file());
     let command = if locked { "ci" } else { "install" };
-    let arguments = [command, "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier"];
+    let development = if package.is_built_with_development { "--include=dev" } else { "--omit=dev" };
+    let arguments = [command, development, "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier"];
     let store = cache.join("npm-cache");
     let done = tool::fetch("npm", arguments, folder, &[("npm_config_cache", store.as_os_str()), ("NODE_ENV", OsStr::new("production"))]);
     match done {

@@ -12,11 +12,16 @@ use virga_contract::staging::StagingError;
 /// The part of package.json that building needs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Package {
+pub(crate) struct Package {
     pub(super) main: Option<String>,
     pub(super) scripts: BTreeMap<String, String>,
-    pub(super) dependencies: BTreeMap<String, String>,
+    pub(crate) dependencies: BTreeMap<String, String>,
+    #[serde(rename = "devDependencies")]
+    pub(crate) development: BTreeMap<String, String>,
     pub(super) workspaces: Option<serde_json::Value>,
+    /// Whether those for development are installed as well: compilers are among them.
+    #[serde(skip)]
+    pub(crate) is_built_with_development: bool,
 }
 
 /// Names tried when the app names no start itself.
@@ -38,7 +43,7 @@ const USUAL: [&str; 14] = [
 ];
 const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
 
-pub(super) fn read_package(app: &Path) -> Result<Package, StagingError> {
+pub(crate) fn read_package(app: &Path) -> Result<Package, StagingError> {
     let text = fs::read_to_string(app.join("package.json"))
         .map_err(|_| failure::compile("the app has no package.json; add one (npm init) or choose another buildpack with -b"))?;
     serde_json::from_str(&text).map_err(|error| failure::compile(format!("package.json cannot be read: {error}")))

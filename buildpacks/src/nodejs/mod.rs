@@ -5,6 +5,9 @@ mod dependencies;
 mod entry;
 mod files;
 
+pub(crate) use dependencies::install;
+pub(crate) use entry::{Package, read_package};
+
 use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
 use std::{collections::HashSet, fs, path::Path};
 use virga_contract::staging::StagingError;

@@ -31,10 +31,24 @@ pub(crate) const ZIG: Toolchain = Toolchain {
     how_to_install: "apt-get install python3 python3-pip",
 };
 
+/// What `zig build` is made of, compiled once: it takes a minute and a half of a processor's time.
+pub(super) const WARM: Toolchain = Toolchain {
+    name: "zig_build",
+    version: ZIG.version,
+    files: &[
+        ("warm_build.py", include_str!("warm_build.py")),
+        ("app/build.zig", include_str!("warm/build.zig")),
+        ("app/main.zig", include_str!("warm/main.zig")),
+    ],
+    commands: &[&["python3", "warm_build.py"]],
+    programs: &["python3"],
+    how_to_install: "apt-get install python3 python3-pip",
+};
+
 /// The compiler's program below the toolchain's folder.
 pub(crate) const PROGRAM: &str = "packages/ziglang/zig";
 
-/// A cache of the app's own that knows what was compiled at installation: the results as links, since the compiler only reads them,
+/// A cache of the app's own that knows what was compiled at the installation of this toolchain: the results as links, since the compiler only reads them,
 /// and its notes about them, which it locks, as copies.
 ///
 /// # Errors
