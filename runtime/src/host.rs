@@ -65,6 +65,10 @@ impl Limits {
         Duration::from_millis(self.cell.request_wall_ms)
     }
 
+    pub(crate) fn queue_wait(&self) -> Duration {
+        Duration::from_millis(self.cell.queue_wait_ms)
+    }
+
     pub(crate) fn beat(&self) -> Duration {
         Duration::from_millis(self.cell.epoch_beat_ms.max(1))
     }

@@ -5,8 +5,9 @@ use crate::{
     environment,
     guest::{self, life::Life, server::Clients},
     host::CellCore,
-    limits::{LimitHit, MemoryBudget},
+    limits::LimitHit,
     loader::{Droplet, LoadError},
+    memory::MemoryBudget,
     outbound::Outbound,
     output::InstanceLog,
     pool::Pool,
@@ -22,7 +23,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body,
@@ -46,7 +47,9 @@ pub struct AppInstance {
     pub(crate) log: Arc<InstanceLog>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) outbound: Arc<Outbound>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: Arc<Pool>,
+    /// Where requests stand that wait for a wasm instance: only the first looks for one.
+    pub(crate) line: Semaphore,
     pub(crate) concurrent: guest::http_p3::Workers,
     pub(crate) health: Health,
     /// The run of its program, where that lives between requests.
@@ -56,8 +59,6 @@ pub struct AppInstance {
     pub(crate) is_task: bool,
     /// Ends what outlives requests (warm instances) when the instance is taken away.
     pub(crate) gone: CancellationToken,
-    /// Rings when a wasm instance is free again, or gone with its memory.
-    pub(crate) room: Notify,
     pub(crate) wasm_instances: AtomicU64,
     pub(crate) cpu_ns: AtomicU64,
     environment: OnceLock<Vec<(String, String)>>,
@@ -179,7 +180,8 @@ impl AppInstance {
             log,
             memory: Arc::new(MemoryBudget::new(memory)),
             outbound: Arc::new(outbound),
-            pool: Pool::default(),
+            pool: Arc::default(),
+            line: Semaphore::new(1),
             concurrent: guest::http_p3::Workers::default(),
             health,
             life: Life::default(),
@@ -187,7 +189,6 @@ impl AppInstance {
             clients: Mutex::default(),
             is_task,
             gone: CancellationToken::new(),
-            room: Notify::new(),
             wasm_instances: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
             environment: OnceLock::new(),
@@ -209,7 +210,7 @@ impl AppInstance {
     /// Keeps a wasm instance warm for the next request.
     pub(crate) fn keep(&self, warm: guest::http_p2::Warm) {
         self.pool.put(warm);
-        self.room.notify_one();
+        self.memory.room.notify_one();
     }
 
     /// Requests in flight.
@@ -257,7 +258,7 @@ impl AppInstance {
 
     /// A connection to it, where it lives in this worker.
     pub(crate) async fn local_link(&self) -> Result<HostEnd, NoConnection> {
-        let wait = Duration::from_millis(self.cell.limits.cell.queue_wait_ms);
+        let wait = self.cell.limits.queue_wait();
         self.life.listener(self).connect(wait).await
     }
 
@@ -329,7 +330,7 @@ impl AppInstance {
         if let Ok(permit) = self.admission.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        let wait = Duration::from_millis(self.cell.limits.cell.queue_wait_ms);
+        let wait = self.cell.limits.queue_wait();
         match tokio::time::timeout(wait, self.admission.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(self.overloaded("wasm_instances_per_app_instance")),

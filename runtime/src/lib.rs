@@ -13,6 +13,7 @@ mod internal;
 mod leftovers;
 mod limits;
 mod loader;
+mod memory;
 mod neighbours;
 mod outbound;
 mod output;

@@ -1,10 +1,7 @@
-//! The limits on a guest: memory shared by all wasm instances of an app instance, CPU time and wall time of a request.
+//! The limits on a guest, by name, and the CPU time of a request. Its memory is counted in [`crate::memory`].
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -37,137 +34,6 @@ impl LimitHit {
     #[must_use]
     pub fn is_time(self) -> bool {
         !matches!(self, Self::Memory)
-    }
-}
-
-/// Memory of one app instance: all linear memories and tables of all its wasm instances count.
-#[derive(Debug)]
-pub struct MemoryBudget {
-    limit: usize,
-    used: AtomicUsize,
-}
-
-impl MemoryBudget {
-    /// A budget of this many bytes.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { limit, used: AtomicUsize::new(0) }
-    }
-
-    /// Bytes held now.
-    #[must_use]
-    pub fn used(&self) -> usize {
-        self.used.load(Relaxed)
-    }
-
-    /// The limit in bytes.
-    #[must_use]
-    pub fn limit(&self) -> usize {
-        self.limit
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let taken = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, taken).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Relaxed);
-    }
-}
-
-/// The engine's resource limiter of one wasm instance.
-#[derive(Debug)]
-pub struct Limiter {
-    budget: Arc<MemoryBudget>,
-    held: usize,
-    last_growth: usize,
-    refused: bool,
-}
-
-/// Core instances, memories and tables of one component instance: enough for a componentized interpreter.
-const CORE_INSTANCES: usize = 512;
-const TABLE_ELEMENTS: usize = 1_000_000;
-
-impl Limiter {
-    /// A limiter that draws on the app instance's budget.
-    #[must_use]
-    pub fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { budget, held: 0, last_growth: 0, refused: false }
-    }
-
-    /// Bytes this wasm instance holds.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.held
-    }
-
-    /// Whether growth was refused since the last call.
-    pub fn take_refused(&mut self) -> bool {
-        std::mem::take(&mut self.refused)
-    }
-
-    fn grow(&mut self, bytes: usize) -> bool {
-        let granted = self.budget.take(bytes);
-        if granted {
-            self.held += bytes;
-            self.last_growth = bytes;
-        } else {
-            self.refused = true;
-        }
-        granted
-    }
-
-    fn undo(&mut self) {
-        let bytes = std::mem::take(&mut self.last_growth);
-        self.held = self.held.saturating_sub(bytes);
-        self.budget.give_back(bytes);
-    }
-}
-
-impl Drop for Limiter {
-    fn drop(&mut self) {
-        self.budget.give_back(self.held);
-    }
-}
-
-impl wasmtime::ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            self.last_growth = 0;
-            return Ok(false);
-        }
-        Ok(self.grow(desired.saturating_sub(current)))
-    }
-
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.undo();
-        Ok(())
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
-            self.last_growth = 0;
-            return Ok(false);
-        }
-        Ok(self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>())))
-    }
-
-    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.undo();
-        Ok(())
-    }
-
-    fn instances(&self) -> usize {
-        CORE_INSTANCES
-    }
-
-    fn tables(&self) -> usize {
-        CORE_INSTANCES
-    }
-
-    fn memories(&self) -> usize {
-        CORE_INSTANCES
     }
 }
 
@@ -264,21 +130,6 @@ fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasmtime::ResourceLimiter as _;
-
-    #[test]
-    fn two_wasm_instances_share_one_budget_and_give_it_back() {
-        let budget = Arc::new(MemoryBudget::new(3 << 16));
-        let (mut first, mut second) = (Limiter::new(budget.clone()), Limiter::new(budget.clone()));
-        assert!(first.memory_growing(0, 2 << 16, None).unwrap());
-        assert!(!second.memory_growing(0, 2 << 16, None).unwrap());
-        assert!(second.take_refused() && !second.take_refused());
-        assert!(second.memory_growing(0, 1 << 16, None).unwrap());
-        second.memory_grow_failed(wasmtime::Error::msg("the kernel had none")).unwrap();
-        assert_eq!(budget.used(), 2 << 16);
-        drop((first, second));
-        assert_eq!(budget.used(), 0);
-    }
 
     #[test]
     fn a_request_that_spins_runs_out_of_cpu_time() {

@@ -22,6 +22,13 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), warm));
     }
 
+    /// Gives up the one that has been idle longest.
+    pub(crate) fn give_up(&self) -> Option<Warm> {
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Sorted by time: the oldest stand first.
+        (!pool.is_empty()).then(|| pool.remove(0).1)
+    }
+
     /// Retires what has been idle for too long.
     pub(crate) fn retire_idle(&self, idle: Duration) {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);

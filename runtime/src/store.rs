@@ -3,7 +3,8 @@
 use crate::{
     egress::Transport,
     instance::AppInstance,
-    limits::{CpuMeter, Limiter},
+    limits::CpuMeter,
+    memory::Limiter,
     outbound::Hooks,
     output::Output,
     preview1::Descriptors,
@@ -85,6 +86,7 @@ impl GuestState {
     pub(crate) fn was_made(&mut self) {
         self.alive.instance.wasm_instances.fetch_add(1, Relaxed);
         self.alive.was_made = true;
+        self.limiter.was_made();
     }
 }
 
@@ -99,7 +101,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         if self.was_made {
             self.instance.wasm_instances.fetch_sub(1, Relaxed);
-            self.instance.room.notify_one();
+            self.instance.memory.room.notify_one();
         }
     }
 }
@@ -150,14 +152,14 @@ pub(crate) fn new_store(
             wasi,
             http: WasiHttpCtx::new(),
             hooks: Hooks { outbound: instance.outbound.clone(), chunk_bytes: (cell.limits.cell.host_buffer_bytes / 2).max(4096) },
-            limiter: Limiter::new(instance.memory.clone()),
+            limiter: Limiter::new(instance.memory.clone(), instance.pool.clone(), cell.limits.queue_wait()),
             meter,
             connects,
             turns: None,
             alive: Alive { instance: instance.clone(), was_made: false },
         },
     );
-    store.limiter(|state| &mut state.limiter);
+    store.limiter_async(|state| &mut state.limiter);
     store.set_hostcall_fuel(CALL_BYTES);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|context| {

@@ -220,6 +220,17 @@ async fn where_memory_stays_used_up_the_wait_ends_and_the_worker_goes_on() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_full_says_when_to_come_again() {
+    let world = World::new(CellLimits { total_wasm_instances: 1, ..limits() });
+    let first = world.push(&hello(), |process| process.reuse = Some(ReusePolicy::Pool));
+    let second = world.push(&hello(), |_| {});
+    assert_eq!(world.get(&first, "/").await.unwrap().0, 200);
+    let refused = world.get(&second, "/").await;
+    let limit = "total_wasm_instances";
+    assert!(matches!(refused, Err(CellError::Overloaded { limit: named, retry_after_seconds: 1 }) if named == limit), "{refused:?}");
+}
+
+#[tokio::test]
 async fn health_tells_what_is_wrong_with_an_app() {
     let world = World::new(limits());
     let healthy = world.push(&hello(), |_| {});

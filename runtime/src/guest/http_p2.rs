@@ -27,7 +27,7 @@ use std::{
 use tokio::time::timeout;
 use virga_contract::{Body, body, cell::CellError};
 use virga_model::process::ReusePolicy;
-use wasmtime::Store;
+use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime_wasi_http::{
     Error, WasiBody, WasiHttpView as _,
     p2::bindings::{
@@ -171,8 +171,8 @@ fn prepare(state: &mut GuestState, mut request: http::Request<Body>, exchange: A
 /// A warm wasm instance, or a new one.
 ///
 /// Where others of the app instance are at work, a pooled request first waits a moment for one of them: on one thread a
-/// second one would not be faster, only bigger, unless the first does nothing but wait itself. And where memory is used
-/// up, a request waits until one of them is done.
+/// second one would not be faster, only bigger, unless the first does nothing but wait itself. And where there is no memory for
+/// one more, a request waits until one of them is done. Who came first is served first.
 async fn take_or_start(
     instance: &Arc<AppInstance>,
     program: Arc<Program>,
@@ -181,8 +181,15 @@ async fn take_or_start(
 ) -> Result<Warm, CellError> {
     let is_pooled = instance.reuse(&program) == ReusePolicy::Pool;
     let mut is_patient = is_pooled;
-    let wait = Duration::from_millis(instance.cell.limits.cell.queue_wait_ms);
+    let wait = instance.cell.limits.queue_wait();
     let started = Instant::now();
+    let _first = match instance.line.try_acquire() {
+        Ok(first) => first,
+        Err(_) => match timeout(wait, instance.line.acquire()).await {
+            Ok(Ok(first)) => first,
+            _ => return Err(instance.overloaded("memory")),
+        },
+    };
     loop {
         if is_pooled && let Some(mut warm) = instance.pool.take() {
             warm.store.data_mut().begin_request(meter);
@@ -192,19 +199,21 @@ async fn take_or_start(
             is_patient = is_busy_until_room(instance).await;
             continue;
         }
-        match start(instance, program.clone(), meter.clone()).await {
-            Ok(warm) => {
-                exchange.was_made.store(is_pooled, Relaxed);
-                return Ok(warm);
-            }
-            Err(failed) if failed.memory_was_refused && instance.has_wasm_instances() => {
-                let left = wait.saturating_sub(started.elapsed());
-                // Room may come again and again and each time be too small; the wait ends all the same.
-                if left.is_zero() || timeout(left, instance.room.notified()).await.is_err() {
-                    return Err(instance.overloaded("memory"));
+        if instance.memory.has_room_for_another() {
+            match start(instance, program.clone(), meter.clone()).await {
+                Ok(warm) => {
+                    exchange.was_made.store(is_pooled, Relaxed);
+                    return Ok(warm);
                 }
+                Err(failed) if failed.memory_was_refused && instance.has_wasm_instances() => {}
+                Err(failed) if failed.error.is::<PoolConcurrencyLimitError>() => return Err(instance.overloaded("total_wasm_instances")),
+                Err(failed) => return Err(instance.guest_failed(&failed.error, failed.memory_was_refused)),
             }
-            Err(failed) => return Err(instance.guest_failed(&failed.error, failed.memory_was_refused)),
+        }
+        let left = wait.saturating_sub(started.elapsed());
+        // Room may come again and again and each time be too small; the wait ends all the same.
+        if left.is_zero() || timeout(left, instance.memory.room.notified()).await.is_err() {
+            return Err(instance.overloaded("memory"));
         }
     }
 }
@@ -212,7 +221,7 @@ async fn take_or_start(
 /// Waits for room. `false` when none came although the wasm instances at work left the thread mostly idle.
 async fn is_busy_until_room(instance: &AppInstance) -> bool {
     let before = instance.cpu_ns.load(Relaxed);
-    let came = timeout(PATIENCE_STEP, instance.room.notified()).await.is_ok();
+    let came = timeout(PATIENCE_STEP, instance.memory.room.notified()).await.is_ok();
     let used = Duration::from_nanos(instance.cpu_ns.load(Relaxed).saturating_sub(before));
     came || used * 2 >= PATIENCE_STEP
 }
@@ -250,9 +259,10 @@ fn is_fit(instance: &AppInstance, warm: &mut Warm) -> bool {
     let limits = &instance.cell.limits.cell;
     let held = warm.store.data().limiter.held();
     let memory = &instance.memory;
-    // One that was refused memory is close to failing; one that grew while the app instance is nearly full is a leak.
+    // One that was refused memory is close to failing. One that grew while the app instance is nearly full leaks: it goes while there is
+    // room for what its next request needs.
     let is_too_big = warm.store.data_mut().limiter.take_refused()
-        || (memory.used() > memory.limit() / 10 * 9 && held > warm.born_bytes.saturating_mul(2));
+        || (memory.used() > memory.limit() / 4 * 3 && held > warm.born_bytes.saturating_mul(2));
     warm.served < limits.pooled_requests && !is_too_big && !instance.gone.is_cancelled()
 }
 

@@ -1,0 +1,286 @@
+//! The memory of an app instance: all its wasm instances draw on it, and where there is not enough they wait for one another.
+
+use crate::pool::Pool;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{sync::Notify, time::timeout};
+
+/// Memory of one app instance: all linear memories and tables of all its wasm instances count.
+#[derive(Debug)]
+pub struct MemoryBudget {
+    limit: usize,
+    ledger: Mutex<Ledger>,
+    /// Rings when a wasm instance is free again, or gone with its memory.
+    pub(crate) room: Notify,
+}
+
+/// Who holds how much, in bytes.
+#[derive(Debug, Default)]
+struct Ledger {
+    used: usize,
+    holders: Vec<(u64, usize)>,
+    last_holder: u64,
+    /// How many of them wait for memory.
+    waiting: usize,
+}
+
+impl MemoryBudget {
+    /// A budget of this many bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ledger: Mutex::default(), room: Notify::new() }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes held now.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.ledger().used
+    }
+
+    /// The limit in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether one more wasm instance fits, where each of them may yet become as large as the largest is. The first always does:
+    /// that it does not is for its own start to find out.
+    #[must_use]
+    pub fn has_room_for_another(&self) -> bool {
+        let ledger = self.ledger();
+        let largest = ledger.holders.iter().map(|&(_, held)| held).max().unwrap_or(0);
+        (ledger.holders.len() + 1).saturating_mul(largest) <= self.limit
+    }
+
+    fn enter(&self) -> u64 {
+        let mut ledger = self.ledger();
+        ledger.last_holder += 1;
+        let holder = ledger.last_holder;
+        ledger.holders.push((holder, 0));
+        holder
+    }
+
+    fn leave(&self, holder: u64) {
+        let mut ledger = self.ledger();
+        if let Some(at) = ledger.holders.iter().position(|&(known, _)| known == holder) {
+            let (_, held) = ledger.holders.swap_remove(at);
+            ledger.used -= held;
+        }
+    }
+
+    fn take(&self, holder: u64, bytes: usize) -> bool {
+        let mut ledger = self.ledger();
+        let Some(used) = ledger.used.checked_add(bytes).filter(|&sum| sum <= self.limit) else {
+            return false;
+        };
+        ledger.used = used;
+        if let Some((_, held)) = ledger.holders.iter_mut().find(|(known, _)| *known == holder) {
+            *held += bytes;
+        }
+        true
+    }
+
+    fn give_back(&self, holder: u64, bytes: usize) {
+        let mut ledger = self.ledger();
+        if let Some((_, held)) = ledger.holders.iter_mut().find(|(known, _)| *known == holder) {
+            *held -= bytes;
+            ledger.used -= bytes;
+        }
+    }
+
+    /// A wait for memory; none where every other holder waits too, since nobody would end it.
+    fn wait(&self) -> Option<Waiting<'_>> {
+        let mut ledger = self.ledger();
+        (ledger.waiting + 1 < ledger.holders.len()).then(|| {
+            ledger.waiting += 1;
+            Waiting(self)
+        })
+    }
+}
+
+struct Waiting<'a>(&'a MemoryBudget);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.ledger().waiting -= 1;
+    }
+}
+
+/// The engine's resource limiter of one wasm instance.
+pub struct Limiter {
+    budget: Arc<MemoryBudget>,
+    idle: Arc<Pool>,
+    wait: Duration,
+    holder: u64,
+    held: usize,
+    last_growth: usize,
+    was_made: bool,
+    refused: bool,
+}
+
+/// Core instances, memories and tables of one component instance: enough for a componentized interpreter.
+const CORE_INSTANCES: usize = 512;
+const TABLE_ELEMENTS: usize = 1_000_000;
+
+impl Limiter {
+    /// A limiter that draws on the app instance's budget. Where that is used up, the idle wasm instances of `idle` are given up,
+    /// and then it waits this long for those at work.
+    #[must_use]
+    pub fn new(budget: Arc<MemoryBudget>, idle: Arc<Pool>, wait: Duration) -> Self {
+        let holder = budget.enter();
+        Self { budget, idle, wait, holder, held: 0, last_growth: 0, was_made: false, refused: false }
+    }
+
+    /// It serves from now on. Before, whoever starts it waits for room: a warm one is never given up for a new one.
+    pub fn was_made(&mut self) {
+        self.was_made = true;
+    }
+
+    /// Bytes this wasm instance holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether growth was refused since the last call.
+    pub fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
+    async fn grow(&mut self, bytes: usize) -> bool {
+        let granted = self.budget.take(self.holder, bytes) || self.was_made && !self.refused && self.grow_in_time(bytes).await;
+        self.last_growth = if granted { bytes } else { 0 };
+        if granted {
+            self.held += bytes;
+        } else {
+            self.refused = true;
+        }
+        granted
+    }
+
+    /// Takes the memory as soon as others leave enough of it.
+    async fn grow_in_time(&self, bytes: usize) -> bool {
+        let started = Instant::now();
+        if self.held.saturating_add(bytes) > self.budget.limit {
+            return false;
+        }
+        loop {
+            if self.budget.take(self.holder, bytes) {
+                return true;
+            }
+            if let Some(idle) = self.idle.give_up() {
+                drop(idle);
+                continue;
+            }
+            let left = self.wait.saturating_sub(started.elapsed());
+            let Some(_waiting) = self.budget.wait() else { return false };
+            if left.is_zero() || timeout(left, self.budget.room.notified()).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn undo(&mut self) {
+        let bytes = std::mem::take(&mut self.last_growth);
+        self.held = self.held.saturating_sub(bytes);
+        self.budget.give_back(self.holder, bytes);
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.budget.leave(self.holder);
+    }
+}
+
+#[async_trait::async_trait]
+impl wasmtime::ResourceLimiterAsync for Limiter {
+    async fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            self.last_growth = 0;
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current)).await)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    async fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
+            self.last_growth = 0;
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>())).await)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        CORE_INSTANCES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::ResourceLimiterAsync as _;
+
+    fn limiter(budget: &Arc<MemoryBudget>) -> Limiter {
+        Limiter::new(budget.clone(), Arc::default(), Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn two_wasm_instances_share_one_budget_and_give_it_back() {
+        let budget = Arc::new(MemoryBudget::new(3 << 16));
+        let (mut first, mut second) = (limiter(&budget), limiter(&budget));
+        assert!(first.memory_growing(0, 2 << 16, None).await.unwrap());
+        assert!(!budget.has_room_for_another());
+        assert!(!second.memory_growing(0, 2 << 16, None).await.unwrap());
+        assert!(second.take_refused() && !second.take_refused());
+        assert!(second.memory_growing(0, 1 << 16, None).await.unwrap());
+        second.memory_grow_failed(wasmtime::Error::msg("the kernel had none")).unwrap();
+        assert_eq!(budget.used(), 2 << 16);
+        drop((first, second));
+        assert_eq!(budget.used(), 0);
+        assert!(budget.has_room_for_another());
+    }
+
+    #[tokio::test]
+    async fn one_at_work_waits_for_another_but_not_for_one_that_waits_for_it() {
+        let budget = Arc::new(MemoryBudget::new(3 << 16));
+        let (mut first, mut second) = (limiter(&budget), limiter(&budget));
+        first.was_made();
+        second.was_made();
+        assert!(first.memory_growing(0, 1 << 16, None).await.unwrap());
+        assert!(second.memory_growing(0, 1 << 16, None).await.unwrap());
+        let growing = first.memory_growing(1 << 16, 3 << 16, None);
+        let ending = async {
+            assert!(!second.memory_growing(1 << 16, 3 << 16, None).await.unwrap(), "both wait for ever");
+            drop(second);
+            budget.room.notify_one();
+        };
+        let (grown, ()) = tokio::join!(growing, ending);
+        assert!(grown.unwrap());
+        assert_eq!(budget.used(), 3 << 16);
+    }
+}
