@@ -17,6 +17,8 @@ use virga_contract::staging::StagingError;
 const NAMES: [&str; 4] = ["virga-cc", "virga-c++", "virga-ar", "virga-ranlib"];
 /// The library with what virga_http.h declares. It is linked always and gets into the programs that use it.
 const LIBRARY: &str = "libvirga_http.a";
+/// Zig's own choice of 16 MiB would be most of an instance's memory.
+pub(crate) const STACK_BYTES: u32 = 1 << 20;
 
 /// The programs in a folder of the staging, with the environment they need.
 pub(crate) struct Driver {
@@ -63,9 +65,9 @@ impl Driver {
         let (zig, folder_shown) = (zig.display(), folder.display());
         for (name, tool) in NAMES.into_iter().zip(["cc", "c++", "ar", "ranlib"]) {
             let text = if tool == "cc" || tool == "c++" {
-                // The library belongs to linking alone: other calls would warn of it, and some builds stop at warnings.
+                // Library and stack belong to linking alone: other calls would warn of them, and some builds stop at warnings.
                 format!(
-                    "#!/bin/sh\nlibrary='{folder_shown}/{LIBRARY}' strip=-s\nfor word in \"$@\"; do\n  case \"$word\" in -c|-E|-S|-M|-MM|--version|-v|-dumpmachine|-print-*) library= strip=;; esac\ndone\nexec '{zig}' {tool} -target wasm32-wasi -I'{folder_shown}/include' -Wno-unused-command-line-argument \"$@\" ${{library:+\"$library\"}} $strip\n"
+                    "#!/bin/sh\nlibrary='{folder_shown}/{LIBRARY}' strip=-s stack=-Wl,-z,stack-size={STACK_BYTES}\nfor word in \"$@\"; do\n  case \"$word\" in -c|-E|-S|-M|-MM|--version|-v|-dumpmachine|-print-*) library= strip= stack=;; esac\ndone\nexec '{zig}' {tool} -target wasm32-wasi -I'{folder_shown}/include' -Wno-unused-command-line-argument $stack \"$@\" ${{library:+\"$library\"}} $strip\n"
                 )
             } else {
                 format!("#!/bin/sh\nexec '{zig}' {tool} \"$@\"\n")

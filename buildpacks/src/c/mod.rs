@@ -4,7 +4,7 @@ mod driver;
 pub(crate) mod http;
 mod program;
 
-pub(crate) use driver::Driver;
+pub(crate) use driver::{Driver, STACK_BYTES};
 pub(crate) use program::{find, made_of};
 
 use crate::{
@@ -25,7 +25,7 @@ use virga_model::droplet::Software;
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "c",
-    version: "1.0.0",
+    version: "1.1.0",
     looks_for: "a CMakeLists.txt, or a *.c, *.cc or *.cpp file",
     detects: |app| app.join("CMakeLists.txt").is_file() || has_extension(app, &SOURCES) || has_extension(&app.join("src"), &SOURCES),
     toolchains: &[&ZIG],

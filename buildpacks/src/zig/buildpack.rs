@@ -21,7 +21,7 @@ use virga_model::droplet::Software;
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "zig",
-    version: "1.0.0",
+    version: "1.1.0",
     looks_for: "a build.zig, a src/main.zig or a *.zig file",
     detects: |app| {
         let has = |name: &str| app.join(name).is_file();
@@ -75,7 +75,8 @@ fn build_arguments(takes_target: bool, out: &Path) -> Vec<OsString> {
 fn file_arguments(file: &Path, out: &Path) -> Vec<OsString> {
     let mut emit = OsString::from("-femit-bin=");
     emit.push(out.join("app.wasm"));
-    let options = ["build-exe", "-target", "wasm32-wasi", "-OReleaseSmall", "--color", "off"].map(OsString::from);
+    let stack = c::STACK_BYTES.to_string();
+    let options = ["build-exe", "-target", "wasm32-wasi", "-OReleaseSmall", "--stack", &stack, "--color", "off"].map(OsString::from);
     // With a folder in front, no name is taken for an option.
     options.into_iter().chain([emit, Path::new(".").join(file).into()]).collect()
 }
