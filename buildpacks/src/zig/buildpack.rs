@@ -63,8 +63,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
 }
 
 fn build_arguments(takes_target: bool, out: &Path) -> Vec<OsString> {
-    // A seed, since the order of the steps would be another one each time.
-    let mut arguments: Vec<OsString> = ["build", "--release=small", "--seed", "0", "--color", "off", "--prefix"].map(Into::into).into();
+    let mut arguments: Vec<OsString> = ["build", "--release=small", "--color", "off", "--prefix"].map(Into::into).into();
     arguments.push(out.into());
     if takes_target {
         arguments.push("-Dtarget=wasm32-wasi".into());

@@ -48,8 +48,8 @@ pub(super) const WARM: Toolchain = Toolchain {
 /// The compiler's program below the toolchain's folder.
 pub(crate) const PROGRAM: &str = "packages/ziglang/zig";
 
-/// A cache of the app's own that knows what was compiled at the installation of this toolchain: the results as links, since the compiler only reads them,
-/// and its notes about them, which it locks, as copies.
+/// A cache of the app's own that knows what was compiled at the installation of this toolchain: the results as links, since the
+/// compiler only reads them, and its notes about them, which it locks, as copies.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -61,6 +61,10 @@ pub(crate) fn cache(toolchain: &Path, app_cache: &Path) -> io::Result<PathBuf> {
     for result in fs::read_dir(&results)? {
         let name = result?.file_name();
         let (target, link) = (results.join(&name), folder.join("o").join(&name));
+        // This one `zig build` writes each time, wherever it is.
+        if target.join("dependencies.zig").is_file() {
+            continue;
+        }
         match fs::read_link(&link) {
             Ok(there) if there == target => continue,
             // The platform's folder has moved.

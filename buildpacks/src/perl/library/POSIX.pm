@@ -35,8 +35,12 @@ sub setlocale { return 'C' }
 sub localeconv { return { decimal_point => '.' } }
 sub toupper { return uc $_[0] }
 sub tolower { return lc $_[0] }
-sub strtol { my ($text, $base) = @_; my $number = $base && $base == 16 ? hex $text : $base && $base == 8 ? oct $text : int $text; return $number }
-sub mktime { my ($sec, $min, $hour, $day, $month, $year) = @_; return Time::Local::timegm(0, 0, 0, 1, 0, $year) + _days($month, $year) * 86400 + ($day - 1) * 86400 + $hour * 3600 + $min * 60 + $sec }
+sub mktime {
+    my ($sec, $min, $hour, $day, $month, $year) = @_;
+    ($month, $year) = ($month - 12 * floor($month / 12), $year + floor($month / 12));
+    my $days = _days($month, $year) + $day - 1;
+    return Time::Local::timegm(0, 0, 0, 1, 0, $year + 1900) + $days * 86400 + $hour * 3600 + $min * 60 + $sec;
+}
 
 # Days of a year before this month.
 sub _days {

@@ -86,9 +86,14 @@ static int answer(int asked, const int *given) {
     switch (asked) {
         case READ: return (int)virga_read(now_asked, piece, sizeof piece);
         case STATUS: return virga_set_status(now_answered, (unsigned)given[0]);
-        case HEADER: return virga_add_header(now_answered, (const char *)given[0], (size_t)given[1], (const char *)given[2], (size_t)given[3]);
-        case WRITE: has_written = 1; return virga_write(now_answered, (const void *)given[0], (size_t)given[1]);
-        case FLUSH: has_written = 1; return virga_flush(now_answered);
+        case HEADER:
+            return virga_add_header(now_answered, (const char *)given[0], (size_t)given[1], (const char *)given[2], (size_t)given[3]);
+        case WRITE:
+            has_written = 1;
+            return virga_write(now_answered, (const void *)given[0], (size_t)given[1]);
+        case FLUSH:
+            has_written = 1;
+            return virga_flush(now_answered);
         default: return FAILED;
     }
 }
