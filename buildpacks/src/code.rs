@@ -7,9 +7,11 @@ use crate::{
     },
     config::StagingLimits,
     scratch::Scratch,
+    toolchain,
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::OsStr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
@@ -51,6 +53,8 @@ pub(crate) struct Compiler {
     pub(crate) program: PathBuf,
     /// Folder of this room; scratch folders and the cache of functions lie in it.
     pub(crate) folder: PathBuf,
+    /// Where toolchains are.
+    pub(crate) toolchains: PathBuf,
     pub(crate) seal: CodeSeal,
     pub(crate) limits: StagingLimits,
     pub(crate) permits: tokio::sync::Semaphore,
@@ -69,8 +73,10 @@ impl Compiler {
     }
 
     /// Makes the code of a component that lies in a file, unless it is there already.
-    pub(crate) async fn ensure(&self, component: Sha256Digest, wasm: &Path) -> Result<(), CompileError> {
-        self.in_turn(component, async || if self.has(&component).await { Ok(()) } else { self.make(component, wasm).await }).await
+    /// Toolchains of the buildpack of this name may have functions of it already.
+    pub(crate) async fn ensure(&self, component: Sha256Digest, wasm: &Path, buildpack: &str) -> Result<(), CompileError> {
+        self.in_turn(component, async || if self.has(&component).await { Ok(()) } else { self.make(component, wasm, buildpack).await })
+            .await
     }
 
     /// One at a time for each component: who comes second finds the work done.
@@ -86,14 +92,16 @@ impl Compiler {
         result
     }
 
-    async fn make(&self, component: Sha256Digest, wasm: &Path) -> Result<(), CompileError> {
+    async fn make(&self, component: Sha256Digest, wasm: &Path, buildpack: &str) -> Result<(), CompileError> {
         let closed = |_| CompileError::Platform("the platform is stopping".into());
         let _permit = self.permits.acquire().await.map_err(closed)?;
         let scratch = Scratch::new(self.folder.join("compiling").join(component.to_string()))?;
         let out = scratch.path().join("code");
         let cache = self.folder.join("functions");
         std::fs::create_dir_all(&cache)?;
-        let arguments = ["compile".as_ref(), wasm.as_os_str(), out.as_os_str(), cache.as_os_str()];
+        let packs = toolchain::packs(&self.toolchains, buildpack);
+        let paths = [wasm, &out, &cache].into_iter().chain(packs.iter().map(PathBuf::as_path));
+        let arguments: Vec<&OsStr> = ["compile".as_ref()].into_iter().chain(paths.map(Path::as_os_str)).collect();
         let command = command::prepare(&self.program, &arguments, scratch.path(), &BTreeMap::new());
         match run::run(command, &self.watch(scratch.path()), None).await? {
             Ended::Exited { status, .. } if status.success() => {}
@@ -144,9 +152,10 @@ impl Compiler {
     async fn make_from_droplet(&self, droplet: Sha256Digest, component: Sha256Digest) -> Result<(), LinkError> {
         let failed = |error: &dyn std::fmt::Display| LinkError::Failed(error.to_string());
         let scratch = Scratch::new(self.folder.join("unpacking").join(component.to_string())).map_err(|error| failed(&error))?;
-        let wasm = self.unpack(droplet, scratch.path()).await?.component();
+        let unpacked = self.unpack(droplet, scratch.path()).await?;
+        let (wasm, buildpack) = (unpacked.component(), &unpacked.manifest().buildpack.name);
         match digest_of(&wasm).await {
-            Ok(found) if found == component => self.make(component, &wasm).await.map_err(|error| failed(&error)),
+            Ok(found) if found == component => self.make(component, &wasm, buildpack).await.map_err(|error| failed(&error)),
             Ok(_) => Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))),
             Err(error) => Err(failed(&error)),
         }

@@ -17,7 +17,8 @@ pub struct Filled {
 }
 
 /// Installs the toolchains of these buildpacks (of all, where none is named) into a folder, as staging would. A running platform that
-/// uses the same folder is not disturbed: of two that install the same, one waits.
+/// uses the same folder is not disturbed: of two that install the same, one waits. To be called by the platform's own program: it is run
+/// where a toolchain needs it.
 ///
 /// # Errors
 /// When the folder cannot be made, or a name is no buildpack's; what cannot be installed is in the result.
@@ -33,7 +34,8 @@ pub async fn fill_toolchains(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     fs::create_dir_all(&folder)?;
-    let toolchains = Toolchains::new(folder.canonicalize()?, limits);
+    let program = PathBuf::from("/proc/self/exe");
+    let toolchains = Toolchains::new(folder.canonicalize()?, program, limits);
     let log = StagingLog::new(AppGuid::random(), output);
     let mut filled = Vec::new();
     for buildpack in buildpack::ALL.iter().filter(|buildpack| names.is_empty() || names.iter().any(|name| name == buildpack.name)) {

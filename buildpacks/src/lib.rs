@@ -34,6 +34,7 @@ mod sandbox;
 mod scala;
 mod scratch;
 mod service;
+mod snapshot;
 mod staticfile;
 mod steps;
 mod tool;

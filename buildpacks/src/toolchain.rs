@@ -1,6 +1,7 @@
 //! Toolchains of languages: installed once per platform, each into a folder of its own that appears whole or not at all.
 
 use crate::{
+    buildpack,
     child::{
         command,
         run::{self, Ended, Limit, Watch},
@@ -19,6 +20,12 @@ use std::{
 };
 use virga_contract::staging::StagingError;
 
+/// In a toolchain's folder: the compiled functions of the engine that its apps run on, where it has one.
+pub(crate) const FUNCTIONS: &str = "engine.functions";
+
+/// As the program of a command: the platform's own, in a role of its children.
+pub(crate) const PLATFORM: &str = "virga";
+
 /// What a language needs before its apps can be built.
 pub(crate) struct Toolchain {
     /// `nodejs`, `python`; begins the folder's name.
@@ -27,6 +34,7 @@ pub(crate) struct Toolchain {
     /// Files of ours that go into the folder first.
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Commands, run in the folder one after the other. `TOOLCHAIN_<NAME>` names the folders of those that came before it.
+    /// [`PLATFORM`] is the platform's own program.
     pub(crate) commands: &'static [&'static [&'static str]],
     /// Programs that must be there, and how to get them.
     pub(crate) programs: &'static [&'static str],
@@ -36,14 +44,16 @@ pub(crate) struct Toolchain {
 /// The installed toolchains of a platform.
 pub(crate) struct Toolchains {
     folder: PathBuf,
+    /// The platform's own program.
+    program: PathBuf,
     limits: StagingLimits,
     /// One installation at a time; others that need it wait for it.
     installing: tokio::sync::Mutex<()>,
 }
 
 impl Toolchains {
-    pub(crate) fn new(folder: PathBuf, limits: StagingLimits) -> Self {
-        Self { folder, limits, installing: tokio::sync::Mutex::new(()) }
+    pub(crate) fn new(folder: PathBuf, program: PathBuf, limits: StagingLimits) -> Self {
+        Self { folder, program, limits, installing: tokio::sync::Mutex::new(()) }
     }
 
     /// The folders of installed toolchains by name, installing first what is missing.
@@ -66,7 +76,7 @@ impl Toolchains {
                 )));
             }
         }
-        let folder = self.folder.join(format!("{}-{}-{}", toolchain.name, toolchain.version, digest(toolchain)));
+        let folder = self.folder.join(folder_name(toolchain));
         if folder.is_dir() {
             return Ok(folder);
         }
@@ -119,7 +129,8 @@ impl Toolchains {
         for arguments in toolchain.commands {
             let Some((program, arguments)) = arguments.split_first() else { continue };
             let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-            let command = command::prepare(Path::new(program), &arguments, scratch, &environment);
+            let at = if *program == PLATFORM { &self.program } else { Path::new(program) };
+            let command = command::prepare(at, &arguments, scratch, &environment);
             let ended = run::run(command, &self.watch(scratch), None).await;
             check(toolchain, program, ended, log)?;
         }
@@ -163,7 +174,17 @@ fn check(toolchain: &Toolchain, program: &str, ended: std::io::Result<Ended>, lo
     }
 }
 
-/// Changes with anything that the toolchain is made of.
+fn folder_name(toolchain: &Toolchain) -> String {
+    format!("{}-{}-{}", toolchain.name, toolchain.version, digest(toolchain))
+}
+
+/// The packs of functions in those of the buildpack's toolchains that are installed in `folder`.
+pub(crate) fn packs(folder: &Path, buildpack: &str) -> Vec<PathBuf> {
+    let toolchains = buildpack::named(buildpack).into_iter().flat_map(|buildpack| buildpack.toolchains);
+    toolchains.map(|toolchain| folder.join(folder_name(toolchain)).join(FUNCTIONS)).filter(|pack| pack.is_file()).collect()
+}
+
+/// Changes with anything that the toolchain is made of; with the engine, too, where programs are compiled for it.
 pub(crate) fn digest(toolchain: &Toolchain) -> String {
     let mut hasher = Sha256::new();
     for (name, text) in toolchain.files {
@@ -175,6 +196,9 @@ pub(crate) fn digest(toolchain: &Toolchain) -> String {
     for word in toolchain.commands.iter().flat_map(|command| command.iter()) {
         hasher.update(word);
         hasher.update([0]);
+    }
+    if toolchain.commands.iter().any(|command| command.first() == Some(&PLATFORM)) {
+        hasher.update(virga_engine::snapshot::key().unwrap_or_default());
     }
     virga_model::Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(12).collect()
 }
@@ -233,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn an_installation_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
+        let toolchains = Toolchains::new(folder.path().to_owned(), "/bin/false".into(), StagingLimits::default());
         let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
         let broken = Toolchain { commands: &[&["cp", "a/b.txt", "c.txt"], &["false"]], ..TOY };
         let error = toolchains.ensure_all(&[&broken], &log).await.unwrap_err();
@@ -250,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named_with_how_to_get_it() {
         let folder = tempfile::tempdir().unwrap();
-        let toolchains = Toolchains::new(folder.path().to_owned(), StagingLimits::default());
+        let toolchains = Toolchains::new(folder.path().to_owned(), "/bin/false".into(), StagingLimits::default());
         let log = StagingLog::new(AppGuid::random(), Arc::new(Nowhere));
         let missing = Toolchain { programs: &["no-such-program"], how_to_install: "apt-get install it", ..TOY };
         let error = toolchains.ensure_all(&[&missing], &log).await.unwrap_err();

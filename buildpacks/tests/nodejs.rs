@@ -58,6 +58,9 @@ async fn unchanged_servers_become_components() {
     let platform = Platform::new();
     let express = staged(&platform, platform.sample("javascript-express", &[]).await).await;
     assert_eq!(express.process_types.get("web").map(String::as_str), Some("npm start"));
+    // The same package, in another folder and with another app's cache, makes the same bytes.
+    let elsewhere = StagingRequest { app: virga_model::AppGuid::random(), ..platform.sample("javascript-express", &[]).await };
+    assert_eq!(staged(&platform, elsewhere).await.droplet, express.droplet);
 
     // Aliases of tsconfig.json are followed; what hinders a start at staging is named with its place.
     let fastify = staged(&platform, platform.sample("typescript-fastify", &[]).await).await;

@@ -8,8 +8,8 @@ use harness::Platform;
 use virga_contract::staging::Stager as _;
 use virga_model::Sha256Digest;
 
-/// Sample apps that hold to it. `javascript-hono` does not: its snapshot differs between two stagings, and is missing here until it does.
-const SAMPLES: &[&str] = &["static-site"];
+/// Sample apps, among them one of each language whose droplet has an image of its started memory.
+const SAMPLES: &[&str] = &["static-site", "javascript-hono", "python-flask", "ruby-rack"];
 const COMMAND: &[u8] = b"(module (memory (export \"memory\") 1) (func (export \"_start\")))";
 
 async fn digest_of(sample: Option<&str>) -> Sha256Digest {

@@ -4,19 +4,34 @@ use crate::{
     build::{self, Built},
     buildpack,
     child::protocol::{ChildLimits, Confinement, StageRequest, StageResult},
-    custom, failure, procfile, sandbox,
+    custom, failure, procfile, sandbox, snapshot,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use std::{ffi::OsString, fs, path::Path, process::ExitCode, time::Instant};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 use virga_contract::staging::{StagingError, UsedBuildpack};
 
 /// `virga stage <request.json>`: builds an app; called by the platform only. The outcome is in the result file the request
 /// names; the exit code only says whether there is one. `virga stage confined <sandbox.json>` makes the sandbox in which it
-/// becomes the former.
+/// becomes the former, `virga stage snapshot <order.json>` takes the snapshot of a program for tools of the former.
 #[must_use]
 pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
     let request = match arguments {
         [request] => request,
+        [word, order] if word == "snapshot" => {
+            return match snapshot::follow(Path::new(order)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(reason) => {
+                    complain(&reason);
+                    ExitCode::FAILURE
+                }
+            };
+        }
         [word, order] if word == "confined" => {
             complain(&format!("the sandbox cannot be entered: {}", sandbox::enter(Path::new(order))));
             return ExitCode::FAILURE;
@@ -36,19 +51,33 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// `virga compile <in.wasm> <out> <function cache>`: precompiles a component; called by the platform only. A reason for failure
-/// goes to stderr.
+/// `virga compile <in.wasm> <out> <function cache> <pack of functions>…`: precompiles a component; called by the platform only. A
+/// reason for failure goes to stderr. `virga compile engine <in.wasm> <function> <out> <pack of functions>` does the same for a
+/// program of a toolchain that snapshots are taken of, and makes the pack.
 #[must_use]
 pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
-    let [component, out, cache] = arguments else { return ExitCode::from(2) };
     limit_self(ChildLimits { file_bytes: 4 << 30, cpu_seconds: 3600 });
+    if let [word, engine, function, out, functions] = arguments
+        && word == "engine"
+    {
+        return match snapshot::prepare(Path::new(engine), function, Path::new(out), Path::new(functions)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                complain(&reason);
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let [component, out, cache, packs @ ..] = arguments else { return ExitCode::from(2) };
+    let packs: Vec<PathBuf> = packs.iter().map(PathBuf::from).collect();
     let (component, out, cache) = (Path::new(component), Path::new(out), Path::new(cache));
+    let readable: Vec<&Path> = packs.iter().map(PathBuf::as_path).chain([component]).collect();
     let folders: Vec<&Path> = out.parent().into_iter().chain([cache]).collect();
-    if let Err(error) = sandbox::lock_self(&[component], &folders) {
+    if let Err(error) = sandbox::lock_self(&readable, &folders) {
         complain(&format!("the compiler cannot be confined: {error}"));
         return ExitCode::FAILURE;
     }
-    match compile(component, out, cache) {
+    match compile(component, out, cache, &packs) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             complain(&reason);
@@ -57,8 +86,8 @@ pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-fn compile(component: &Path, out: &Path, cache: &Path) -> Result<(), String> {
-    let engine = virga_engine::for_compiling(Some(cache)).map_err(|error| error.to_string())?;
+fn compile(component: &Path, out: &Path, cache: &Path, packs: &[PathBuf]) -> Result<(), String> {
+    let engine = virga_engine::for_compiling(Some((cache, packs))).map_err(|error| error.to_string())?;
     let bytes = fs::read(component).map_err(|error| error.to_string())?;
     let code = virga_engine::compile(&engine, &bytes).map_err(|error| error.to_string())?;
     fs::write(out, code).map_err(|error| error.to_string())

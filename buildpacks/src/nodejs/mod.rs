@@ -8,7 +8,14 @@ mod files;
 pub(crate) use dependencies::install;
 pub(crate) use entry::{Package, read_package};
 
-use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, tool, toolchain::Toolchain, wasm};
+use crate::{
+    build::Built,
+    buildpack::Buildpack,
+    child::protocol::StageRequest,
+    failure, snapshot, tool,
+    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
+    wasm,
+};
 use std::{collections::HashSet, fs, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
@@ -16,7 +23,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.1.0";
+const VERSION: &str = "1.2.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "nodejs",
@@ -31,7 +38,11 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     name: "nodejs",
     version: VERSION,
     files: files::FILES,
-    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["node", "prepare.mjs"]],
+    commands: &[
+        &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
+        &["node", "prepare.mjs"],
+        &[PLATFORM, "compile", "engine", "engine/engine.wasm", "componentize.wizer", "engine/engine.code", FUNCTIONS],
+    ],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
 };
@@ -53,7 +64,8 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     fs::create_dir_all(&work).map_err(|error| failure::internal("make a folder", &error))?;
     let script = toolchain.join("build.mjs");
     let arguments = [script.as_os_str(), app.as_os_str(), entry.as_os_str(), work.as_os_str()];
-    let done = tool::run("node", arguments, app, &[]).map_err(|error| failure::internal("start node", &error))?;
+    let done = tool::run("node", arguments, app, &[("VIRGA", snapshot::platform().as_os_str())])
+        .map_err(|error| failure::internal("start node", &error))?;
     let core = fs::read(work.join("snapshot.wasm"));
     let (true, Ok(core)) = (done, core) else {
         let name = entry.strip_prefix(app).unwrap_or(&entry).display();

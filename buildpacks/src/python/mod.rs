@@ -12,22 +12,19 @@ use crate::{
     build::Built,
     buildpack::{Buildpack, has_extension},
     child::protocol::StageRequest,
-    failure, tool,
-    toolchain::Toolchain,
+    failure,
+    snapshot::{self, Order},
+    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
     wasm,
 };
-use std::{
-    ffi::{OsStr, OsString},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
     droplet::{GuestKind, Software},
     process::ReusePolicy,
 };
 
-const VERSION: &str = "2.0.0";
+const VERSION: &str = "2.1.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "python",
@@ -60,10 +57,15 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
             "requirements.txt",
         ],
         &["python3", "-I", "install.py"],
+        &[PLATFORM, "compile", "engine", BASE, "prepare", BASE_CODE, FUNCTIONS],
     ],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",
 };
+
+/// The interpreter in the toolchain's folder, and its code for taking snapshots.
+const BASE: &str = "base.wasm";
+const BASE_CODE: &str = "base.code";
 
 /// What the component's interpreter is.
 const SOFTWARE: [(&str, &str); 2] = [("python", "3.14.0"), ("componentize-py", "0.25.1")];
@@ -75,7 +77,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     let packages = dependencies::install(&request.app, &request.cache)?;
     files::lay_out(&request.app, &packages.folder, toolchain, files).map_err(|error| failure::internal("copy the app's files", &error))?;
     let out = request.work.join("snapshot.wasm");
-    snapshot(request, toolchain, files, &start.order(&packages.native), &out)?;
+    snapshot(request, toolchain, files, start.order(&packages.native), &out)?;
     let component = fs::read(&out)
         .map_err(|_| failure::compile(format!("the app could not be started: {start}; its traceback stands in the log above")))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
@@ -91,44 +93,19 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
 }
 
 /// Starts the app on the toolchain's interpreter, with `files` as its `/`, and writes the component with its memory to `out`.
-fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: &str, out: &Path) -> Result<(), StagingError> {
-    // Written here, because the toolchain's folder has another name inside of a sandbox.
-    let settings = request.work.join("cache.toml");
-    let text = format!("[cache]\ndirectory = {}\n", serde_json::Value::from(toolchain.join("cache").to_string_lossy()));
-    fs::write(&settings, text).map_err(|error| failure::internal("write a file", &error))?;
-    let arguments: Vec<OsString> = [
-        "wizer".into(),
-        "-C".into(),
-        "cache=y".into(),
-        "-C".into(),
-        with("cache-config=", &settings, ""),
-        "-S".into(),
-        "cli".into(),
-        "-S".into(),
-        "http".into(),
-        "--dir".into(),
-        with("", files, "::/"),
-        "--env".into(),
-        format!("VIRGA_START={order}").into(),
-        "--keep-init-func=true".into(),
-        "--init-func".into(),
-        "prepare".into(),
-        toolchain.join("base.wasm").into(),
-        "-o".into(),
-        out.into(),
-    ]
-    .into();
-    let program = toolchain.join("wasmtime").to_string_lossy().into_owned();
-    match tool::run(&program, arguments, &request.work, &[("RUST_BACKTRACE", OsStr::new("0"))]) {
-        // The exit code says nothing beyond whether the file is there, which is asked next.
+fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: String, out: &Path) -> Result<(), StagingError> {
+    let order = Order {
+        program: toolchain.join(BASE),
+        code: toolchain.join(BASE_CODE),
+        function: "prepare".into(),
+        folder: files.to_owned(),
+        environment: [("VIRGA_START".to_owned(), order)].into(),
+        input: String::new(),
+        out: out.to_owned(),
+    };
+    match snapshot::take(&order, &request.work) {
+        // Whether the file is there says it, which is asked next.
         Ok(_) => Ok(()),
         Err(error) => Err(failure::internal("start the interpreter", &error)),
     }
-}
-
-fn with(before: &str, path: &Path, after: &str) -> OsString {
-    let mut text = OsString::from(before);
-    text.push(PathBuf::from(path));
-    text.push(after);
-    text
 }

@@ -14,8 +14,8 @@ use crate::{
     build::Built,
     buildpack::{Buildpack, has_extension},
     child::protocol::StageRequest,
-    failure, tool,
-    toolchain::Toolchain,
+    failure, snapshot, tool,
+    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
     wasm::{self, World},
 };
 use gems::Gems;
@@ -26,7 +26,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "ruby",
@@ -44,7 +44,11 @@ const TOOLCHAIN: Toolchain = Toolchain {
     name: "ruby",
     version: VERSION,
     files: files::TOOLCHAIN,
-    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["node", "prepare.mjs"]],
+    commands: &[
+        &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
+        &["node", "prepare.mjs"],
+        &[PLATFORM, "compile", "engine", "engine/engine.wasm", "wizer.initialize", "engine/engine.code", FUNCTIONS],
+    ],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
 };
@@ -71,8 +75,13 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     lay_out_start(files, &root, entry.as_deref(), &gems).map_err(|error| failure::internal("copy the app's files", &error))?;
     let out = request.work.join("snapshot.wasm");
     let script = toolchain.join("build.mjs");
-    let done = tool::run("node", [script.as_os_str(), root.as_os_str(), out.as_os_str()], &request.work, &[])
-        .map_err(|error| failure::internal("start node", &error))?;
+    let done = tool::run(
+        "node",
+        [script.as_os_str(), root.as_os_str(), out.as_os_str()],
+        &request.work,
+        &[("VIRGA", snapshot::platform().as_os_str())],
+    )
+    .map_err(|error| failure::internal("start node", &error))?;
     let core = fs::read(&out);
     let (true, Ok(core)) = (done, core) else {
         let name = entry.as_deref().unwrap_or("/").trim_start_matches('/');
@@ -114,7 +123,7 @@ fn lay_out(app: &Path, gems: &Gems, files: &Path) -> io::Result<()> {
 fn lay_out_start(files: &Path, root: &Path, entry: Option<&str>, gems: &Gems) -> io::Result<()> {
     crate::files::copy_tree(files, root, &|_| false)?;
     write(&root.join(OWN), files::START)?;
-    let plan = serde_json::json!({ "start": "snapshot", "file": entry, "paths": gems.paths, "left_out": gems.left_out });
+    let plan = serde_json::json!({ "start": "snapshot", "warms": true, "file": entry, "paths": gems.paths, "left_out": gems.left_out });
     fs::write(root.join(OWN).join("plan.json"), plan.to_string())
 }
 

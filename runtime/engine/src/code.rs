@@ -150,7 +150,7 @@ impl CodeSeal {
     }
 }
 
-mod map {
+pub(crate) mod map {
     //! The one `unsafe` of the house: verified code is mapped. Files are opened again through the descriptor, so that it is the
     //! very file that was checked, whatever its name points to by now.
 
@@ -162,16 +162,17 @@ mod map {
     }
 
     #[expect(unsafe_code, reason = "machine code must be trusted to be mapped; reviewed")]
-    pub(super) fn component(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
+    pub(crate) fn component(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
         // SAFETY: `deserialize_file` asks that the bytes came from `precompile_component` of this engine version and are
         // not changed while mapped. The caller has just checked a keyed MAC over the bytes, the engine key and the
         // component, which only the control process can make; and the file lies in the platform's own cache folder,
-        // where files are only ever created under a new inode, never written in place.
+        // where files are only ever created under a new inode, never written in place. In a staging child the caller maps
+        // code of a toolchain, whose folder the platform alone writes, as it does the programs in it that the child runs.
         unsafe { Component::deserialize_file(engine, path(file)) }
     }
 
     #[expect(unsafe_code, reason = "machine code must be trusted to be mapped; reviewed")]
-    pub(super) fn module(engine: &Engine, file: &File) -> wasmtime::Result<Module> {
+    pub(crate) fn module(engine: &Engine, file: &File) -> wasmtime::Result<Module> {
         // SAFETY: as above, with `precompile_module`.
         unsafe { Module::deserialize_file(engine, path(file)) }
     }

@@ -1,13 +1,14 @@
 //! The one wasmtime `Engine` recipe of the house, and the forms code travels in: droplet archives, unpacked droplets,
 //! precompiled and authenticated code files.
 //!
-//! Nothing here runs a guest and nothing here is async. The only `unsafe` of the house is in [`code`]'s private `map`.
+//! Nothing here is async, and nothing but [`snapshot`] runs a guest. The only `unsafe` of the house is in [`code`]'s private `map`.
 
 pub mod archive;
 pub mod code;
 mod droplet_dir;
 mod function_cache;
 mod recipe;
+pub mod snapshot;
 mod unpack;
 
 pub use droplet_dir::DropletDir;

@@ -1,7 +1,10 @@
 //! The recipe: one set of compile settings, with two constructors that differ only in what does not reach the code.
 
-use crate::FunctionCache;
-use std::{path::Path, sync::Arc};
+use crate::{FunctionCache, function_cache::Packing};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
 /// Bytes of address space behind each linear memory, and so the largest one: all that a 32-bit guest can address.
@@ -139,20 +142,31 @@ fn pool(limits: RunLimits) -> PoolingAllocationConfig {
 }
 
 /// Engines that only compile; what they make loads in those of [`for_running`] without compiling again.
-/// Functions already compiled for any app are taken from `cache`.
+/// Functions already compiled for any app are taken from `cache`: a folder, and packs that were made by [`crate::snapshot::prepare`].
 ///
 /// # Errors
 /// [`EngineError::Setup`] when the cache's folder cannot be made.
-pub fn for_compiling(cache: Option<&Path>) -> Result<Engines, EngineError> {
+pub fn for_compiling(cache: Option<(&Path, &[PathBuf])>) -> Result<Engines, EngineError> {
     let setup = |error: &dyn std::fmt::Display| EngineError::Setup(error.to_string());
     let cache = match cache {
-        Some(folder) => Some(Arc::new(FunctionCache::open(folder).map_err(|error| setup(&error))?)),
+        Some((folder, packs)) => Some(Arc::new(FunctionCache::open(folder, packs).map_err(|error| setup(&error))?)),
         None => None,
     };
     Engines::new(|mut config| {
         if let Some(cache) = &cache {
             config.enable_incremental_compilation(cache.clone()).map_err(|error| setup(&error))?;
         }
+        engine(&config)
+    })
+}
+
+/// The same for one compilation, whose functions are kept in `packing`.
+///
+/// # Errors
+/// [`EngineError::Setup`] when the engines cannot be made.
+pub(crate) fn for_packing(packing: &Arc<Packing>) -> Result<Engines, EngineError> {
+    Engines::new(|mut config| {
+        config.enable_incremental_compilation(packing.clone()).map_err(|error| EngineError::Setup(error.to_string()))?;
         engine(&config)
     })
 }

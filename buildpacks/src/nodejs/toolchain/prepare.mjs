@@ -1,9 +1,8 @@
-// Run once per installed toolchain: makes what is the same for every app. The engine is joined with the bindings of our
-// world (4 s), and a first trial component fills the snapshot tool's compile cache (10 s), so that an app costs neither.
+// Run once per installed toolchain: makes what is the same for every app, the engine joined with the bindings of our world.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FEATURES, snapshot } from './engine.mjs';
+import { FEATURES } from './engine.mjs';
 import { splicer } from './node_modules/@bytecodealliance/componentize-js/lib/spidermonkey-embedding-splicer.js';
 
 const home = fileURLToPath(new URL('.', import.meta.url));
@@ -40,12 +39,3 @@ mkdirSync(engine, { recursive: true });
 writeFileSync(join(engine, 'engine.wasm'), Buffer.from(wasm));
 writeFileSync(join(engine, 'initializer.js'), bindings);
 writeFileSync(join(engine, 'environment.json'), JSON.stringify(environment));
-
-const trial = join(engine, 'trial');
-mkdirSync(trial, { recursive: true });
-writeFileSync(join(trial, 'app.js'), 'export const incomingHandler = { handle() {} };\n');
-const made = snapshot(trial);
-if (made.status !== 0) {
-  process.stderr.write(`${made.stdout}${made.stderr}${made.error ?? ''}\n`);
-  process.exit(1);
-}

@@ -1,5 +1,4 @@
-"""Makes, once per platform, what the apps of a platform share: an interpreter as a component, the standard library as an archive,
-and the compiled code with which snapshots are taken.
+"""Makes, once per platform, what the apps of a platform share: an interpreter as a component, and the standard library as an archive.
 
 Run in the toolchain's folder after pip.
 """
@@ -30,25 +29,8 @@ def base():
     run(sys.executable, "-I", "-c", code, PACKAGES, *arguments, env={**os.environ, "VIRTUAL_ENV": os.path.join(HERE, "none")})
 
 
-def warm():
-    """A first snapshot of nothing fills the cache that all later ones use."""
-    shutil.copy2(os.path.join(PACKAGES, "wasmtime_cli", "wasmtime"), "wasmtime")
-    os.chmod("wasmtime", 0o755)
-    for folder in ("cache", "empty"):
-        os.makedirs(folder, exist_ok=True)
-    with open("cache.toml", "w", encoding="utf-8") as file:
-        file.write(f'[cache]\ndirectory = "{HERE}/cache"\n')
-    run(
-        "./wasmtime", "wizer", "-C", "cache=y", "-C", f"cache-config={HERE}/cache.toml", "-S", "cli", "-S", "http", "--dir", "empty::/",
-        "--env", "VIRGA_START={}", "--keep-init-func=true", "--init-func", "prepare", "base.wasm", "-o", "empty.wasm",
-    )
-
-
 def clean():
-    os.remove("empty.wasm")
-    os.remove("cache.toml")
-    for folder in ("empty", "none"):
-        shutil.rmtree(folder)
+    shutil.rmtree("none")
     # 100 MB that only this script needed.
     shutil.rmtree(PACKAGES)
 
@@ -56,5 +38,4 @@ def clean():
 if __name__ == "__main__":
     os.chdir(HERE)
     base()
-    warm()
     clean()

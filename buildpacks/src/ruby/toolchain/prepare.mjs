@@ -1,10 +1,9 @@
 // Run once per installed toolchain: makes what is the same for every app. The interpreter is joined with the door to the
-// component's world, gems that apps may use without bringing them are unpacked, and a first trial snapshot fills the snapshot
-// tool's compile cache, so that an app costs none of this.
+// component's world, and gems that apps may use without bringing them are unpacked.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { snapshot, home } from './engine.mjs';
+import { home } from './engine.mjs';
 
 // Debian's packages of the gems; their versions are those of the platform's Debian.
 const PACKAGES = [
@@ -65,9 +64,3 @@ function fetchGems() {
 
 joinEngine();
 fetchGems();
-const trial = join(home, 'trial');
-mkdirSync(join(trial, '.virga'), { recursive: true });
-writeFileSync(join(trial, '.virga/boot.rb'), 'VirgaBridge = nil\n');
-const made = snapshot(trial, join(trial, 'snapshot.wasm'));
-if (made.status !== 0) throw new Error(`the interpreter could not be started: ${made.stdout}${made.stderr}${made.error ?? ''}`);
-rmSync(trial, { recursive: true, force: true });
