@@ -26,6 +26,14 @@ struct Ledger {
     waiting: usize,
 }
 
+impl Ledger {
+    /// Bytes that the holders and so many more would need, each as large as the largest.
+    fn needed(&self, more: usize) -> usize {
+        let largest = self.holders.iter().map(|&(_, held)| held).max().unwrap_or(0);
+        (self.holders.len() + more).saturating_mul(largest)
+    }
+}
+
 impl MemoryBudget {
     /// A budget of this many bytes.
     #[must_use]
@@ -53,9 +61,15 @@ impl MemoryBudget {
     /// that it does not is for its own start to find out.
     #[must_use]
     pub fn has_room_for_another(&self) -> bool {
+        self.ledger().needed(1) <= self.limit
+    }
+
+    /// Whether those there are have grown so that they would not all fit, if each became as large as the largest is. Alone, one may
+    /// have it all.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
         let ledger = self.ledger();
-        let largest = ledger.holders.iter().map(|&(_, held)| held).max().unwrap_or(0);
-        (ledger.holders.len() + 1).saturating_mul(largest) <= self.limit
+        ledger.holders.len() > 1 && ledger.needed(0) > self.limit
     }
 
     fn enter(&self) -> u64 {
@@ -258,9 +272,12 @@ mod tests {
         assert!(!second.memory_growing(0, 2 << 16, None).await.unwrap());
         assert!(second.take_refused() && !second.take_refused());
         assert!(second.memory_growing(0, 1 << 16, None).await.unwrap());
+        assert!(budget.is_crowded(), "the second cannot become as large as the first");
         second.memory_grow_failed(wasmtime::Error::msg("the kernel had none")).unwrap();
         assert_eq!(budget.used(), 2 << 16);
-        drop((first, second));
+        drop(second);
+        assert!(!budget.is_crowded(), "one alone is");
+        drop(first);
         assert_eq!(budget.used(), 0);
         assert!(budget.has_room_for_another());
     }

@@ -259,9 +259,10 @@ fn is_fit(instance: &AppInstance, warm: &mut Warm) -> bool {
     let limits = &instance.cell.limits.cell;
     let held = warm.store.data().limiter.held();
     let memory = &instance.memory;
-    // One that was refused memory is close to failing. One that grew while the app instance is nearly full leaks: it goes while there is
-    // room for what its next request needs.
+    // One that was refused memory is close to failing; of several that outgrew the app instance together, one must make room before
+    // they wait for one another. One that grew while it is nearly full leaks: it goes while there is room for what its next request needs.
     let is_too_big = warm.store.data_mut().limiter.take_refused()
+        || memory.is_crowded()
         || (memory.used() > memory.limit() / 4 * 3 && held > warm.born_bytes.saturating_mul(2));
     warm.served < limits.pooled_requests && !is_too_big && !instance.gone.is_cancelled()
 }
