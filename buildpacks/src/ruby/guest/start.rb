@@ -114,9 +114,11 @@ module VirgaStart
 
     def in_snapshot
       Watch.reasons = []
+      at_start = nil
       begin
         VirgaBridge.app = built = app if PLAN['file']
-        warm_up(built) if built
+        at_start = Watch.reasons.size
+        warm_up(built) if built && PLAN['warms']
       rescue Exception => e # rubocop:disable Lint/RescueException
         # A variable or a server that is only there at run time. A file that is missing now is missing then.
         raise if Watch.reasons.empty? && (!e.is_a?(SystemCallError) || e.is_a?(Errno::ENOENT))
@@ -127,6 +129,9 @@ module VirgaStart
       reasons = Watch.reasons.uniq
       Watch.reasons = nil
       return if reasons.empty?
+
+      # What only the request asked for is asked anew by the next one, if the app has seen none.
+      return $stdout.puts("\u0001virga-needs-cold #{reasons.first}") if at_start&.zero?
 
       reasons.each { |reason| $stdout.puts "\u0001virga-needs-start #{reason}" }
       $LOADED_FEATURES.grep(%r{\A/(\.virga|usr/local|vendor)/.*\.rb\z}).each { |file| $stdout.puts "\u0001virga-loaded #{file}" }
