@@ -29,7 +29,11 @@ async fn c_and_cpp_programs_answer_requests_or_speak_cgi() {
     let worker = platform.sample("c-http", &[("Procfile", b"worker: app work\n".as_slice())]).await;
     assert_eq!(staged(&platform, worker).await.guest, GuestKind::Command);
 
-    assert_eq!(staged(&platform, platform.sample("c-cgi", &[]).await).await.guest, GuestKind::Cgi);
+    let cgi = staged(&platform, platform.sample("c-cgi", &[]).await).await;
+    assert_eq!(cgi.guest, GuestKind::Cgi);
+    let (droplet, _) = platform.droplet(cgi.droplet).await;
+    let pages = first_pages(&std::fs::read(droplet.component()).unwrap());
+    assert!(pages < 48, "it begins with {pages} pages of memory: more than a stack of 1 MiB and its small data");
     assert_eq!(staged(&platform, platform.sample("cpp-cmake", &[]).await).await.guest, GuestKind::HttpP2);
 
     let broken = platform.sample("c-http", &[("main.c", b"int main(void) { return nothing; }\n".as_slice())]).await;
@@ -41,4 +45,13 @@ async fn c_and_cpp_programs_answer_requests_or_speak_cgi() {
         [("one.c", b"int main(void) { return 1; }\n"), ("two.c", b"int main(void) { return 2; }\n"), ("Makefile", b"all: one two\n")];
     let error = platform.service.stage(platform.package(&two).await).await.unwrap_err();
     assert!(error.message.contains("2 programs (one, two)"), "{error}");
+}
+
+/// Pages of 64 KiB of the largest memory that it begins with.
+fn first_pages(wasm: &[u8]) -> u64 {
+    let memories = wasmparser::Parser::new(0).parse_all(wasm).filter_map(|payload| match payload.unwrap() {
+        wasmparser::Payload::MemorySection(section) => section.into_iter().map(|memory| memory.unwrap().initial).max(),
+        _ => None,
+    });
+    memories.max().unwrap()
 }
