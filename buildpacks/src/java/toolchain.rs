@@ -16,8 +16,7 @@ pub(super) const PROGRAM: &str = include_str!("toolchain/program.c");
 
 /// The interfaces that apps are written against and our class library answers, by the beginnings of their jars' names; of an app's own
 /// copies none is used.
-pub(super) const INTERFACES: [(&str, &str); 2] =
-    [("jakarta.servlet-api-", "jars/jakarta.servlet-api-6.1.0.jar"), ("jakarta.ws.rs-api-", "jars/jakarta.ws.rs-api-4.0.0.jar")];
+pub(super) const INTERFACES: [(&str, &str); 1] = [("jakarta.servlet-api-", "jars/jakarta.servlet-api-6.1.0.jar")];
 
 /// The jars of a toolchain as a class path.
 pub(crate) fn all_jars(toolchain: &Path) -> OsString {

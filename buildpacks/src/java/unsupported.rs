@@ -34,7 +34,7 @@ pub(super) fn find(jars: &[PathBuf]) -> Option<&'static str> {
 /// What is said about one of them.
 pub(super) fn sentence(library: &str) -> String {
     format!(
-        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with servlets or resources of Jakarta (jakarta.servlet, jakarta.ws.rs: their interfaces are enough, the platform is the container) or with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
+        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with servlets (jakarta.servlet, @WebServlet: the interfaces are enough, the platform is the container) or with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
     )
 }
 

@@ -1,5 +1,5 @@
-/* The Java heap in linear memory: fixed tables first, then the heap, then the collector's scratch space, which moves up when the
-   heap grows. Everything else (the C library's allocator) lives in the memory that the module begins with. */
+/* The Java heap in linear memory: fixed tables first, then the heap, then the collector's scratch space. What the
+   C library allocates later lies behind them. */
 #include "memory.h"
 #include "heaptrace.h"
 #include "definitions.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PAGE 65536
+#define LEAST_HEAP (8 << 20)
 
 /* The tag of the exceptions that longjmp throws; the C library leaves it to the program. */
 __asm__(".tagtype __c_longjmp i32\n.globl __c_longjmp\n__c_longjmp:\n");
@@ -41,36 +42,34 @@ void teavm_gc_resizeHeap(int64_t size) {
     int64_t heap = (int64_t) (uintptr_t) teavm_gc_heapAddress;
     int64_t scratch = heap + in_pages(size);
     reach(scratch + in_pages(size / 16));
-    /* The scratch space holds the list of free pieces, which outlives this; what it leaves becomes heap, which is zero. */
-    char *old = teavm_gc_gcStorageAddress;
-    int32_t kept = teavm_gc_gcStorageSize < (int32_t) (size / 16) ? teavm_gc_gcStorageSize : (int32_t) (size / 16);
-    memmove((void *) (uintptr_t) scratch, old, (size_t) kept);
-    if (scratch > (int64_t) (uintptr_t) old) {
-        int64_t left = scratch - (int64_t) (uintptr_t) old;
-        memset(old, 0, (size_t) (left < teavm_gc_gcStorageSize ? left : teavm_gc_gcStorageSize));
-    }
     teavm_gc_gcStorageAddress = (void *) (uintptr_t) scratch;
     teavm_gc_gcStorageSize = (int32_t) (size / 16);
     teavm_gc_regionMaxCount = (int32_t) (size / teavm_gc_regionSize) + 1;
     teavm_gc_availableBytes = size;
 }
 
+/* Bytes of the heap: a quarter of the instance's memory, as a JVM has it. It never grows: what the C library allocates takes the
+   memory behind it, and the heap would run into that. */
+static int64_t heap_size(int64_t most) {
+    const char *limit = getenv("MEMORY_LIMIT");
+    int64_t megabytes = limit == NULL ? 256 : strtoll(limit, NULL, 10);
+    int64_t bytes = megabytes / 4 << 20;
+    return bytes < LEAST_HEAP ? LEAST_HEAP : bytes > most ? most : bytes;
+}
+
 void teavm_initHeap(int64_t least, int64_t most) {
+    (void) least;
+    most = heap_size(most);
     int64_t regions = most / teavm_gc_regionSize + 1;
     int64_t begin = (int64_t) __builtin_wasm_memory_size(0) * PAGE;
     teavm_gc_regionsAddress = (void *) (uintptr_t) begin;
     teavm_gc_cardTable = (void *) (uintptr_t) (begin + in_pages(regions * 2));
     teavm_gc_heapAddress = (void *) (uintptr_t) (begin + in_pages(regions * 2) + in_pages(regions));
-    teavm_gc_minAvailableBytes = least;
+    teavm_gc_minAvailableBytes = most;
     teavm_gc_maxAvailableBytes = most;
-    teavm_gc_resizeHeap(least);
+    teavm_gc_resizeHeap(most);
 }
 
-/* The heap owns all memory behind the first part: the C library gets no more of it. */
-void *sbrk(intptr_t increment) {
-    (void) increment;
-    return (void *) -1;
-}
 
 typedef struct Roots {
     struct Roots *next;
