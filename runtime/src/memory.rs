@@ -57,11 +57,12 @@ impl MemoryBudget {
         self.limit
     }
 
-    /// Whether one more wasm instance fits, where each of them may yet become as large as the largest is. The first always does:
-    /// that it does not is for its own start to find out.
+    /// Whether one more wasm instance fits, where each of them may yet become as large as the largest is, and a quarter larger: it is to
+    /// serve for a while before they are too many. The first always does: that it does not is for its own start to find out.
     #[must_use]
     pub fn has_room_for_another(&self) -> bool {
-        self.ledger().needed(1) <= self.limit
+        let needed = self.ledger().needed(1);
+        needed.saturating_add(needed / 4) <= self.limit
     }
 
     /// Whether those there are have grown so that they would not all fit, if each became as large as the largest is. Alone, one may
