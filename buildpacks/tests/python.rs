@@ -49,6 +49,13 @@ async fn wsgi_apps_are_started_into_their_droplets() {
     let log = platform.lines.text();
     assert!(log.contains("main.py:2 draws random numbers: the app is started in each instance"), "{log}");
 
+    // Whom it asks while it starts is not there yet.
+    let asking =
+        b"import urllib.request\nurllib.request.urlopen('http://10.1.2.3/settings')\ndef app(environ, start_response):\n    return []\n";
+    staged(&platform, platform.sample("python-wsgi", &[("main.py", asking)]).await).await;
+    let log = platform.lines.text();
+    assert!(log.contains("main.py:2 needs what is not there at staging") && log.contains("there is no network"), "{log}");
+
     // The same packages, other source: nothing is downloaded.
     let changed = b"from flask import Flask\napp = Flask(__name__)\n".as_slice();
     let again = staged(&platform, platform.sample("python-flask", &[("app.py", changed)]).await).await;

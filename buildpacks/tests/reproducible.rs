@@ -8,8 +8,8 @@ use harness::Platform;
 use virga_contract::staging::Stager as _;
 use virga_model::Sha256Digest;
 
-/// Sample apps, among them one of each language whose droplet has an image of its started memory.
-const SAMPLES: &[&str] = &["static-site", "javascript-hono", "python-flask", "ruby-rack"];
+/// Sample apps, among them such whose droplet has an image of their started memory.
+const SAMPLES: &[&str] = &["static-site", "javascript-hono", "python-flask"];
 const COMMAND: &[u8] = b"(module (memory (export \"memory\") 1) (func (export \"_start\")))";
 
 async fn digest_of(sample: Option<&str>) -> Sha256Digest {

@@ -24,7 +24,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "2.1.0";
+const VERSION: &str = "2.1.1";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "python",

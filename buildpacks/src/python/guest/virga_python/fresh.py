@@ -10,6 +10,11 @@ from wit_world.imports import environment
 _begun = False
 
 
+def has_begun():
+    """Whether this is a running instance, and no start at staging."""
+    return _begun
+
+
 def begin():
     """Makes this process its own; called at every entry, does something at the first one."""
     global _begun

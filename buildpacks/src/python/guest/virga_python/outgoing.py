@@ -8,6 +8,7 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, types
 from wit_world.imports.types import Fields, OutgoingBody, OutgoingRequest, RequestOptions, Scheme_Http, Scheme_Https
 
+from . import fresh
 from .requests import CONNECTION_HEADERS, READ_BYTES, Body, broken
 
 _METHODS = {
@@ -24,6 +25,8 @@ class Exchange:
     stream = incoming = response = future = None
 
     def __init__(self, scheme, authority, method, target, headers, timeout=None):
+        if not fresh.has_begun():
+            raise OSError(f"there is no network while the app is started at staging, and so no {authority}")
         pairs = [(name.lower(), value) for name, value in headers if name.lower() not in _NOT_SENT]
         try:
             request = OutgoingRequest(Fields.from_list(pairs))
