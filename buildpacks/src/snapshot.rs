@@ -1,7 +1,7 @@
 //! Snapshots of language engines with an app started in them, taken in a process of their own: what the app prints while it starts is
 //! that process's output, and where it ends itself the staging goes on.
 
-use crate::sandbox::plan;
+use crate::{nodejs, ruby, sandbox::plan};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -70,11 +70,18 @@ pub(crate) fn follow(order: &Path) -> Result<(), String> {
 /// Begins what is said here rather than by the guest.
 const SPOKEN_BY: &str = "virga: ";
 
-/// `virga compile engine`: what [`Order::code`] names, and the pack of functions.
-pub(crate) fn prepare(engine: &Path, function: &OsStr, out: &Path, functions: &Path) -> Result<(), String> {
+/// `virga compile engine`: what [`Order::code`] names, and the pack of functions for the apps of this buildpack.
+pub(crate) fn prepare(buildpack: &OsStr, engine: &Path, function: &OsStr, out: &Path, functions: &Path) -> Result<(), String> {
     let function = function.to_str().ok_or("the function's name is no text")?;
     let program = fs::read(engine).map_err(|error| error.to_string())?;
-    let compiled = virga_engine::snapshot::prepare(&program, function).map_err(|error| error.to_string())?;
+    let finished = match buildpack.to_str() {
+        Some("nodejs") => nodejs::component(&program)?,
+        Some("ruby") => ruby::component(program.clone())?,
+        // A component from the beginning.
+        Some("python") => program.clone(),
+        _ => return Err("this buildpack takes no snapshots".into()),
+    };
+    let compiled = virga_engine::snapshot::prepare(&program, function, &finished).map_err(|error| error.to_string())?;
     let written = fs::write(out, compiled.code).and_then(|()| fs::write(functions, compiled.functions));
     written.map_err(|error| error.to_string())
 }

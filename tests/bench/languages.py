@@ -13,7 +13,7 @@ import bench
 
 # Requests one after the other, on one connection.
 WARM = 400
-COLD = 30
+COLD = 12
 # Seconds of each throughput row.
 SECONDS = 5
 

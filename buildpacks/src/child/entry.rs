@@ -52,15 +52,15 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
 }
 
 /// `virga compile <in.wasm> <out> <function cache> <pack of functions>…`: precompiles a component; called by the platform only. A
-/// reason for failure goes to stderr. `virga compile engine <in.wasm> <function> <out> <pack of functions>` does the same for a
-/// program of a toolchain that snapshots are taken of, and makes the pack.
+/// reason for failure goes to stderr. `virga compile engine <buildpack> <in.wasm> <function> <out> <pack of functions>` does the same for
+/// a program of a toolchain that snapshots are taken of, and makes the pack.
 #[must_use]
 pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
     limit_self(ChildLimits { file_bytes: 4 << 30, cpu_seconds: 3600 });
-    if let [word, engine, function, out, functions] = arguments
+    if let [word, buildpack, engine, function, out, functions] = arguments
         && word == "engine"
     {
-        return match snapshot::prepare(Path::new(engine), function, Path::new(out), Path::new(functions)) {
+        return match snapshot::prepare(buildpack, Path::new(engine), function, Path::new(out), Path::new(functions)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => {
                 complain(&reason);

@@ -23,7 +23,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.2.0";
+const VERSION: &str = "1.2.1";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "nodejs",
@@ -41,7 +41,7 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[
         &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
         &["node", "prepare.mjs"],
-        &[PLATFORM, "compile", "engine", "engine/engine.wasm", "componentize.wizer", "engine/engine.code", FUNCTIONS],
+        &[PLATFORM, "compile", "engine", "nodejs", "engine/engine.wasm", "componentize.wizer", "engine/engine.code", FUNCTIONS],
     ],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
@@ -73,7 +73,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
             "the app could not be bundled and started from {name}; what is wrong with it stands in the log above"
         )));
     };
-    let component = wasm::engine_component(&core, DENIED).map_err(|error| failure::internal("make the component", &error))?;
+    let component = component(&core).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     copy_files(app, &work, files)?;
     software.insert(0, Software { name: "@bytecodealliance/componentize-js".into(), version: "0.23.0".into() });
@@ -85,6 +85,11 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     built.process_types.insert("web".into(), web_command(&package, &entry, app));
     built.environment.insert("NODE_ENV".into(), "production".into());
     Ok(built)
+}
+
+/// The form that apps have, of the engine or a snapshot of it.
+pub(crate) fn component(core: &[u8]) -> Result<Vec<u8>, String> {
+    wasm::engine_component(core, DENIED)
 }
 
 /// How Node.js would be told to start the app.

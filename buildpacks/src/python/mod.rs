@@ -57,7 +57,7 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
             "requirements.txt",
         ],
         &["python3", "-I", "install.py"],
-        &[PLATFORM, "compile", "engine", BASE, "prepare", BASE_CODE, FUNCTIONS],
+        &[PLATFORM, "compile", "engine", "python", BASE, "prepare", BASE_CODE, FUNCTIONS],
     ],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",

@@ -26,7 +26,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.1.0";
+const VERSION: &str = "1.1.1";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "ruby",
@@ -47,7 +47,7 @@ const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[
         &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
         &["node", "prepare.mjs"],
-        &[PLATFORM, "compile", "engine", "engine/engine.wasm", "wizer.initialize", "engine/engine.code", FUNCTIONS],
+        &[PLATFORM, "compile", "engine", "ruby", "engine/engine.wasm", "wizer.initialize", "engine/engine.code", FUNCTIONS],
     ],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
@@ -87,9 +87,14 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
         let name = entry.as_deref().unwrap_or("/").trim_start_matches('/');
         return Err(failure::compile(format!("the app could not be started from {name}; what is wrong with it stands in the log above")));
     };
-    let component = wasm::world_component(core, &WORLD, DENIED).map_err(|error| failure::internal("make the component", &error))?;
+    let component = component(core).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     Ok(built(entry.as_deref(), gems, component, shape.imports))
+}
+
+/// The form that apps have, of the interpreter or a snapshot of it.
+pub(crate) fn component(core: Vec<u8>) -> Result<Vec<u8>, String> {
+    wasm::world_component(core, &WORLD, DENIED)
 }
 
 fn built(entry: Option<&str>, gems: Gems, component: Vec<u8>, imports: Vec<String>) -> Built {

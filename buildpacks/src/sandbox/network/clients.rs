@@ -353,7 +353,7 @@ fn maven() -> Clients {
     clients
 }
 
-/// What each mirror is of, and its address.
+/// What each mirror is of, and its address. One that is blocked is none: Maven brings one against plain HTTP along.
 fn maven_mirrors(settings: &str) -> Vec<(String, String)> {
     let comments = regex::Regex::new("(?s)<!--.*?-->");
     let (Ok(comments), Ok(mirrors)) = (comments, regex::Regex::new("(?s)<mirror>(.*?)</mirror>")) else { return Vec::new() };
@@ -364,6 +364,9 @@ fn maven_mirrors(settings: &str) -> Vec<(String, String)> {
     };
     let each = mirrors.captures_iter(&settings).filter_map(|found| {
         let mirror = found.get(1)?.as_str();
+        if field(mirror, "blocked").as_deref() == Some("true") {
+            return None;
+        }
         Some((field(mirror, "mirrorOf")?, field(mirror, "url")?))
     });
     each.collect()
@@ -433,5 +436,7 @@ mod tests {
         assert_eq!(default_index(&program).as_deref(), Some("https://index.crates.example"));
         let settings = "<!-- <mirror><url>http://no.example</url></mirror> --><mirror><id>a</id>\n<mirrorOf>*</mirrorOf><url> https://m.example/maven </url></mirror>";
         assert_eq!(maven_mirrors(settings), [("*".to_owned(), "https://m.example/maven".to_owned())]);
+        let blocker = "<mirror><mirrorOf>external:http:*</mirrorOf><url>http://0.0.0.0/</url>\n<blocked>true</blocked></mirror>";
+        assert!(maven_mirrors(blocker).is_empty());
     }
 }

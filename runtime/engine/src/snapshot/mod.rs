@@ -78,17 +78,20 @@ pub enum SnapshotError {
 pub struct Compiled {
     /// For [`take`]: the program with doors to its memory.
     pub code: Vec<u8>,
-    /// Its functions, which are also those of the program with an app in it: for [`crate::for_compiling`].
+    /// The functions of what apps will be, for [`crate::for_compiling`].
     pub functions: Vec<u8>,
 }
 
-/// Compiles a program, for snapshots of it to be taken by [`take`] and compiled then. Takes seconds and hundreds of megabytes.
+/// Compiles a program, for snapshots of it to be taken by [`take`] and compiled then. `finished` is the program in the form that apps
+/// have: the same functions in a component are other machine code than in a module. Takes seconds and hundreds of megabytes.
 ///
 /// # Errors
 /// [`SnapshotError::Program`] with what is wrong with it.
-pub fn prepare(program: &[u8], function: &str) -> Result<Compiled, SnapshotError> {
+pub fn prepare(program: &[u8], function: &str, finished: &[u8]) -> Result<Compiled, SnapshotError> {
     let packing = Arc::new(Packing::default());
-    let engines = recipe::for_packing(&packing)?;
+    let packed = recipe::for_packing(&packing)?.of(Flavor::Plain).precompile_component(finished);
+    packed.map_err(|error| SnapshotError::Program(format!("{error:#}")))?;
+    let engines = recipe::for_compiling(None)?;
     let (engine, wizer) = (engines.of(Flavor::Plain), wizer(program, function));
     let code = if is_component(program) {
         wizer.instrument_component(program).and_then(|(_, with_doors)| engine.precompile_component(&with_doors))
