@@ -9,5 +9,7 @@ pub fn build(b: *std.Build) void {
             .optimize = b.standardOptimizeOption(.{}),
         }),
     });
+    // Of the 16 MiB that Zig gives otherwise, each request's own instance would have all.
+    program.stack_size = 1 << 20;
     b.installArtifact(program);
 }
