@@ -40,6 +40,11 @@ pub(crate) const ALL: &[&Buildpack] = &[
     &crate::staticfile::BUILDPACK,
 ];
 
+/// All their toolchains; one that several need comes several times.
+pub(crate) fn toolchains() -> impl Iterator<Item = &'static Toolchain> {
+    ALL.iter().flat_map(|buildpack| buildpack.toolchains.iter().copied())
+}
+
 /// The buildpack of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Buildpack> {
     ALL.iter().copied().find(|buildpack| buildpack.name == name)

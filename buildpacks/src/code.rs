@@ -3,6 +3,7 @@
 use crate::{
     child::{
         command,
+        entry::SHARED_LIST,
         run::{self, Ended, Limit, Watch},
     },
     config::StagingLimits,
@@ -73,7 +74,7 @@ impl Compiler {
     }
 
     /// Makes the code of a component that lies in a file, unless it is there already.
-    /// Toolchains of the buildpack of this name may have functions of it already.
+    /// Toolchains of the buildpack of this name may have parts of it already.
     pub(crate) async fn ensure(&self, component: Sha256Digest, wasm: &Path, buildpack: &str) -> Result<(), CompileError> {
         self.in_turn(component, async || if self.has(&component).await { Ok(()) } else { self.make(component, wasm, buildpack).await })
             .await
@@ -99,8 +100,8 @@ impl Compiler {
         let out = scratch.path().join("code");
         let cache = self.folder.join("functions");
         std::fs::create_dir_all(&cache)?;
-        let packs = toolchain::packs(&self.toolchains, buildpack);
-        let paths = [wasm, &out, &cache].into_iter().chain(packs.iter().map(PathBuf::as_path));
+        let shared = toolchain::shared(&self.toolchains, buildpack).map_err(|error| CompileError::Platform(error.to_string()))?;
+        let paths = [wasm, &out, &cache].into_iter().chain(shared.iter().map(PathBuf::as_path));
         let arguments: Vec<&OsStr> = ["compile".as_ref()].into_iter().chain(paths.map(Path::as_os_str)).collect();
         let command = command::prepare(&self.program, &arguments, scratch.path(), &BTreeMap::new());
         match run::run(command, &self.watch(scratch.path()), None).await? {
@@ -110,9 +111,28 @@ impl Compiler {
             Ended::Stopped(Limit::Wall) => return Err(CompileError::Limit("time")),
             Ended::Stopped(_) => return Err(CompileError::Limit("disk")),
         }
-        let code = tokio::fs::read(&out).await?;
-        let sealed = self.seal.seal(&component, code);
-        self.blobs.put_named(Kind::Code, &self.name(&component), sealed.into()).await?;
+        let list = tokio::fs::read_to_string(out.with_extension(SHARED_LIST)).await?;
+        for digest in list.lines() {
+            let digest = digest.parse().map_err(|_| CompileError::Platform(format!("'{digest}' is no digest")))?;
+            self.keep_shared(digest, &shared).await?;
+        }
+        // After what it needs: whoever finds it finds that.
+        self.keep(&component, tokio::fs::read(&out).await?).await
+    }
+
+    /// Keeps code that components share, from the folder of the toolchain that has it.
+    async fn keep_shared(&self, digest: Sha256Digest, folders: &[PathBuf]) -> Result<(), CompileError> {
+        if self.has(&digest).await {
+            return Ok(());
+        }
+        let found = folders.iter().map(|folder| folder.join(digest.to_string())).find(|path| path.is_file());
+        let path = found.ok_or_else(|| CompileError::Platform(format!("shared code {digest} is gone")))?;
+        self.keep(&digest, tokio::fs::read(path).await?).await
+    }
+
+    async fn keep(&self, program: &Sha256Digest, code: Vec<u8>) -> Result<(), CompileError> {
+        let sealed = self.seal.seal(program, code);
+        self.blobs.put_named(Kind::Code, &self.name(program), sealed.into()).await?;
         Ok(())
     }
 
@@ -130,7 +150,7 @@ impl Compiler {
         }
     }
 
-    /// Sealed code for a cell; compiled now from the droplet if there is none yet.
+    /// Sealed code for a cell, of a component or of what it shares; compiled now from the droplet if there is none yet.
     pub(crate) async fn code(&self, droplet: Sha256Digest, component: Sha256Digest, engine_key: &str) -> Result<ByteStream, LinkError> {
         let name = format!("{component}/{engine_key}");
         match self.blobs.open_named(Kind::Code, &name).await {
@@ -154,10 +174,12 @@ impl Compiler {
         let scratch = Scratch::new(self.folder.join("unpacking").join(component.to_string())).map_err(|error| failed(&error))?;
         let unpacked = self.unpack(droplet, scratch.path()).await?;
         let (wasm, buildpack) = (unpacked.component(), &unpacked.manifest().buildpack.name);
-        match digest_of(&wasm).await {
-            Ok(found) if found == component => self.make(component, &wasm, buildpack).await.map_err(|error| failed(&error)),
-            Ok(_) => Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))),
-            Err(error) => Err(failed(&error)),
+        let found = digest_of(&wasm).await.map_err(|error| failed(&error))?;
+        self.make(found, &wasm, buildpack).await.map_err(|error| failed(&error))?;
+        if found == component || self.has(&component).await {
+            Ok(())
+        } else {
+            Err(LinkError::Missing(format!("component {component} in droplet {droplet}")))
         }
     }
 

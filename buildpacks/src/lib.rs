@@ -37,6 +37,8 @@ mod service;
 mod snapshot;
 mod staticfile;
 mod steps;
+#[cfg(test)]
+mod testing;
 mod tool;
 mod toolchain;
 mod unzip;

@@ -335,7 +335,8 @@ impl Stager for StagingService {
 /// no build sees it.
 fn content_key(app: &Path, buildpack: &Buildpack) -> Result<Sha256Digest, StagingError> {
     let tree = files::tree_digest(app).map_err(|error| failure::internal("read the package", &error))?;
-    let toolchains: Vec<String> = buildpack.toolchains.iter().map(|toolchain| toolchain::digest(toolchain)).collect();
+    let digests: Result<Vec<String>, _> = buildpack.toolchains.iter().map(|toolchain| toolchain::digest(toolchain)).collect();
+    let toolchains = digests.map_err(|error| failure::internal("set up the WebAssembly engine", &error))?;
     let text = format!("{tree} {} {} {}", buildpack.name, buildpack.version, toolchains.join(" "));
     Ok(Sha256Digest::of(text.as_bytes()))
 }

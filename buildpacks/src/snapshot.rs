@@ -1,7 +1,7 @@
 //! Snapshots of language engines with an app started in them, taken in a process of their own: what the app prints while it starts is
 //! that process's output, and where it ends itself the staging goes on.
 
-use crate::{nodejs, ruby, sandbox::plan};
+use crate::{buildpack, sandbox::plan, toolchain::SHARED};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use virga_engine::snapshot::Start;
+use virga_engine::{
+    shared,
+    snapshot::{self, Start},
+};
 
 /// `virga stage snapshot <order.json>`, as a buildpack of ours writes it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +64,7 @@ pub(crate) fn follow(order: &Path) -> Result<(), String> {
         environment: &environment,
         input: &order.input,
     };
-    match virga_engine::snapshot::take(&start) {
+    match snapshot::take(&start) {
         Ok(kept) => fs::write(&order.out, kept).map_err(|error| told(&error)),
         Err(error) => Err(format!("{SPOKEN_BY}{error}")),
     }
@@ -70,18 +73,34 @@ pub(crate) fn follow(order: &Path) -> Result<(), String> {
 /// Begins what is said here rather than by the guest.
 const SPOKEN_BY: &str = "virga: ";
 
-/// `virga compile engine`: what [`Order::code`] names, and the pack of functions for the apps of this buildpack.
-pub(crate) fn prepare(buildpack: &OsStr, engine: &Path, function: &OsStr, out: &Path, functions: &Path) -> Result<(), String> {
-    let function = function.to_str().ok_or("the function's name is no text")?;
-    let program = fs::read(engine).map_err(|error| error.to_string())?;
-    let finished = match buildpack.to_str() {
-        Some("nodejs") => nodejs::component(&program)?,
-        Some("ruby") => ruby::component(program.clone())?,
-        // A component from the beginning.
-        Some("python") => program.clone(),
-        _ => return Err("this buildpack takes no snapshots".into()),
-    };
-    let compiled = virga_engine::snapshot::prepare(&program, function, &finished).map_err(|error| error.to_string())?;
-    let written = fs::write(out, compiled.code).and_then(|()| fs::write(functions, compiled.functions));
-    written.map_err(|error| error.to_string())
+/// A language's engine, as its toolchain brings it. Paths are in the toolchain's folder.
+pub(crate) struct Engine {
+    /// See [`Order::program`].
+    pub(crate) program: &'static str,
+    /// See [`Order::function`].
+    pub(crate) function: &'static str,
+    /// See [`Order::code`]; made by [`prepare`].
+    pub(crate) code: &'static str,
+    /// Makes of a snapshot what apps are.
+    pub(crate) finish: fn(Vec<u8>) -> Result<Vec<u8>, String>,
+}
+
+/// `virga compile engine`, as the last step of a toolchain's installation in its folder: the engine's code for snapshots, and, in
+/// [`SHARED`], the code that apps on it share.
+pub(crate) fn prepare(toolchain: &OsStr, folder: &Path) -> Result<(), String> {
+    let found = buildpack::toolchains().find(|known| OsStr::new(known.name) == toolchain);
+    let engine = found.and_then(|toolchain| toolchain.engine).ok_or("this toolchain has no engine")?;
+    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let program = fs::read(folder.join(engine.program)).map_err(|error| told(&error))?;
+    let code = folder.join(engine.code);
+    fs::write(&code, snapshot::prepare(&program, engine.function).map_err(|error| told(&error))?).map_err(|error| told(&error))?;
+    let start = Start { program: &program, code: &code, function: engine.function, folder, environment: &[], input: "" };
+    let app = (engine.finish)(snapshot::untouched(&start).map_err(|error| told(&error))?)?;
+    fs::create_dir(folder.join(SHARED)).map_err(|error| told(&error))?;
+    let compiling = virga_engine::for_compiling(None).map_err(|error| told(&error))?;
+    for (digest, module) in shared::code(&app) {
+        let compiled = virga_engine::compile(&compiling, &module, |_| false).map_err(|error| told(&error))?;
+        fs::write(folder.join(SHARED).join(digest.to_string()), compiled.code).map_err(|error| told(&error))?;
+    }
+    Ok(())
 }

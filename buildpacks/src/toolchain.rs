@@ -9,6 +9,7 @@ use crate::{
     config::StagingLimits,
     failure,
     log::StagingLog,
+    snapshot::Engine,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -19,12 +20,10 @@ use std::{
     time::Duration,
 };
 use virga_contract::staging::StagingError;
+use virga_engine::EngineError;
 
-/// In a toolchain's folder: the compiled functions of the engine that its apps run on, where it has one.
-pub(crate) const FUNCTIONS: &str = "engine.functions";
-
-/// As the program of a command: the platform's own, in a role of its children.
-pub(crate) const PLATFORM: &str = "virga";
+/// In the folder of a toolchain with an engine: the compiled code that its apps share, in files named by the digest of the core module.
+pub(crate) const SHARED: &str = "engine.shared";
 
 /// What a language needs before its apps can be built.
 pub(crate) struct Toolchain {
@@ -34,11 +33,12 @@ pub(crate) struct Toolchain {
     /// Files of ours that go into the folder first.
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Commands, run in the folder one after the other. `TOOLCHAIN_<NAME>` names the folders of those that came before it.
-    /// [`PLATFORM`] is the platform's own program.
     pub(crate) commands: &'static [&'static [&'static str]],
     /// Programs that must be there, and how to get them.
     pub(crate) programs: &'static [&'static str],
     pub(crate) how_to_install: &'static str,
+    /// What its apps run on, where snapshots are taken of it; prepared when the commands have run.
+    pub(crate) engine: Option<&'static Engine>,
 }
 
 /// The installed toolchains of a platform.
@@ -76,7 +76,8 @@ impl Toolchains {
                 )));
             }
         }
-        let folder = self.folder.join(folder_name(toolchain));
+        let name = folder_name(toolchain).map_err(|error| failure::internal("set up the WebAssembly engine", &error))?;
+        let folder = self.folder.join(name);
         if folder.is_dir() {
             return Ok(folder);
         }
@@ -129,10 +130,15 @@ impl Toolchains {
         for arguments in toolchain.commands {
             let Some((program, arguments)) = arguments.split_first() else { continue };
             let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-            let at = if *program == PLATFORM { &self.program } else { Path::new(program) };
-            let command = command::prepare(at, &arguments, scratch, &environment);
+            let command = command::prepare(Path::new(program), &arguments, scratch, &environment);
             let ended = run::run(command, &self.watch(scratch), None).await;
             check(toolchain, program, ended, log)?;
+        }
+        if toolchain.engine.is_some() {
+            let arguments = ["compile", "engine", toolchain.name, "."].map(OsStr::new);
+            let command = command::prepare(&self.program, &arguments, scratch, &BTreeMap::new());
+            let ended = run::run(command, &self.watch(scratch), None).await;
+            check(toolchain, "virga compile engine", ended, log)?;
         }
         Ok(())
     }
@@ -174,18 +180,23 @@ fn check(toolchain: &Toolchain, program: &str, ended: std::io::Result<Ended>, lo
     }
 }
 
-fn folder_name(toolchain: &Toolchain) -> String {
-    format!("{}-{}-{}", toolchain.name, toolchain.version, digest(toolchain))
+fn folder_name(toolchain: &Toolchain) -> Result<String, EngineError> {
+    Ok(format!("{}-{}-{}", toolchain.name, toolchain.version, digest(toolchain)?))
 }
 
-/// The packs of functions in those of the buildpack's toolchains that are installed in `folder`.
-pub(crate) fn packs(folder: &Path, buildpack: &str) -> Vec<PathBuf> {
+/// The folders of shared code in those of the buildpack's toolchains that are installed in `folder`.
+pub(crate) fn shared(folder: &Path, buildpack: &str) -> Result<Vec<PathBuf>, EngineError> {
     let toolchains = buildpack::named(buildpack).into_iter().flat_map(|buildpack| buildpack.toolchains);
-    toolchains.map(|toolchain| folder.join(folder_name(toolchain)).join(FUNCTIONS)).filter(|pack| pack.is_file()).collect()
+    let with_engine = toolchains.filter(|toolchain| toolchain.engine.is_some());
+    let folders = with_engine.map(|toolchain| Ok(folder.join(folder_name(toolchain)?).join(SHARED)));
+    folders.filter(|folder| folder.as_ref().is_ok_and(|folder| folder.is_dir()) || folder.is_err()).collect()
 }
 
 /// Changes with anything that the toolchain is made of; with the engine, too, where programs are compiled for it.
-pub(crate) fn digest(toolchain: &Toolchain) -> String {
+///
+/// # Errors
+/// When the engine cannot be set up.
+pub(crate) fn digest(toolchain: &Toolchain) -> Result<String, EngineError> {
     let mut hasher = Sha256::new();
     for (name, text) in toolchain.files {
         hasher.update(name);
@@ -197,10 +208,14 @@ pub(crate) fn digest(toolchain: &Toolchain) -> String {
         hasher.update(word);
         hasher.update([0]);
     }
-    if toolchain.commands.iter().any(|command| command.first() == Some(&PLATFORM)) {
-        hasher.update(virga_engine::snapshot::key().unwrap_or_default());
+    if let Some(engine) = toolchain.engine {
+        for word in [engine.program, engine.function, engine.code] {
+            hasher.update(word);
+            hasher.update([0]);
+        }
+        hasher.update(virga_engine::snapshot::key()?);
     }
-    virga_model::Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(12).collect()
+    Ok(virga_model::Sha256Digest::from_bytes(hasher.finalize().into()).to_string().chars().take(12).collect())
 }
 
 fn write_files(files: &[(&str, &str)], into: &Path) -> std::io::Result<()> {
@@ -252,6 +267,7 @@ mod tests {
         commands: &[&["cp", "a/b.txt", "c.txt"]],
         programs: &["cp"],
         how_to_install: "apt-get install coreutils",
+        engine: None,
     };
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 use crate::{
     preview1,
-    program::{Program, linker},
+    program::{self, Program, linker},
     store::GuestState,
 };
 use arc_swap::ArcSwapOption;
@@ -28,9 +28,13 @@ use virga_contract::{
 use virga_engine::{
     DropletDir, Engines, Flavor, UnpackLimits,
     code::{Code, CodeError, CodeSeal},
+    shared,
 };
 use virga_model::{Sha256Digest, droplet::GuestKind};
-use wasmtime::component::Linker;
+use wasmtime::{
+    Module,
+    component::{Component, Linker},
+};
 
 /// Why a droplet cannot run here; the text is for the app's log.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,8 @@ pub struct Loader {
     /// A folder with nothing in it.
     empty: PathBuf,
     seal: CodeSeal,
+    /// Code of language engines by its digest. What has been mapped once stays so: there is one for each engine of the platform.
+    shared: tokio::sync::Mutex<HashMap<Sha256Digest, Module>>,
     droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
     born: Instant,
     tasks: TaskTracker,
@@ -111,6 +117,7 @@ impl Loader {
             modules,
             empty,
             seal,
+            shared: tokio::sync::Mutex::default(),
             droplets: Mutex::default(),
             born: Instant::now(),
             tasks,
@@ -213,23 +220,64 @@ impl Loader {
             return Ok(Program::of_files(droplet, &digest)?);
         }
         let component = droplet.manifest().component.ok_or_else(|| LoadError::Broken("the droplet names no component".into()))?;
-        let path = self.cache.join("code").join(self.seal.engine_key()).join(component.to_string());
-        let code = match self.seal.load(&self.engines, &component, &path) {
-            Ok(code) => code,
+        let program = match self.code(digest, component).await? {
+            Code::Component(code, Flavor::Plain) => match self.with_shared(digest, component, &code).await? {
+                Some(linker) => Program::of_code(droplet, &linker, &code),
+                None => Program::of_code(droplet, &self.plain, &code),
+            },
+            Code::Component(code, Flavor::Concurrent) => Program::of_code(droplet, &self.concurrent, &code),
+            Code::Module(module) => Program::of_module(droplet, &self.modules, &module),
+        };
+        program.map_err(|error| LoadError::Unfit(format!("{error:#}")))
+    }
+
+    /// Where the code of a component, or of what components share, lies.
+    fn code_path(&self, program: Sha256Digest) -> PathBuf {
+        self.cache.join("code").join(self.seal.engine_key()).join(program.to_string())
+    }
+
+    /// Maps code that the droplet needs, fetching it where it is not here.
+    async fn code(&self, droplet: Sha256Digest, program: Sha256Digest) -> Result<Code, LoadError> {
+        let path = self.code_path(program);
+        match self.seal.load(&self.engines, &program, &path) {
+            Ok(code) => Ok(code),
             Err(problem) => {
                 if matches!(problem, CodeError::NotAuthentic | CodeError::Refused(_)) {
                     tracing::warn!(path = %path.display(), "a code file was refused and is fetched anew: {problem}");
                 }
-                self.fetch_code(digest, component, &path).await?;
-                self.seal.load(&self.engines, &component, &path)?
+                self.fetch_code(droplet, program, &path).await?;
+                Ok(self.seal.load(&self.engines, &program, &path)?)
             }
-        };
-        let program = match code {
-            Code::Component(component, Flavor::Plain) => Program::of_code(droplet, &self.plain, &component),
-            Code::Component(component, Flavor::Concurrent) => Program::of_code(droplet, &self.concurrent, &component),
-            Code::Module(module) => Program::of_module(droplet, &self.modules, &module),
-        };
-        program.map_err(|error| LoadError::Unfit(format!("{error:#}")))
+        }
+    }
+
+    /// The linker for a component that shares code; `None` where it shares none.
+    async fn with_shared(
+        &self,
+        droplet: Sha256Digest,
+        program: Sha256Digest,
+        code: &Component,
+    ) -> Result<Option<Linker<GuestState>>, LoadError> {
+        let mut linker = None;
+        for name in program::shared(code) {
+            let wanted = shared::digest(&name).ok_or_else(|| LoadError::Unfit(format!("it imports a core module {name}")))?;
+            let mut mapped = self.shared.lock().await;
+            let module = match mapped.get(&wanted) {
+                Some(module) => module.clone(),
+                None => match self.code(droplet, wanted).await {
+                    Ok(Code::Module(module)) => mapped.entry(wanted).or_insert(module).clone(),
+                    Ok(Code::Component(..)) => return Err(LoadError::Broken(format!("shared code {wanted} is no core module's"))),
+                    Err(error) => {
+                        // Its code may have been made again without it meanwhile: the next start asks for that.
+                        tokio::fs::remove_file(self.code_path(program)).await?;
+                        return Err(error);
+                    }
+                },
+            };
+            let linker = linker.get_or_insert_with(|| self.plain.clone());
+            linker.root().module(&name, &module).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
+        }
+        Ok(linker)
     }
 
     async fn fetch_code(&self, droplet: Sha256Digest, component: Sha256Digest, path: &Path) -> Result<(), LoadError> {

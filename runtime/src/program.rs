@@ -6,7 +6,7 @@ use virga_engine::{DropletDir, Engines, Flavor};
 use virga_model::{Sha256Digest, droplet::GuestKind, process::ReusePolicy};
 use wasmtime::{
     InstancePre, Module,
-    component::{Component, Linker},
+    component::{Component, Linker, types::ComponentItem},
 };
 use wasmtime_wasi::{p2::bindings::CommandPre, p3::bindings::CommandPre as NewerPre};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre as P2Pre, p3::bindings::ServicePre as P3Pre};
@@ -112,6 +112,13 @@ pub(crate) fn linker(engines: &Engines, flavor: Flavor) -> wasmtime::Result<Link
     Ok(linker)
 }
 
+/// The names by which a component imports code that it shares with others.
+pub(crate) fn shared(component: &Component) -> Vec<String> {
+    let kind = component.component_type();
+    let modules = kind.imports(component.engine()).filter(|(_, item)| matches!(item.ty, ComponentItem::Module(_)));
+    modules.map(|(name, _)| name.to_owned()).collect()
+}
+
 /// What a droplet says it asks for is all that it gets: `virga droplet show` prints that list.
 fn are_listed<'a>(droplet: &DropletDir, mut imports: impl Iterator<Item = &'a str>) -> wasmtime::Result<()> {
     let listed = &droplet.manifest().imports;
@@ -161,7 +168,9 @@ impl Program {
     /// When the component imports or exports other things than its kind of guest does, or imports what the droplet does not list.
     pub(crate) fn of_code(droplet: &DropletDir, linker: &Linker<GuestState>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
-        are_listed(droplet, component.component_type().imports(component.engine()).map(|(name, _)| name))?;
+        let imports = component.component_type();
+        let imports = imports.imports(component.engine());
+        are_listed(droplet, imports.filter(|(_, item)| !matches!(item.ty, ComponentItem::Module(_))).map(|(name, _)| name))?;
         let mut command = match CommandPre::new(pre.clone()) {
             Ok(command) => Ok(Start::Component(command)),
             Err(older) => NewerPre::new(pre.clone()).map(Start::Concurrent).map_err(|_| older),

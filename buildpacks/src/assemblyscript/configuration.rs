@@ -73,16 +73,7 @@ fn read(app: &Path) -> Result<Value, StagingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn app(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let app = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = app.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        app
-    }
+    use crate::testing::app;
 
     fn settled(files: &[(&str, &str)]) -> (Result<Plan, StagingError>, String) {
         let (app, shim) = (app(files), app(&[(FILE, "{}"), ("assembly/wasi_process.ts", "")]));

@@ -38,6 +38,7 @@ const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
+    engine: None,
 };
 
 const COMPILER: &str = "assemblyscript";
@@ -105,7 +106,7 @@ fn packages(request: &StageRequest) -> Result<Vec<Software>, StagingError> {
     }
     let package = package(app)?;
     let others = package.dependencies.keys().any(|name| name != COMPILER && name != SHIM);
-    let wanted = version::locked(app).or_else(|| package.dependencies.get(COMPILER).cloned());
+    let wanted = version::locked(app)?.or_else(|| package.dependencies.get(COMPILER).cloned());
     if !others && wanted.is_none_or(|wanted| version::is_ours(&wanted)) {
         return Ok(Vec::new());
     }

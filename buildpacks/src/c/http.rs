@@ -14,15 +14,13 @@ pub(crate) const EXCEPTIONS: (&str, &str) = ("http/virga_exceptions.c", include_
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2.10#handle";
 
 const WORLD: World = World { wit: include_str!("wit/program.wit"), name: "program" };
-/// No interface begins so.
-const NOTHING_DENIED: &str = "-";
 
 /// The component for a core module that was linked with the source above; it answers requests and runs commands.
 ///
 /// # Errors
 /// The text of what does not fit.
 pub(crate) fn component(core: &[u8]) -> Result<Vec<u8>, String> {
-    wasm::world_component(core.to_vec(), &WORLD, NOTHING_DENIED)
+    wasm::world_component(core.to_vec(), &WORLD, &[])
 }
 
 #[cfg(test)]

@@ -7,14 +7,12 @@ use crate::{
     custom, failure, procfile, sandbox, snapshot,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use std::{
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Instant,
-};
+use std::{ffi::OsString, fs, path::Path, process::ExitCode, time::Instant};
 use virga_contract::staging::{StagingError, UsedBuildpack};
+use virga_model::Sha256Digest;
+
+/// Extension of the list of shared code beside the compiled component.
+pub(crate) const SHARED_LIST: &str = "shared";
 
 /// `virga stage <request.json>`: builds an app; called by the platform only. The outcome is in the result file the request
 /// names; the exit code only says whether there is one. `virga stage confined <sandbox.json>` makes the sandbox in which it
@@ -51,16 +49,16 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// `virga compile <in.wasm> <out> <function cache> <pack of functions>…`: precompiles a component; called by the platform only. A
-/// reason for failure goes to stderr. `virga compile engine <buildpack> <in.wasm> <function> <out> <pack of functions>` does the same for
-/// a program of a toolchain that snapshots are taken of, and makes the pack.
+/// `virga compile <in.wasm> <out> <function cache> <folder of shared code>…`: precompiles a component; called by the platform only. A
+/// reason for failure goes to stderr. What code of those folders it shares stands then, a digest in each line, in the file `<out>.shared`.
+/// `virga compile engine <toolchain> <folder>` does the same for the engine of a toolchain in its folder.
 #[must_use]
 pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
     limit_self(ChildLimits { file_bytes: 4 << 30, cpu_seconds: 3600 });
-    if let [word, buildpack, engine, function, out, functions] = arguments
+    if let [word, toolchain, folder] = arguments
         && word == "engine"
     {
-        return match snapshot::prepare(buildpack, Path::new(engine), function, Path::new(out), Path::new(functions)) {
+        return match snapshot::prepare(toolchain, Path::new(folder)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => {
                 complain(&reason);
@@ -68,16 +66,16 @@ pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
             }
         };
     }
-    let [component, out, cache, packs @ ..] = arguments else { return ExitCode::from(2) };
-    let packs: Vec<PathBuf> = packs.iter().map(PathBuf::from).collect();
+    let [component, out, cache, shared @ ..] = arguments else { return ExitCode::from(2) };
+    let shared: Vec<&Path> = shared.iter().map(Path::new).collect();
     let (component, out, cache) = (Path::new(component), Path::new(out), Path::new(cache));
-    let readable: Vec<&Path> = packs.iter().map(PathBuf::as_path).chain([component]).collect();
+    let readable: Vec<&Path> = shared.iter().copied().chain([component]).collect();
     let folders: Vec<&Path> = out.parent().into_iter().chain([cache]).collect();
     if let Err(error) = sandbox::lock_self(&readable, &folders) {
         complain(&format!("the compiler cannot be confined: {error}"));
         return ExitCode::FAILURE;
     }
-    match compile(component, out, cache, &packs) {
+    match compile(component, out, cache, &shared) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             complain(&reason);
@@ -86,11 +84,14 @@ pub fn run_compile_child(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-fn compile(component: &Path, out: &Path, cache: &Path, packs: &[PathBuf]) -> Result<(), String> {
-    let engine = virga_engine::for_compiling(Some((cache, packs))).map_err(|error| error.to_string())?;
+fn compile(component: &Path, out: &Path, cache: &Path, shared: &[&Path]) -> Result<(), String> {
+    let engine = virga_engine::for_compiling(Some(cache)).map_err(|error| error.to_string())?;
     let bytes = fs::read(component).map_err(|error| error.to_string())?;
-    let code = virga_engine::compile(&engine, &bytes).map_err(|error| error.to_string())?;
-    fs::write(out, code).map_err(|error| error.to_string())
+    let is_there = |code: &Sha256Digest| shared.iter().any(|folder| folder.join(code.to_string()).is_file());
+    let compiled = virga_engine::compile(&engine, &bytes, is_there).map_err(|error| error.to_string())?;
+    let list: Vec<String> = compiled.shared.iter().map(ToString::to_string).collect();
+    fs::write(out.with_extension(SHARED_LIST), list.join("\n")).map_err(|error| error.to_string())?;
+    fs::write(out, compiled.code).map_err(|error| error.to_string())
 }
 
 fn complain(reason: &str) {
@@ -118,6 +119,7 @@ fn confine_self(request: &StageRequest) -> std::io::Result<()> {
 }
 
 fn stage(request: &StageRequest) -> Result<StageResult, StagingError> {
+    procfile::check(&request.app)?;
     if let Some(order) = &request.custom {
         return custom::run(request, order).map(StageResult::Custom);
     }

@@ -180,16 +180,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn app(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let app = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = app.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        app
-    }
+    use crate::testing::app;
 
     fn types(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         list.iter().map(|(kind, command)| ((*kind).to_owned(), (*command).to_owned())).collect()

@@ -8,7 +8,7 @@ const SERVER: World = World { wit: WIT, name: "server" };
 const PROGRAM: World = World { wit: WIT, name: "program" };
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.10#handle";
 /// A Go program refers to no sockets; were it to, it would be told so when it calls.
-const DENIED: &str = "wasi:sockets/";
+const DENIED: &[&str] = &["wasi:sockets/"];
 
 /// Whether net/http is in the program.
 pub(super) fn serves(core: &[u8]) -> bool {

@@ -46,4 +46,5 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     ],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",
+    engine: None,
 };

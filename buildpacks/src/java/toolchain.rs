@@ -37,6 +37,7 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["mvn", "-B", "-q", "-f", "pom.xml", FETCH, "-DoutputDirectory=jars"], &["sh", "prepare.sh"]],
     programs: &["java", "javac", "jar", "mvn"],
     how_to_install: "apt-get install default-jdk-headless maven",
+    engine: None,
 };
 
 /// Files by the folder where they go and the one where they lie here.

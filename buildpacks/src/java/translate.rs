@@ -23,7 +23,7 @@ use virga_model::{
 /// What a program is linked against and what it offers: it answers requests and runs commands.
 const WORLD: World = World { wit: include_str!("worlds.wit"), name: "jvm" };
 /// Programs of the JVM's languages have no sockets.
-const DENIED: &str = "wasi:sockets/";
+const DENIED: &[&str] = &["wasi:sockets/"];
 
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 15] = [

@@ -26,4 +26,5 @@ pub(super) const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["cargo", "vendor", "--quiet", "vendor"], &["python3", "install.py"]],
     programs: &["python3", "cargo"],
     how_to_install: "apt-get install python3 python3-pip cargo",
+    engine: None,
 };

@@ -12,8 +12,10 @@ use crate::{
     build::Built,
     buildpack::Buildpack,
     child::protocol::StageRequest,
-    failure, snapshot, tool,
-    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
+    failure,
+    snapshot::{self, Engine},
+    tool,
+    toolchain::Toolchain,
     wasm,
 };
 use std::{collections::HashSet, fs, path::Path};
@@ -38,17 +40,18 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     name: "nodejs",
     version: VERSION,
     files: files::FILES,
-    commands: &[
-        &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
-        &["node", "prepare.mjs"],
-        &[PLATFORM, "compile", "engine", "nodejs", "engine/engine.wasm", "componentize.wizer", "engine/engine.code", FUNCTIONS],
-    ],
+    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["node", "prepare.mjs"]],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
+    engine: Some(&ENGINE),
 };
 
+/// SpiderMonkey; `build.mjs` orders its snapshots.
+const ENGINE: Engine =
+    Engine { program: "engine/engine.wasm", function: "componentize.wizer", code: "engine/engine.code", finish: component };
+
 /// The engine refers to sockets for its debugger alone; apps have `fetch`.
-const DENIED: &str = "wasi:sockets/";
+const DENIED: &[&str] = &["wasi:sockets/", "weval"];
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 8] =
     ["node_modules", "package-lock.json", "npm-shrinkwrap.json", "manifest.yml", "Procfile", ".cfignore", ".git", "tsconfig.json"];
@@ -73,7 +76,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
             "the app could not be bundled and started from {name}; what is wrong with it stands in the log above"
         )));
     };
-    let component = component(&core).map_err(|error| failure::internal("make the component", &error))?;
+    let component = component(core).map_err(|error| failure::internal("make the component", &error))?;
     let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
     copy_files(app, &work, files)?;
     software.insert(0, Software { name: "@bytecodealliance/componentize-js".into(), version: "0.23.0".into() });
@@ -87,9 +90,9 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     Ok(built)
 }
 
-/// The form that apps have, of the engine or a snapshot of it.
-pub(crate) fn component(core: &[u8]) -> Result<Vec<u8>, String> {
-    wasm::engine_component(core, DENIED)
+/// See [`Engine::finish`].
+fn component(core: Vec<u8>) -> Result<Vec<u8>, String> {
+    wasm::engine_component(&core, DENIED)
 }
 
 /// How Node.js would be told to start the app.

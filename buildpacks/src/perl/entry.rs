@@ -62,15 +62,10 @@ fn only(app: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::app;
 
     fn found(files: &[(&str, &str)]) -> Result<Option<String>, StagingError> {
-        let app = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = app.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        find(app.path())
+        find(app(files).path())
     }
 
     #[test]

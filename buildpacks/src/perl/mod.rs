@@ -100,15 +100,13 @@ fn notes(app: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::app;
 
     #[test]
     fn modules_that_cannot_work_are_told() {
-        let app = tempfile::tempdir().unwrap();
-        fs::write(app.path().join("cpanfile"), "requires 'Plack';\n").unwrap();
-        assert!(notes(app.path()).concat().contains("are not in local/lib/perl5"));
-        let code = app.path().join("local/lib/perl5/auto/JSON/XS");
-        fs::create_dir_all(&code).unwrap();
-        fs::write(code.join("XS.so"), "").unwrap();
+        let list = ("cpanfile", "requires 'Plack';\n");
+        assert!(notes(app(&[list]).path()).concat().contains("are not in local/lib/perl5"));
+        let app = app(&[list, ("local/lib/perl5/auto/JSON/XS/XS.so", "")]);
         let told = notes(app.path());
         assert!(told.len() == 1 && told.concat().contains("local/lib/perl5/auto/JSON/XS/XS.so"), "{told:?}");
         let files = tempfile::tempdir().unwrap();

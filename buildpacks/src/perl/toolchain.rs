@@ -23,4 +23,5 @@ pub(super) const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["python3", "install.py"]],
     programs: &["python3", "node", "npm"],
     how_to_install: "apt-get install python3 python3-pip nodejs npm (Node.js 20 or newer)",
+    engine: None,
 };

@@ -39,6 +39,7 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     ],
     programs: &["python3", "npm", "apt-get", "make", "gcc"],
     how_to_install: "apt-get install python3 python3-pip npm make gcc (on Debian or a system with Debian's package sources)",
+    engine: None,
 };
 
 /// The engine, and its version's number, below the toolchain's folder.

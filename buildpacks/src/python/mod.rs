@@ -13,8 +13,8 @@ use crate::{
     buildpack::{Buildpack, has_extension},
     child::protocol::StageRequest,
     failure,
-    snapshot::{self, Order},
-    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
+    snapshot::{self, Engine, Order},
+    toolchain::Toolchain,
     wasm,
 };
 use std::{fs, path::Path};
@@ -57,15 +57,14 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
             "requirements.txt",
         ],
         &["python3", "-I", "install.py"],
-        &[PLATFORM, "compile", "engine", "python", BASE, "prepare", BASE_CODE, FUNCTIONS],
     ],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",
+    engine: Some(&ENGINE),
 };
 
-/// The interpreter in the toolchain's folder, and its code for taking snapshots.
-const BASE: &str = "base.wasm";
-const BASE_CODE: &str = "base.code";
+/// The interpreter, a component from the beginning.
+const ENGINE: Engine = Engine { program: "base.wasm", function: "prepare", code: "base.code", finish: Ok };
 
 /// What the component's interpreter is.
 const SOFTWARE: [(&str, &str); 2] = [("python", "3.14.0"), ("componentize-py", "0.25.1")];
@@ -95,9 +94,9 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
 /// Starts the app on the toolchain's interpreter, with `files` as its `/`, and writes the component with its memory to `out`.
 fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: String, out: &Path) -> Result<(), StagingError> {
     let order = Order {
-        program: toolchain.join(BASE),
-        code: toolchain.join(BASE_CODE),
-        function: "prepare".into(),
+        program: toolchain.join(ENGINE.program),
+        code: toolchain.join(ENGINE.code),
+        function: ENGINE.function.into(),
         folder: files.to_owned(),
         environment: [("VIRGA_START".to_owned(), order)].into(),
         input: String::new(),

@@ -5,6 +5,7 @@ pub(super) const TOOLCHAIN: &[(&str, &str)] = &[
     ("package.json", include_str!("toolchain/package.json")),
     ("package-lock.json", include_str!("toolchain/package-lock.json")),
     ("prepare.mjs", include_str!("toolchain/prepare.mjs")),
+    ("tags.mjs", include_str!("toolchain/tags.mjs")),
     ("engine.mjs", include_str!("toolchain/engine.mjs")),
     ("build.mjs", include_str!("toolchain/build.mjs")),
     ("engine/handles.wat", include_str!("toolchain/engine/handles.wat")),

@@ -14,8 +14,10 @@ use crate::{
     build::Built,
     buildpack::{Buildpack, has_extension},
     child::protocol::StageRequest,
-    failure, snapshot, tool,
-    toolchain::{FUNCTIONS, PLATFORM, Toolchain},
+    failure,
+    snapshot::{self, Engine},
+    tool,
+    toolchain::Toolchain,
     wasm::{self, World},
 };
 use gems::Gems;
@@ -44,21 +46,22 @@ const TOOLCHAIN: Toolchain = Toolchain {
     name: "ruby",
     version: VERSION,
     files: files::TOOLCHAIN,
-    commands: &[
-        &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
-        &["node", "prepare.mjs"],
-        &[PLATFORM, "compile", "engine", "ruby", "engine/engine.wasm", "wizer.initialize", "engine/engine.code", FUNCTIONS],
-    ],
+    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"], &["node", "prepare.mjs"]],
     programs: &["node", "npm"],
     how_to_install: "apt-get install nodejs npm (Node.js 20 or newer)",
+    engine: Some(&ENGINE),
 };
+
+/// The interpreter; `build.mjs` orders its snapshots.
+const ENGINE: Engine =
+    Engine { program: "engine/engine.wasm", function: "wizer.initialize", code: "engine/engine.code", finish: component };
 
 /// The interpreter, as its npm package is called.
 const INTERPRETER: (&str, &str) = ("@ruby/3.4-wasm-wasi", "2.10.1");
 /// What the engine's door belongs to.
 const WORLD: World = World { wit: include_str!("ruby.wit"), name: "ruby" };
 /// The interpreter refers to no sockets.
-const DENIED: &str = "wasi:sockets/";
+const DENIED: &[&str] = &["wasi:sockets/"];
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 6] = ["Procfile", "manifest.yml", ".cfignore", ".git", ".bundle", "vendor/cache"];
 /// The buildpack's own folder in the guest.
@@ -92,8 +95,8 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     Ok(built(entry.as_deref(), gems, component, shape.imports))
 }
 
-/// The form that apps have, of the interpreter or a snapshot of it.
-pub(crate) fn component(core: Vec<u8>) -> Result<Vec<u8>, String> {
+/// See [`Engine::finish`].
+fn component(core: Vec<u8>) -> Result<Vec<u8>, String> {
     wasm::world_component(core, &WORLD, DENIED)
 }
 

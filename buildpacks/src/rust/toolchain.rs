@@ -18,6 +18,7 @@ pub(crate) const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["sh", "prepare.sh"]],
     programs: &["cargo", "rustc", "cc"],
     how_to_install: "rustup (Rust 1.90 or newer, rustup target add wasm32-wasip2) and apt-get install gcc",
+    engine: None,
 };
 
 /// Where the installed Rust is, and which it is.

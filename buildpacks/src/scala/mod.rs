@@ -40,6 +40,7 @@ const TOOLCHAIN: Toolchain = Toolchain {
     commands: &[&["mvn", "-B", "-q", "-f", "pom.xml", java::FETCH, "-DoutputDirectory=jars"]],
     programs: &["java", "mvn"],
     how_to_install: "apt-get install default-jdk-headless maven",
+    engine: None,
 };
 
 fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {

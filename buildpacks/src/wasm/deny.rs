@@ -4,11 +4,11 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 use wasmparser::{BinaryReaderError, FuncType, Parser, Payload, TypeRef, ValType};
 
-/// For each imported module whose name begins with `prefix`, a module with all its functions, trapping.
-pub(super) fn stand_ins(binary: &[u8], prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, String> {
+/// For each imported module whose name begins with one of `prefixes`, a module with all its functions, trapping.
+pub(super) fn stand_ins(binary: &[u8], prefixes: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for (module, name, function) in imported_functions(binary).map_err(|error| error.to_string())? {
-        if module.starts_with(prefix) {
+        if prefixes.iter().any(|prefix| module.starts_with(prefix)) {
             let text = texts.entry(module).or_insert_with(|| "(module".to_owned());
             // Writing to a String cannot fail.
             let _ = write!(
@@ -72,7 +72,7 @@ mod tests {
                 (import "wasi:io/poll@0.2.10" "poll" (func)))"#,
         )
         .unwrap();
-        let made = stand_ins(&binary, "wasi:sockets/").unwrap();
+        let made = stand_ins(&binary, &["wasi:sockets/"]).unwrap();
         assert_eq!(made.keys().collect::<Vec<_>>(), ["wasi:sockets/tcp@0.2.10"]);
         let expected =
             wat::parse_str(r#"(module (func (export "[method]tcp-socket.shutdown") (param i32 i64) (result i32) unreachable))"#).unwrap();

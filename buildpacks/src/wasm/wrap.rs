@@ -146,7 +146,7 @@ fn reactor_component(binary: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// The same for a language engine whose references to interfaces that begin with `denied` are not passed on to the cell.
-pub(crate) fn engine_component(binary: &[u8], denied: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn engine_component(binary: &[u8], denied: &[&str]) -> Result<Vec<u8>, String> {
     encode(binary, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, &super::deny::stand_ins(binary, denied)?)
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn engine_component(binary: &[u8], denied: &str) -> Result<Vec<u8>, S
 ///
 /// # Errors
 /// The text of what does not fit.
-pub(crate) fn world_component(mut core: Vec<u8>, world: &World, denied: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn world_component(mut core: Vec<u8>, world: &World, denied: &[&str]) -> Result<Vec<u8>, String> {
     let told = |error: &dyn std::fmt::Display| format!("{error:#}");
     let mut resolve = Resolve::default();
     for (name, text) in INTERFACES {

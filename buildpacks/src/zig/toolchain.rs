@@ -29,6 +29,7 @@ pub(crate) const ZIG: Toolchain = Toolchain {
     ],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",
+    engine: None,
 };
 
 /// What `zig build` is made of, compiled once: it takes a minute and a half of a processor's time.
@@ -43,6 +44,7 @@ pub(super) const WARM: Toolchain = Toolchain {
     commands: &[&["python3", "warm_build.py"]],
     programs: &["python3"],
     how_to_install: "apt-get install python3 python3-pip",
+    engine: None,
 };
 
 /// The compiler's program below the toolchain's folder.

@@ -8,10 +8,11 @@ pub mod code;
 mod droplet_dir;
 mod function_cache;
 mod recipe;
+pub mod shared;
 pub mod snapshot;
 mod unpack;
 
 pub use droplet_dir::DropletDir;
 pub use function_cache::FunctionCache;
-pub use recipe::{EngineError, Engines, Flavor, RunLimits, compile, engine_key, for_compiling, for_running};
+pub use recipe::{Compiled, EngineError, Engines, Flavor, RunLimits, compile, engine_key, for_compiling, for_running};
 pub use unpack::{UnpackLimits, unpack};

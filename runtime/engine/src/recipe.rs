@@ -1,10 +1,8 @@
 //! The recipe: one set of compile settings, with two constructors that differ only in what does not reach the code.
 
-use crate::{FunctionCache, function_cache::Packing};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use crate::{FunctionCache, shared};
+use std::{path::Path, sync::Arc};
+use virga_model::Sha256Digest;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
 /// Bytes of address space behind each linear memory, and so the largest one: all that a 32-bit guest can address.
@@ -142,31 +140,20 @@ fn pool(limits: RunLimits) -> PoolingAllocationConfig {
 }
 
 /// Engines that only compile; what they make loads in those of [`for_running`] without compiling again.
-/// Functions already compiled for any app are taken from `cache`: a folder, and packs that were made by [`crate::snapshot::prepare`].
+/// Functions already compiled for any app are taken from the folder `cache`.
 ///
 /// # Errors
 /// [`EngineError::Setup`] when the cache's folder cannot be made.
-pub fn for_compiling(cache: Option<(&Path, &[PathBuf])>) -> Result<Engines, EngineError> {
+pub fn for_compiling(cache: Option<&Path>) -> Result<Engines, EngineError> {
     let setup = |error: &dyn std::fmt::Display| EngineError::Setup(error.to_string());
     let cache = match cache {
-        Some((folder, packs)) => Some(Arc::new(FunctionCache::open(folder, packs).map_err(|error| setup(&error))?)),
+        Some(folder) => Some(Arc::new(FunctionCache::open(folder).map_err(|error| setup(&error))?)),
         None => None,
     };
     Engines::new(|mut config| {
         if let Some(cache) = &cache {
             config.enable_incremental_compilation(cache.clone()).map_err(|error| setup(&error))?;
         }
-        engine(&config)
-    })
-}
-
-/// The same for one compilation, whose functions are kept in `packing`.
-///
-/// # Errors
-/// [`EngineError::Setup`] when the engines cannot be made.
-pub(crate) fn for_packing(packing: &Arc<Packing>) -> Result<Engines, EngineError> {
-    Engines::new(|mut config| {
-        config.enable_incremental_compilation(packing.clone()).map_err(|error| EngineError::Setup(error.to_string()))?;
         engine(&config)
     })
 }
@@ -190,16 +177,33 @@ pub fn engine_key(engines: &Engines) -> String {
     hasher.0.finalize().to_hex().chars().take(32).collect()
 }
 
-/// Compiles a component, or a core module of WASI 0.1. Takes seconds and hundreds of megabytes for big guests: call it in a
-/// process of its own with limits.
+/// A compiled program.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Its code; the last byte tells which form it is.
+    pub code: Vec<u8>,
+    /// Core modules whose code it shares with others and that are compiled by themselves: see [`shared`].
+    pub shared: Vec<Sha256Digest>,
+}
+
+/// Compiles a component, or a core module of WASI 0.1, all but shared code that `is_there`. Takes seconds and hundreds of megabytes for
+/// big guests: call it in a process of its own with limits.
 ///
-/// A component that the plain engine does not take is compiled by the concurrent one; the last byte of the result tells
-/// which form it is.
+/// A component that the plain engine does not take is compiled by the concurrent one, as a whole.
 ///
 /// # Errors
 /// [`EngineError::Compile`] with the engine's reason.
-pub fn compile(engines: &Engines, program: &[u8]) -> Result<Vec<u8>, EngineError> {
+pub fn compile(engines: &Engines, program: &[u8], is_there: impl Fn(&Sha256Digest) -> bool) -> Result<Compiled, EngineError> {
     let failed = |error: wasmtime::Error| EngineError::Compile(format!("{error:#}"));
+    if shared::is_named_in(program) {
+        return Err(EngineError::Compile("it imports a core module, which an app cannot".into()));
+    }
+    if let Some(split) = shared::split(program, is_there)
+        && let Ok(mut code) = engines.plain.precompile_component(&split.component)
+    {
+        code.push(Form::Component(Flavor::Plain).tag());
+        return Ok(Compiled { code, shared: split.code });
+    }
     let (mut code, form) = if is_module(program) {
         (engines.plain.precompile_module(program).map_err(failed)?, Form::Module)
     } else if let Ok(code) = engines.plain.precompile_component(program) {
@@ -209,7 +213,7 @@ pub fn compile(engines: &Engines, program: &[u8]) -> Result<Vec<u8>, EngineError
         (engines.concurrent.precompile_component(program).map_err(failed)?, Form::Component(Flavor::Concurrent))
     };
     code.push(form.tag());
-    Ok(code)
+    Ok(Compiled { code, shared: Vec::new() })
 }
 
 /// Whether it begins as a core module does, whose version and layer differ from a component's.

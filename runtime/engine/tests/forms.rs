@@ -32,12 +32,12 @@ fn code_of_the_compiling_engine_loads_in_the_running_engine_and_only_if_authenti
     let folder = tempfile::tempdir().unwrap();
     let wasm = wat::parse_str(HELLO).unwrap();
     let component = Sha256Digest::of(&wasm);
-    let compiling = for_compiling(Some((&folder.path().join("functions"), &[]))).unwrap();
+    let compiling = for_compiling(Some(&folder.path().join("functions"))).unwrap();
     let running = for_running(virga_engine::RunLimits { wasm_instances: 4 }).unwrap();
     assert_eq!(engine_key(&compiling), engine_key(&running), "staged code would have to be compiled again");
 
-    let code = compile(&compiling, &wasm).unwrap();
-    let again = compile(&for_compiling(Some((&folder.path().join("functions"), &[]))).unwrap(), &wasm).unwrap();
+    let code = compile(&compiling, &wasm, |_| false).unwrap().code;
+    let again = compile(&for_compiling(Some(&folder.path().join("functions"))).unwrap(), &wasm, |_| false).unwrap().code;
     assert_eq!(code, again, "the function cache changed the code");
 
     let seal = CodeSeal::new([7; 32], engine_key(&running));

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { home } from './engine.mjs';
+import { withTagsFreed } from './tags.mjs';
 
 // Debian's packages of the gems; their versions are those of the platform's Debian.
 const PACKAGES = [
@@ -21,9 +22,11 @@ function run(program, args, options = {}) {
 
 function joinEngine() {
   const engine = (name) => join(home, 'engine', name);
+  const interpreter = engine('interpreter.wasm');
+  writeFileSync(interpreter, withTagsFreed(readFileSync(join(home, 'node_modules/@ruby/3.4-wasm-wasi/dist/ruby+stdlib.wasm'))));
   const joined = run(process.execPath, [
     '--stack-size=8000', join(home, 'node_modules/binaryen/bin/wasm-merge'), ...FEATURES, '--skip-export-conflicts',
-    join(home, 'node_modules/@ruby/3.4-wasm-wasi/dist/ruby+stdlib.wasm'), 'ruby',
+    interpreter, 'ruby',
     engine('handles.wat'), 'canonical_abi', engine('host.wat'), 'rb-js-abi-host',
     engine('wasi.wat'), 'wasi_snapshot_preview1', engine('component.wat'), 'virga', '-o', engine('engine.wasm'),
   ]);
@@ -33,6 +36,7 @@ function joinEngine() {
   const [own, real] = ['wasi_snapshot_previewX', 'wasi_snapshot_preview1'].map((name) => Buffer.from(name));
   for (let at = wasm.indexOf(own); at >= 0; at = wasm.indexOf(own, at)) real.copy(wasm, at);
   writeFileSync(engine('engine.wasm'), wasm);
+  rmSync(interpreter);
 }
 
 /** Unpacks the packages' gems as gems/NAME-VERSION; on a machine without Debian's packages apps bring all of theirs. */

@@ -46,7 +46,10 @@ impl Clients {
             Err(_) => tracing::warn!("staging: package clients did not say in time which registries they use"),
         }
         let files = tokio::task::spawn_blocking(|| (cargo(), maven())).await;
-        let ((mut cargo, index), maven) = files.unwrap_or_default();
+        let ((mut cargo, index), maven) = files.unwrap_or_else(|error| {
+            tracing::warn!(%error, "staging: looking for the registries of Cargo and Maven broke off; builds do not reach them");
+            Default::default()
+        });
         if let Some(index) = index {
             tell_packages(&mut cargo, &index).await;
         }
@@ -94,13 +97,32 @@ impl Places {
     }
 }
 
-/// What a client prints, run as the operator would, where there is nothing of any app.
+/// Letters of a client's complaint that are logged.
+const MOST_SAID: usize = 500;
+
+/// What a client prints, run as the operator would, where there is nothing of any app. `None` also where there is no such client.
 async fn said(places: &Places, program: &str, arguments: &[&str]) -> Option<String> {
-    let program = places.find(program)?;
+    let found = places.find(program)?;
     let output =
-        tokio::process::Command::new(program).args(arguments).current_dir("/").stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
+        tokio::process::Command::new(found).args(arguments).current_dir("/").stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let problem = match output {
+        Ok(output) if output.status.success() => match String::from_utf8(output.stdout) {
+            Ok(text) => return Some(text),
+            Err(error) => error.to_string(),
+        },
+        Ok(output) => {
+            let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(MOST_SAID).collect();
+            format!("{}: {said}", output.status)
+        }
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(
+        program,
+        ?arguments,
+        problem,
+        "staging: a package client does not say which registry it uses; builds may not reach the one that it is set to"
+    );
+    None
 }
 
 async fn npm(places: &Places) -> Clients {

@@ -37,13 +37,21 @@ impl WasiView for Guest {
     }
 }
 
-pub(super) fn take(start: &Start<'_>, component: &Component, store: &mut Store<Guest>) -> Result<Vec<u8>, SnapshotError> {
+pub(super) fn take(
+    start: &Start<'_>,
+    component: &Component,
+    store: &mut Store<Guest>,
+    calls: &[(&str, bool)],
+) -> Result<Vec<u8>, SnapshotError> {
     let mut linker = Linker::new(store.engine());
     linked(add_to_linker(&mut linker))?;
     linked(add_unknown(&mut linker, component))?;
     let instance = linker.instantiate(&mut *store, component).map_err(|error| ended(&error))?;
-    let function = linked(instance.get_typed_func::<(), ()>(&mut *store, start.function))?;
-    function.call(&mut *store, ()).map_err(|error| ended(&error))?;
+    // A component has called its reactor by itself.
+    for (name, _) in calls.iter().filter(|(_, is_needed)| *is_needed) {
+        let function = linked(instance.get_typed_func::<(), ()>(&mut *store, *name))?;
+        function.call(&mut *store, ()).map_err(|error| ended(&error))?;
+    }
     let wizer = wizer(start.program, start.function);
     let (context, _) = linked(wizer.instrument_component(start.program))?;
     let mut state = State { store, instance, missing: None };

@@ -11,13 +11,12 @@ mod files;
 mod modules;
 mod time;
 
-use crate::{EngineError, Flavor, code::map, function_cache::Packing, recipe};
+use crate::{EngineError, Flavor, code::map, recipe};
 use files::Identities;
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
     path::Path,
-    sync::Arc,
 };
 use time::Time;
 use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
@@ -33,6 +32,8 @@ use wasmtime_wizer::Wizer;
 
 /// Bytes of memory that a program may have while it is started; as much as it can address.
 const MEMORY_BYTES: usize = 4 << 30;
+/// The function of a core module that is called before any other.
+const REACTOR: &str = "_initialize";
 /// Bytes of the sequence that random numbers are taken from, again and again. No engine draws so many while it starts.
 const RANDOM_BYTES: usize = 1 << 20;
 
@@ -73,24 +74,11 @@ pub enum SnapshotError {
     Engine(#[from] EngineError),
 }
 
-/// A program, compiled.
-#[derive(Debug)]
-pub struct Compiled {
-    /// For [`take`]: the program with doors to its memory.
-    pub code: Vec<u8>,
-    /// The functions of what apps will be, for [`crate::for_compiling`].
-    pub functions: Vec<u8>,
-}
-
-/// Compiles a program, for snapshots of it to be taken by [`take`] and compiled then. `finished` is the program in the form that apps
-/// have: the same functions in a component are other machine code than in a module. Takes seconds and hundreds of megabytes.
+/// Compiles a program with doors to its memory, for snapshots of it to be taken by [`take`]. Takes seconds and hundreds of megabytes.
 ///
 /// # Errors
 /// [`SnapshotError::Program`] with what is wrong with it.
-pub fn prepare(program: &[u8], function: &str, finished: &[u8]) -> Result<Compiled, SnapshotError> {
-    let packing = Arc::new(Packing::default());
-    let packed = recipe::for_packing(&packing)?.of(Flavor::Plain).precompile_component(finished);
-    packed.map_err(|error| SnapshotError::Program(format!("{error:#}")))?;
+pub fn prepare(program: &[u8], function: &str) -> Result<Vec<u8>, SnapshotError> {
     let engines = recipe::for_compiling(None)?;
     let (engine, wizer) = (engines.of(Flavor::Plain), wizer(program, function));
     let code = if is_component(program) {
@@ -98,8 +86,7 @@ pub fn prepare(program: &[u8], function: &str, finished: &[u8]) -> Result<Compil
     } else {
         wizer.instrument(program).and_then(|(_, with_doors)| engine.precompile_module(&with_doors))
     };
-    let code = code.map_err(|error| SnapshotError::Program(format!("{error:#}")))?;
-    Ok(Compiled { code, functions: packing.pack() })
+    code.map_err(|error| SnapshotError::Program(format!("{error:#}")))
 }
 
 /// Starts a program and gives it back with what is in its memory then.
@@ -107,6 +94,19 @@ pub fn prepare(program: &[u8], function: &str, finished: &[u8]) -> Result<Compil
 /// # Errors
 /// See [`SnapshotError`].
 pub fn take(start: &Start<'_>) -> Result<Vec<u8>, SnapshotError> {
+    take_of(start, &[(REACTOR, false), (start.function, true)])
+}
+
+/// What [`take`] would give of a program whose functions were not called: the same code.
+///
+/// # Errors
+/// See [`SnapshotError`].
+pub fn untouched(start: &Start<'_>) -> Result<Vec<u8>, SnapshotError> {
+    take_of(start, &[])
+}
+
+/// The snapshot after these functions were called, of which some may be missing in a core module.
+fn take_of(start: &Start<'_>, calls: &[(&str, bool)]) -> Result<Vec<u8>, SnapshotError> {
     let engines = recipe::for_compiling(None)?;
     let engine = engines.of(Flavor::Plain);
     let file = File::open(start.code).map_err(|error| SnapshotError::Code(error.to_string()))?;
@@ -116,9 +116,9 @@ pub fn take(start: &Start<'_>) -> Result<Vec<u8>, SnapshotError> {
     store.set_epoch_deadline(1);
     store.limiter(|guest| &mut guest.limits);
     if is_component(start.program) {
-        components::take(start, &map::component(engine, &file).map_err(unusable)?, &mut store)
+        components::take(start, &map::component(engine, &file).map_err(unusable)?, &mut store, calls)
     } else {
-        modules::take(start, &map::module(engine, &file).map_err(unusable)?, &mut store)
+        modules::take(start, &map::module(engine, &file).map_err(unusable)?, &mut store, calls)
     }
 }
 

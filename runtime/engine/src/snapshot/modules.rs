@@ -11,7 +11,6 @@ const WASI: &str = "wasi_snapshot_preview1";
 /// WASI's number for an address that is not the guest's.
 const FAULT: i32 = 21;
 const NAME_TOO_LONG: i32 = 37;
-const REACTOR: &str = "_initialize";
 
 const STAT_BYTES: usize = 64;
 const FOLDER: u8 = 3;
@@ -20,16 +19,16 @@ const ENTRY_BYTES: usize = 24;
 const LIST_BYTES: usize = 64 << 10;
 const MOST_LIST_BYTES: usize = 64 << 20;
 
-pub(super) fn take(start: &Start<'_>, module: &Module, store: &mut Store<Guest>) -> Result<Vec<u8>, SnapshotError> {
+pub(super) fn take(start: &Start<'_>, module: &Module, store: &mut Store<Guest>, calls: &[(&str, bool)]) -> Result<Vec<u8>, SnapshotError> {
     let mut linker = Linker::new(store.engine());
     linked(add_to_linker(&mut linker))?;
     // What else the program belongs to is there when it is a component; a start that calls it all the same ends there.
     linked(linker.define_unknown_imports_as_traps(module))?;
     let instance = linker.instantiate(&mut *store, module).map_err(|error| ended(&error))?;
-    for (name, is_needed) in [(REACTOR, false), (start.function, true)] {
+    for (name, is_needed) in calls {
         match instance.get_typed_func::<(), ()>(&mut *store, name) {
             Ok(function) => function.call(&mut *store, ()).map_err(|error| ended(&error))?,
-            Err(error) if is_needed => return Err(SnapshotError::Program(format!("{error:#}"))),
+            Err(error) if *is_needed => return Err(SnapshotError::Program(format!("{error:#}"))),
             Err(_) => {}
         }
     }

@@ -31,7 +31,7 @@ fn taken(text: &str, files: &[(&str, &str)]) -> Result<Vec<u8>, SnapshotError> {
     }
     let program = wat::parse_str(text).unwrap();
     let code = folder.path().join("code");
-    fs::write(&code, prepare(&program, "start", &wat::parse_str("(component)").unwrap())?.code).unwrap();
+    fs::write(&code, prepare(&program, "start")?).unwrap();
     take(&Start { program: &program, code: &code, function: "start", folder: &root, environment: &[], input: "" })
 }
 

@@ -1,14 +1,14 @@
 package virga.servlet;
 
 /** Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT`. */
-final class Dates {
+public final class Dates {
     private static final String DAYS = "ThuFriSatSunMonTueWed";
     private static final String MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
     private Dates() {
     }
 
-    static String write(long milliseconds) {
+    public static String write(long milliseconds) {
         long seconds = Math.floorDiv(milliseconds, 1000L);
         long days = Math.floorDiv(seconds, 86400L);
         int second = (int) Math.floorMod(seconds, 86400L);
@@ -32,7 +32,7 @@ final class Dates {
     }
 
     /** The milliseconds of a date in the form above, or -1. */
-    static long read(String text) {
+    public static long read(String text) {
         String[] parts = text.trim().split("[ :]+");
         if (parts.length != 8 || parts[2].length() != 3 || MONTHS.indexOf(parts[2]) % 3 != 0) {
             return -1;
