@@ -58,8 +58,10 @@ error_codes! {
     SpaceSuspended = 10019, 403;
     ResourceBeingDeleted = 10020, 422;
     UaaUnavailable = 20004, 503;
+    ServiceFetchBindingParametersNotSupported = 90007, 400;
     AppMemoryQuotaExceeded = 100005, 400;
     QuotaInstanceMemoryLimitExceeded = 100007, 400;
+    ServiceFetchInstanceParametersNotSupported = 120004, 400;
     InsufficientRunningResourcesAvailable = 150003, 503;
     PackageBitsAlreadyUploaded = 150004, 400;
     AppBitsUploadInvalid = 160001, 400;

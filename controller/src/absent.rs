@@ -1,4 +1,4 @@
-//! Lists of what this platform has none of yet (services, route policies). Commands read
+//! Lists of what this platform has none of yet (brokers and what they offer, route policies). Commands read
 //! them on the way to something else; an empty page is the truth.
 
 use crate::{
@@ -25,17 +25,6 @@ macro_rules! absent {
 }
 
 absent! {
-    /// `GET /v3/service_instances`.
-    service_instances = ListSpec::new(&[
-        "names", "type", "space_guids", "organization_guids", "service_plan_guids", "service_plan_names", "fields[space]",
-        "fields[space.organization]", "fields[service_plan]", "fields[service_plan.service_offering]",
-        "fields[service_plan.service_offering.service_broker]",
-    ]).order_by(&["name"]), ["spaces" "organizations" "service_plans" "service_offerings" "service_brokers"];
-    /// `GET /v3/service_credential_bindings`.
-    service_credential_bindings = ListSpec::new(&[
-        "names", "type", "app_guids", "app_names", "service_instance_guids", "service_instance_names", "service_plan_guids",
-        "service_plan_names", "service_offering_guids", "service_offering_names", "guids",
-    ]).order_by(&["name"]).includes(&["app", "service_instance"]), ["apps" "service_instances"];
     /// `GET /v3/service_route_bindings`.
     service_route_bindings = ListSpec::new(&["route_guids", "service_instance_guids", "service_instance_names"])
         .includes(&["route", "service_instance"]), ["routes" "service_instances"];

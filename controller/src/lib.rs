@@ -64,6 +64,8 @@ mod root;
 mod router_groups;
 pub mod routing;
 mod security_groups;
+mod service_credential_bindings;
+mod service_instances;
 mod sidecars;
 mod space_quotas;
 pub mod spaces;

@@ -10,7 +10,8 @@ use crate::{
     endpoint::{self, delete, get, patch, post, put},
     environment_variable_groups as variable_groups, feature_flags, isolation_segments, jobs, log_cache, manifests, network_policies,
     openapi, organization_quotas, organizations, packages, processes, quotas, resource_matches, revisions, roles, root, router_groups,
-    routing, security_groups, sidecars, space_quotas, spaces, stacks, tasks, usage_events, users,
+    routing, security_groups, service_credential_bindings, service_instances, sidecars, space_quotas, spaces, stacks, tasks, usage_events,
+    users,
 };
 use virga_serve::axum::{Router, middleware::from_fn};
 
@@ -194,6 +195,27 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/v3/apps/{guid}/tasks", Space(See), tasks::list_of_app),
         post("/v3/apps/{guid}/tasks", Space(Write), tasks::create),
 
+        // Services
+        get("/v3/service_instances", LoggedIn, service_instances::list),
+        post("/v3/service_instances", Space(Write), service_instances::create),
+        get("/v3/service_instances/{guid}", Space(See), service_instances::show),
+        patch("/v3/service_instances/{guid}", Space(Write), service_instances::update),
+        delete("/v3/service_instances/{guid}", Space(Write), service_instances::delete),
+        get("/v3/service_instances/{guid}/credentials", Space(ReadSecrets), service_instances::credentials),
+        get("/v3/service_instances/{guid}/parameters", Space(See), service_instances::parameters),
+        get("/v3/service_instances/{guid}/permissions", LoggedIn, service_instances::permissions),
+        get("/v3/service_instances/{guid}/relationships/shared_spaces", Space(See), service_instances::list_shared_spaces),
+        get("/v3/service_instances/{guid}/relationships/shared_spaces/usage_summary", Space(See), service_instances::usage_summary),
+        post("/v3/service_instances/{guid}/relationships/shared_spaces", Space(Write), service_instances::share),
+        delete("/v3/service_instances/{guid}/relationships/shared_spaces/{space}", Space(Write), service_instances::unshare),
+        get("/v3/service_credential_bindings", LoggedIn, service_credential_bindings::list),
+        post("/v3/service_credential_bindings", Space(Manage), service_credential_bindings::create),
+        get("/v3/service_credential_bindings/{guid}", Space(See), service_credential_bindings::show),
+        patch("/v3/service_credential_bindings/{guid}", Space(Write), service_credential_bindings::update),
+        delete("/v3/service_credential_bindings/{guid}", Space(Manage), service_credential_bindings::delete),
+        get("/v3/service_credential_bindings/{guid}/details", Space(ReadSecrets), service_credential_bindings::details),
+        get("/v3/service_credential_bindings/{guid}/parameters", Space(See), service_credential_bindings::parameters),
+
         // The routing API and the policy server; see `dialect`
         get("/routing/v1/router_groups", LoggedIn, router_groups::list),
         post("/routing/v1/router_groups", LoggedIn, router_groups::create),
@@ -265,8 +287,6 @@ pub fn endpoints() -> Vec<Endpoint> {
 
         // Nothing there yet
         get("/v3/route_policies", LoggedIn, absent::route_policies),
-        get("/v3/service_instances", LoggedIn, absent::service_instances),
-        get("/v3/service_credential_bindings", LoggedIn, absent::service_credential_bindings),
         get("/v3/service_route_bindings", LoggedIn, absent::service_route_bindings),
         get("/v3/service_offerings", LoggedIn, absent::service_offerings),
         get("/v3/service_plans", LoggedIn, absent::service_plans),

@@ -110,6 +110,10 @@ guids! {
     RouterGroupGuid,
     /// A group of users in the UAA.
     UaaGroupGuid,
+    /// An instance of a service.
+    ServiceInstanceGuid,
+    /// What gives an app, or a key, the credentials of a service instance.
+    ServiceCredentialBindingGuid,
 }
 
 impl UserGuid {

@@ -9,6 +9,7 @@ pub mod guid;
 pub mod process;
 pub mod reserved;
 pub mod route;
+pub mod service;
 pub mod size;
 pub mod state;
 pub mod time;

@@ -2,6 +2,7 @@
 //! Every key is documented here and in `virga config`; unknown ones are refused with the nearest right name.
 
 use anyhow::{Context as _, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
@@ -91,6 +92,10 @@ pub struct Database {
     pub url: Option<Secret<String>>,
     /// Connections at most (default 16).
     pub max_connections: u32,
+    /// Seals credentials in the database: 32 bytes in base64, the same in every process over one database. Default: one that is made
+    /// at the first start and kept in the data folder's `secrets.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<Secret<String>>,
 }
 
 /// Where packages and droplets are.
@@ -195,7 +200,7 @@ impl Default for Config {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, max_connections: 16 }
+        Self { url: None, max_connections: 16, sealing_key: None }
     }
 }
 
@@ -251,6 +256,15 @@ pub struct ConfigFlags {
     config: Option<PathBuf>,
 }
 
+impl Database {
+    /// The configured key.
+    pub fn sealing_key(&self) -> anyhow::Result<Option<[u8; 32]>> {
+        let Some(text) = &self.sealing_key else { return Ok(None) };
+        let key = STANDARD.decode(text.expose()).ok().and_then(|bytes| bytes.try_into().ok());
+        Ok(Some(key.context("database.sealing_key: must be 32 bytes in base64, such as `openssl rand -base64 32` prints")?))
+    }
+}
+
 impl Config {
     /// The effective configuration, checked.
     pub fn load(flags: &ConfigFlags) -> anyhow::Result<Self> {
@@ -288,6 +302,7 @@ impl Config {
         );
         ensure!(matches!(self.external_scheme.as_str(), "http" | "https"), "external_scheme: must be http or https");
         ensure!(self.database.max_connections > 0, "database.max_connections: must be at least 1");
+        self.database.sealing_key()?;
         if let Some(text) = self.trusted_proxies.iter().find(|text| virga_router::network(text).is_none()) {
             anyhow::bail!("trusted_proxies: '{text}' is neither an address nor a network");
         }
@@ -352,15 +367,22 @@ mod tests {
         assert!(error("lisen = \"1.2.3.4:5\"").contains("did you mean 'listen'"));
         assert!(error("[cell_limits]\nrequest_cpu = 1").contains("did you mean 'cell_limits.request_cpu_ms'"));
         assert!(error("domain = \"localhost\"").contains("is no domain name"));
+        assert!(error("[database]\nsealing_key = \"abc\"").contains("database.sealing_key: must be 32 bytes in base64"));
         assert!(error("listen = \"8080\"").contains("'listen'"));
         assert!(error("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]").contains("trusted_proxies: 'proxy' is neither"));
     }
 
     #[test]
     fn secrets_do_not_show() {
-        let variables = [("VIRGA_ADMIN_PASSWORD", "hunter2"), ("VIRGA_DATABASE__URL", "postgres://u:hunter2@h/d")];
+        let key = format!("ASM{}=", "A".repeat(40));
+        let variables = [
+            ("VIRGA_ADMIN_PASSWORD", "hunter2"),
+            ("VIRGA_DATABASE__URL", "postgres://u:hunter2@h/d"),
+            ("VIRGA_DATABASE__SEALING_KEY", &key),
+        ];
         let config = load("", &variables, ConfigFlags::default()).unwrap();
         let shown = format!("{}{config:?}", loading::render(&config).unwrap());
-        assert!(!shown.contains("hunter2") && shown.contains("[hidden]"), "{shown}");
+        assert_eq!(config.database.sealing_key().unwrap().unwrap()[..2], [0x01, 0x23]);
+        assert!(!shown.contains("hunter2") && !shown.contains(&key) && shown.contains("[hidden]"), "{shown}");
     }
 }

@@ -2,7 +2,7 @@
 //! seen: variables, droplet and limits change for running instances only with the next version, as in Cloud Foundry.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use virga_model::{
     AppGuid, OrgGuid, Sha256Digest, SpaceGuid,
@@ -32,8 +32,9 @@ pub(crate) struct ProcessSpec {
 }
 
 impl ProcessSpec {
-    /// From the rows as they are now; `uris` are the app's routes, `variables` the running environment group.
-    pub(crate) fn build(row: SpecRow, api_url: &str, uris: &[String], variables: &BTreeMap<String, String>) -> Self {
+    /// From the rows as they are now; `uris` are the app's routes, `variables` the running environment group, `services` the
+    /// value of `VCAP_SERVICES`.
+    pub(crate) fn build(row: SpecRow, api_url: &str, uris: &[String], variables: &BTreeMap<String, String>, services: &Value) -> Self {
         let app = AppDescription {
             api_url,
             app: row.app,
@@ -51,7 +52,7 @@ impl ProcessSpec {
             memory_mb: row.memory_in_mb,
             disk_mb: row.disk_in_mb,
         };
-        let environment = environment::running(variables, &row.app_environment, &app, &process, &json!({}));
+        let environment = environment::running(variables, &row.app_environment, &app, &process, services);
         let asked = row.app_metadata.annotations.get(REUSE_KEY).or_else(|| row.app_metadata.labels.get(REUSE_KEY));
         let command = row.command.or_else(|| row.droplet_process_types.get(&row.process_type).cloned());
         Self {

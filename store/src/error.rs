@@ -31,6 +31,9 @@ pub enum StoreError {
         #[source]
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is kept under the installation's key cannot be written or read.
+    #[error("{0}")]
+    Sealing(&'static str),
     /// The URL of the database or the file it names cannot be used.
     #[error("the database '{url}' cannot be used: {reason}")]
     Location {

@@ -20,6 +20,7 @@ pub mod error;
 pub mod metadata;
 pub mod record;
 pub mod row;
+pub mod sealing;
 pub mod select;
 mod start;
 mod store;
@@ -54,6 +55,8 @@ pub mod router_groups;
 pub mod routes;
 pub mod scheduling;
 pub mod security_groups;
+pub mod service_credential_bindings;
+pub mod service_instances;
 pub mod service_usage_events;
 pub mod space_quotas;
 pub mod spaces;
@@ -63,6 +66,7 @@ pub mod uaa;
 pub mod users;
 
 pub use error::StoreError;
+pub use sealing::{Sealed, SealingKey};
 pub use store::{ReadConnection, Store, StoreOptions, Transaction};
 
 /// A connection to either database. Functions of the resources' files take it by `&mut`.

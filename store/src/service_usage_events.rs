@@ -4,9 +4,11 @@ use crate::{
     Connection, Result,
     row::{Columns as _, micros},
     select::{Listing, Page, Select},
+    service_instances::{self, ServiceInstanceRow},
+    spaces,
 };
 use sqlx::any::AnyRow;
-use virga_model::{EventGuid, Timestamp};
+use virga_model::{EventGuid, Timestamp, service::ServiceInstanceKind};
 
 /// One event. Guids are texts: what they name may be long gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +85,46 @@ pub async fn list(db: &mut Connection, filter: &ServiceUsageFilter, listing: &Li
     select.page(db, listing, ServiceUsageEventRow::from_row).await
 }
 
-/// Deletes every event. There are no service instances to begin anew with.
+/// Writes what happened (`CREATED`, `UPDATED`, `DELETED`) to an instance whose row is there. A changed name is that of the row given.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn purge(db: &mut Connection) -> Result<()> {
-    sqlx::query("DELETE FROM service_usage_events").execute(db).await?;
+pub async fn note(db: &mut Connection, instance: &ServiceInstanceRow, state: &str, now: Timestamp) -> Result<()> {
+    let Some(space) = spaces::find(db, instance.space).await? else { return Ok(()) };
+    let kind = match instance.kind {
+        ServiceInstanceKind::Managed => "managed_service_instance",
+        ServiceInstanceKind::UserProvided => "user_provided_service_instance",
+    };
+    let last = sqlx::query("SELECT MAX(created_at) AS last FROM service_usage_events").fetch_one(&mut *db).await?.opt_int("last")?;
+    // Readers go on after the last event they saw: no later one may come before it.
+    let created_at = last.map_or(micros(now), |last| micros(now).max(last.saturating_add(1)));
+    sqlx::query(
+        "INSERT INTO service_usage_events (guid, created_at, state, space_guid, space_name, organization_guid, service_instance_guid, \
+         service_instance_name, service_instance_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(EventGuid::random().to_string())
+    .bind(created_at)
+    .bind(state.to_owned())
+    .bind(space.guid.to_string())
+    .bind(space.name)
+    .bind(space.organization.to_string())
+    .bind(instance.guid.to_string())
+    .bind(instance.name.clone())
+    .bind(kind)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Deletes every event and begins anew with one for each instance there is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn purge(db: &mut Connection, now: Timestamp) -> Result<()> {
+    sqlx::query("DELETE FROM service_usage_events").execute(&mut *db).await?;
+    for instance in service_instances::list_all(db).await? {
+        note(db, &instance, "CREATED", now).await?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! Opening a database: where it is, its settings, its schema, its identity.
 
-use crate::{Result, Store, StoreError, StoreOptions, row};
+use crate::{
+    Result, Store, StoreError, StoreOptions, row,
+    sealing::{Sealed, Sealer},
+};
 use sqlx::{AnyPool, Connection as _, Row as _, any::AnyPoolOptions, migrate::Migrator};
 use std::{path::Path, sync::Arc};
 use tokio::sync::Mutex;
@@ -31,9 +34,31 @@ pub(crate) async fn start(url: &str, options: StoreOptions) -> Result<Store> {
     })?;
     migrate(&pool, sqlite.is_some()).await?;
     let writer = sqlite.map(|_| Arc::new(Mutex::new(())));
-    let mut store = Store { pool, writer, store_id: Arc::from("") };
+    let mut store = Store { pool, writer, store_id: Arc::from(""), sealer: Sealer(options.sealing_key) };
     store.store_id = identify(&store).await?.into();
+    check_key(&store).await?;
     Ok(store)
+}
+
+/// The first key that comes is the database's from then on. Another one is refused before anything is written under it.
+async fn check_key(store: &Store) -> Result<()> {
+    const PLACE: &str = "installation";
+    if store.sealer.0.is_none() {
+        return Ok(());
+    }
+    let mut transaction = store.begin().await?;
+    let fresh = store.seal(PLACE, store.store_id())?;
+    sqlx::query("UPDATE installation SET key_check = $1 WHERE key_check IS NULL")
+        .bind(fresh.as_str().to_owned())
+        .execute(&mut *transaction)
+        .await?;
+    let row = sqlx::query("SELECT key_check FROM installation").fetch_one(&mut *transaction).await?;
+    let known = Sealed::from_stored(row.try_get("key_check")?);
+    let opened = store.unseal(PLACE, &known);
+    if !matches!(&opened, Ok(text) if text == store.store_id()) {
+        return Err(StoreError::Sealing("the secrets in the database were sealed with another key than the one given"));
+    }
+    transaction.commit().await
 }
 
 fn location(url: &str, reason: &str) -> StoreError {
@@ -120,6 +145,21 @@ mod tests {
     fn until(version: i64) -> Migrator {
         let migrations = MIGRATIONS.migrations.iter().filter(|migration| migration.version <= version).cloned().collect();
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+    }
+
+    #[tokio::test]
+    async fn only_the_first_key_opens_a_database_with_secrets() {
+        on_both_urls(|store, url| async move {
+            let with = |byte| StoreOptions { sealing_key: Some(crate::SealingKey::new(&[byte; 32]).unwrap()), ..StoreOptions::default() };
+            let other = Store::connect_with(&url, with(9)).await.unwrap_err();
+            assert!(matches!(other, StoreError::Sealing(_)), "{other}");
+            let sealed = store.seal("x", "text").unwrap();
+            let same = Store::connect_with(&url, crate::testing::options()).await.unwrap();
+            assert_eq!(same.unseal("x", &sealed).unwrap(), "text");
+            let keyless = Store::connect(&url).await.unwrap();
+            assert!(keyless.unseal("x", &sealed).is_err() && keyless.seal("x", "text").is_err());
+        })
+        .await;
     }
 
     #[tokio::test]

@@ -1,8 +1,12 @@
 //! The store itself: its pool, reads, and write transactions.
 
-use crate::{Connection, Result, StoreError};
+use crate::{
+    Connection, Result, StoreError,
+    sealing::{Sealed, Sealer, SealingKey},
+};
 use sqlx::{AnyPool, any::Any, pool::PoolConnection};
 use std::{
+    fmt::Display,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
@@ -16,11 +20,13 @@ pub struct StoreOptions {
     pub max_connections: u32,
     /// How long a caller waits for a connection (default 10 s).
     pub acquire_timeout: Duration,
+    /// Seals what is secret; without it nothing secret can be written or read.
+    pub sealing_key: Option<SealingKey>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { max_connections: 16, acquire_timeout: Duration::from_secs(10) }
+        Self { max_connections: 16, acquire_timeout: Duration::from_secs(10), sealing_key: None }
     }
 }
 
@@ -31,6 +37,7 @@ pub struct Store {
     /// SQLite takes one writer at a time. Writers of this process queue here, in order, rather than poll its lock.
     pub(crate) writer: Option<Arc<Mutex<()>>>,
     pub(crate) store_id: Arc<str>,
+    pub(crate) sealer: Sealer,
 }
 
 /// A connection for reading, taken from the pool; derefs to [`Connection`].
@@ -51,7 +58,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Location`] for a URL or path that cannot be used, [`StoreError::Unavailable`] for a database that
-    /// does not answer, [`StoreError::Migrate`] for one of a newer or foreign schema.
+    /// does not answer, [`StoreError::Migrate`] for one of a newer or foreign schema, [`StoreError::Sealing`] for one whose secrets
+    /// have another key than the one given.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, StoreOptions::default()).await
     }
@@ -94,6 +102,22 @@ impl Store {
     #[must_use]
     pub fn store_id(&self) -> &str {
         &self.store_id
+    }
+
+    /// Makes a text secret, to be opened at this place (`table/guid`) only.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealing`] without a key.
+    pub fn seal(&self, place: impl Display, text: &str) -> Result<Sealed> {
+        self.sealer.seal(&place, text)
+    }
+
+    /// The text that was sealed for this place.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealing`] for one of another place or key, or a damaged one.
+    pub fn unseal(&self, place: impl Display, sealed: &Sealed) -> Result<String> {
+        self.sealer.open(&place, sealed)
     }
 
     /// Closes the pool once every connection has come back.

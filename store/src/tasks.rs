@@ -53,7 +53,7 @@ pub struct GivenTask {
     pub worker: u32,
     /// Its process id.
     pub pid: u32,
-    /// JSON, the scheduler's own.
+    /// JSON, the scheduler's own, sealed.
     pub spec: String,
 }
 

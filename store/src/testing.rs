@@ -1,7 +1,7 @@
 //! A fresh database per test, on SQLite always and on PostgreSQL where `VIRGA_TEST_POSTGRES_URL` names a server.
 #![expect(clippy::expect_used, reason = "code of tests: a failure here is a failed test")]
 
-use crate::Store;
+use crate::{SealingKey, Store, StoreOptions};
 use futures::FutureExt as _;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use std::{future::Future, panic::AssertUnwindSafe};
@@ -20,12 +20,21 @@ pub struct TestStore {
     postgres: Option<(String, String)>,
 }
 
+/// How a test's database is opened: with a key that is the same in every test.
+///
+/// # Panics
+/// Where the cipher cannot be set up.
+#[must_use]
+pub fn options() -> StoreOptions {
+    StoreOptions { sealing_key: Some(SealingKey::new(&[7; 32]).expect("a cipher")), ..StoreOptions::default() }
+}
+
 impl TestStore {
     /// A new SQLite file in a folder of its own.
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("virga.db").display());
-        let store = Store::connect(&url).await.expect("a new SQLite database");
+        let store = Store::connect_with(&url, options()).await.expect("a new SQLite database");
         Self { store, url, _folder: Some(folder), postgres: None }
     }
 
@@ -37,7 +46,7 @@ impl TestStore {
         let (base, query) = server.split_once('?').map_or((server.as_str(), String::new()), |(base, query)| (base, format!("?{query}")));
         let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
         let url = format!("{host}/{name}{query}");
-        let store = Store::connect(&url).await.expect("a new PostgreSQL database");
+        let store = Store::connect_with(&url, options()).await.expect("a new PostgreSQL database");
         Some(Self { store, url, _folder: None, postgres: Some((server, name)) })
     }
 

@@ -10,7 +10,7 @@ use virga_serve::{
 };
 use virga_store::{
     Connection, app_usage_events, apps, builds, deployments, droplets, jobs::JobRow, packages, processes, revisions, route_destinations,
-    tasks,
+    service_credential_bindings, tasks,
 };
 
 /// Stops the app at once and starts the job that deletes it.
@@ -54,6 +54,9 @@ pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connecti
     let mut freed = vec![blobs::Freed::App(app)];
     app_usage_events::end(db, app, controller.now()).await?;
     route_destinations::delete_of_app(db, app).await?;
+    for binding in service_credential_bindings::list_of_app(db, app).await? {
+        service_credential_bindings::delete(db, binding.guid).await?;
+    }
     for deployment in deployments::list_of_app(db, app).await? {
         deployments::delete(db, deployment.guid).await?;
     }

@@ -12,6 +12,7 @@ use virga_contract::ApiError;
 use virga_model::{
     AppGuid, OrgGuid,
     environment::{AppDescription, staging, vcap_application},
+    service::vcap_services,
 };
 use virga_serve::{
     Base, Json, Path,
@@ -20,7 +21,7 @@ use virga_serve::{
 use virga_store::{
     Connection,
     apps::{self, AppRow, Placement},
-    environment_variable_groups as groups,
+    environment_variable_groups as groups, service_credential_bindings,
 };
 
 /// `GET /v3/apps/:guid/env`.
@@ -36,11 +37,16 @@ pub async fn show_environment(
     let mut tx = controller.store.begin().await?;
     let (app, organization) = readable(&mut tx, &access, guid).await?;
     let about = About::read(&mut tx, &app).await?;
+    // Supporters read variables, but no credentials.
+    let system = match access.has_in_space(&mut tx, SpaceRight::ReadSecrets, app.space).await? {
+        true => json!({ "VCAP_SERVICES": services(&controller, &mut tx, guid).await? }),
+        false => json!({ "redacted_message": "[PRIVATE DATA HIDDEN]" }),
+    };
     let body = json!({
         "staging_env_json": variables(&mut tx, "staging").await?,
         "running_env_json": variables(&mut tx, "running").await?,
         "environment_variables": app.environment,
-        "system_env_json": { "VCAP_SERVICES": services() },
+        "system_env_json": system,
         "application_env_json": { "VCAP_APPLICATION": vcap_application(&about.describe(&app, &base.api), None) },
     });
     record(&controller, &mut tx, &access, lookup::event("audit.app.environment.show", &app, organization, json!({}))).await?;
@@ -95,9 +101,10 @@ pub async fn update_environment_variables(
     Ok(answer::ok(view::environment_variables(&base, &app)))
 }
 
-/// `VCAP_SERVICES` of an app without bindings; services come with a later part of the platform.
-fn services() -> Value {
-    json!({})
+/// `VCAP_SERVICES` as the app would be started with now.
+async fn services(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<Value> {
+    let bound = service_credential_bindings::bound(&controller.store, db, &[app]).await?;
+    Ok(vcap_services(bound.get(&app).map_or(&[][..], Vec::as_slice)))
 }
 
 async fn variables(db: &mut Connection, group: &str) -> Result<BTreeMap<String, String>> {
@@ -138,5 +145,6 @@ pub(crate) async fn of_staging(controller: &Controller, db: &mut Connection, app
     let about = About::read(db, app).await?;
     let group = variables(db, "staging").await?;
     let api_url = format!("https://api.{}", controller.config.system_domain);
-    Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &services()))
+    let services = services(controller, db, app.guid).await?;
+    Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &services))
 }

@@ -1,13 +1,17 @@
 //! Making one app what a manifest says.
 
-use super::{document::AppManifest, processes, routes};
+use super::{
+    document::{AppManifest, ManifestService},
+    processes, routes,
+};
 use crate::{
-    Access, Controller, Result,
+    Access, Controller, Error, Result,
     apps::{
         self, NewApp, change,
         request::{Lifecycle, LifecycleData},
     },
     metadata::MetadataPatch,
+    service_credential_bindings::{NewBinding, bind},
 };
 use serde_json::Value;
 use virga_contract::ApiError;
@@ -15,6 +19,7 @@ use virga_model::{OrgGuid, SpaceGuid};
 use virga_store::{
     Connection,
     apps::{self as rows, AppRow},
+    service_credential_bindings, service_instances,
 };
 
 /// Applies a manifest in the order of the Cloud Controller: features, processes, the app itself, routes, environment,
@@ -30,9 +35,6 @@ pub(super) async fn app(
     organization: OrgGuid,
     manifest: &AppManifest,
 ) -> Result<AppRow> {
-    if let Some(service) = manifest.services.first() {
-        return Err(ApiError::unprocessable(format!("For service '{service}': Service instance '{service}' not found")).into());
-    }
     let mut app = match rows::find_by_name(db, space, &manifest.name).await? {
         Some(app) => app,
         None => {
@@ -53,7 +55,43 @@ pub(super) async fn app(
     app.environment = change::environment(&app.environment, variables.collect())?;
     rows::update(db, &mut app, controller.now()).await?;
     routes::apply(controller, db, access, organization, &app, manifest).await?;
+    for service in &manifest.services {
+        bind_service(controller, db, access, organization, &app, service).await.map_err(|error| of_service(error, &service.name))?;
+    }
     Ok(app)
+}
+
+/// Binds the app to an instance of its space, unless it is bound to it. Other bindings stay.
+async fn bind_service(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    organization: OrgGuid,
+    app: &AppRow,
+    service: &ManifestService,
+) -> Result<()> {
+    let missing = || ApiError::unprocessable(format!("Service instance '{}' not found", service.name));
+    let instance = service_instances::find_by_name(db, app.space, &service.name).await?.ok_or_else(missing)?;
+    if service.has_parameters {
+        return Err(ApiError::unprocessable("Binding parameters are not supported for user-provided service instances").into());
+    }
+    if service_credential_bindings::find_between(db, app.guid, instance.guid).await?.is_none() {
+        let new = NewBinding { name: service.binding_name.clone(), by_manifest: true, ..NewBinding::default() };
+        bind(controller, db, access, organization, app, &instance, new).await?;
+    }
+    Ok(())
+}
+
+/// The error, with the service in front of each sentence.
+fn of_service(error: Error, name: &str) -> Error {
+    let mut api = error.api().clone();
+    if !api.status().is_client_error() {
+        return error;
+    }
+    for (_, detail) in &mut api.problems {
+        *detail = format!("For service '{name}': {detail}");
+    }
+    api.into()
 }
 
 fn lifecycle(manifest: &AppManifest) -> Lifecycle {

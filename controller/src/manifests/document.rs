@@ -34,8 +34,8 @@ pub struct AppManifest {
     pub default_route: bool,
     /// Routes to map.
     pub routes: Vec<ManifestRoute>,
-    /// Names of service instances to bind.
-    pub services: Vec<String>,
+    /// Service instances to bind.
+    pub services: Vec<ManifestService>,
     /// Changes of its processes.
     pub processes: Vec<ManifestProcess>,
 }
@@ -49,6 +49,17 @@ pub struct ManifestRoute {
     pub protocol: Option<RouteProtocol>,
     /// Options of the route.
     pub options: Option<Value>,
+}
+
+/// One entry of `services`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestService {
+    /// Name of the instance.
+    pub name: String,
+    /// Name of the binding.
+    pub binding_name: Option<String>,
+    /// What a broker is to be told.
+    pub has_parameters: bool,
 }
 
 /// What a manifest wants of one process.
@@ -266,16 +277,28 @@ fn read_routes(fields: &mut Fields<'_>) -> Vec<ManifestRoute> {
     routes
 }
 
-fn read_services(fields: &mut Fields<'_>) -> Vec<String> {
-    let Some(list) = fields.list("services") else { return Vec::new() };
-    let mut names = Vec::new();
-    for entry in list {
-        match entry.as_str().or_else(|| entry.get("name")?.as_str()) {
-            Some(name) => names.push(name.to_owned()),
-            None => fields.problem("Services must be a list of names or of objects with a name"),
+fn read_services(fields: &mut Fields<'_>) -> Vec<ManifestService> {
+    let mut services = Vec::new();
+    for entry in fields.list("services").unwrap_or_default() {
+        if let Some(name) = entry.as_str() {
+            services.push(ManifestService { name: name.to_owned(), binding_name: None, has_parameters: false });
+            continue;
         }
+        let Some(object) = entry.as_object() else {
+            fields.problem("Services must be a list of names or of objects with a name");
+            continue;
+        };
+        let mut service = Fields::new(object);
+        match service.text("name").filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let (binding_name, parameters) = (service.text("binding_name"), service.object("parameters"));
+                services.push(ManifestService { name, binding_name, has_parameters: parameters.is_some() });
+            }
+            None => service.problem("All services must specify a name"),
+        }
+        fields.adopt(service, "Services");
     }
-    names
+    services
 }
 
 /// The app's own process keys are those of `web`; an entry of `processes` for `web` wins over them.

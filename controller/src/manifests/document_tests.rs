@@ -56,7 +56,7 @@ applications:
     assert_eq!(app.env["E"].as_deref(), Some(r#"{"x":[1]}"#));
     assert_eq!(app.routes[0].route, "dora.example.com/v1");
     assert_eq!(app.routes[0].protocol, Some(RouteProtocol::Http2));
-    assert_eq!(app.services, ["db", "cache"]);
+    assert_eq!(app.services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>(), ["db", "cache"]);
     assert_eq!(app.annotations["gone"], None);
 }
 

@@ -7,7 +7,7 @@ use virga_store::{
     Connection,
     apps::AppRow,
     processes::{self, ProcessRow},
-    route_destinations, routes,
+    route_destinations, routes, service_credential_bindings,
 };
 
 /// One entry of `applications`.
@@ -51,6 +51,10 @@ pub(super) async fn app(db: &mut Connection, app: &AppRow) -> Result<Map<String,
         put("no-route", json!(true));
     } else {
         put("routes", Value::Array(shown));
+    }
+    let services = service_credential_bindings::names_of_app(db, app.guid).await?;
+    if !services.is_empty() {
+        put("services", json!(services));
     }
     put("processes", Value::Array(newest_of_each_type(db, app).await?.iter().map(process).collect()));
     Ok(entry)

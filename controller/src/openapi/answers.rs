@@ -31,7 +31,14 @@ fn is_other_api(path: &str) -> bool {
 }
 
 /// Ends of paths whose DELETE is done when it is answered.
-const NO_CONTENT: &[&str] = &["/destinations/{destination}", "/isolation_segments/{guid}", "/sidecars/{guid}", "/stacks/{guid}"];
+const NO_CONTENT: &[&str] = &[
+    "/destinations/{destination}",
+    "/isolation_segments/{guid}",
+    "/service_credential_bindings/{guid}",
+    "/service_instances/{guid}",
+    "/sidecars/{guid}",
+    "/stacks/{guid}",
+];
 
 /// Ends of paths that are answered 202 with the resource. Every other 202 has no body.
 const WITH_BODY: &[&str] = &["/upload", "/tasks", "/actions/scale", "/tasks/{guid}/actions/cancel", "/cancel"];

@@ -1,6 +1,6 @@
 //! Deleting a space with everything in it.
 
-use crate::{Access, Controller, OrgRight, Result, SpaceRight, answer, apps, jobs};
+use crate::{Access, Controller, OrgRight, Result, SpaceRight, answer, apps, jobs, service_instances};
 use serde_json::{Value, json};
 use virga_contract::ApiError;
 use virga_model::SpaceGuid;
@@ -14,7 +14,7 @@ use virga_store::{
     routes, spaces,
 };
 
-/// `DELETE /v3/spaces/:guid`: a job that deletes every app, route and role with it.
+/// `DELETE /v3/spaces/:guid`: a job that deletes every app, service instance, route and role with it.
 ///
 /// # Errors
 /// 404, 403 for all but the organization's managers.
@@ -58,6 +58,7 @@ pub async fn everything(controller: &Controller, guid: SpaceGuid) -> Result<()> 
             break tx;
         }
     };
+    service_instances::delete_everything(controller, &mut tx, guid).await?;
     for route in routes::list_of_space(&mut tx, guid, false).await? {
         routes::delete(&mut tx, route.guid).await?;
     }

@@ -66,7 +66,7 @@ pub async fn show(State(controller): State<Controller>, access: Access, base: Ba
 /// 403.
 pub async fn purge_and_reseed(State(controller): State<Controller>) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    service_usage_events::purge(&mut tx).await?;
+    service_usage_events::purge(&mut tx, controller.now()).await?;
     tx.commit().await?;
     Ok(answer::ok(json!({})))
 }

@@ -22,7 +22,7 @@ use virga_serve::{
     base::SYSTEM_LABELS,
     wire::{self, WireLimits},
 };
-use virga_store::{Store, StoreOptions};
+use virga_store::{SealingKey, Store, StoreError, StoreOptions};
 use virga_telemetry::{
     CacheLimits, LogCacheStore,
     metrics::{BuildInfo, Registry},
@@ -60,8 +60,8 @@ impl Platform {
     /// Composes everything but the workers. When this returns, the API answers on its socket.
     pub async fn compose(config: &Config, data: &DataDir, listen: SocketAddr, tasks: &Tasks) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let options = StoreOptions { max_connections: config.database.max_connections, ..StoreOptions::default() };
-        let store = Store::connect_with(&config.database_url(&data.path), options).await.context("the database cannot be opened")?;
+        let store = Store::connect_with(&config.database_url(&data.path), store_options(config, data)?).await;
+        let store = store.map_err(about_the_key).context("the database cannot be opened")?;
         let blobs = Blobstore::open_at(&blobstore_config(config, data)).context("the blobstore cannot be opened")?;
         let log_cache = Arc::new(LogCacheStore::new(CacheLimits { total_bytes: config.log_cache.bytes, ..CacheLimits::default() }));
         let metrics = Arc::new(Registry::new(BuildInfo { version: crate::version::VERSION, revision: "unknown" }, Some(log_cache.clone())));
@@ -148,6 +148,27 @@ impl Platform {
     pub async fn close(&self) {
         self.store.close().await;
     }
+}
+
+fn store_options(config: &Config, data: &DataDir) -> anyhow::Result<StoreOptions> {
+    let key = match config.database.sealing_key()? {
+        Some(key) => key,
+        None => data.secrets()?.sealing_key,
+    };
+    let sealing_key = Some(SealingKey::new(&key)?);
+    Ok(StoreOptions { max_connections: config.database.max_connections, sealing_key, ..StoreOptions::default() })
+}
+
+/// What to do about a key that is not the database's.
+fn about_the_key(error: StoreError) -> anyhow::Error {
+    let is_sealing = matches!(error, StoreError::Sealing(_));
+    let error = anyhow::Error::new(error);
+    if is_sealing {
+        return error.context(
+            "give every process the key that the database was first opened with: database.sealing_key, or secrets.json of that data folder",
+        );
+    }
+    error
 }
 
 /// OTLP exporters read the registry on their own clock, so what is known elsewhere must be put there time and again.

@@ -61,27 +61,41 @@ impl DataDir {
     /// The platform's own secrets, made at the first start.
     pub fn secrets(&self) -> anyhow::Result<Secrets> {
         let path = self.path.join("secrets.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secrets = Secrets { code_key: rand::random() };
-                let new = self.path.join("secrets.json.new");
-                let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-                file.write_all(&serde_json::to_vec(&secrets)?)?;
-                file.sync_all()?;
-                std::fs::rename(&new, &path)?;
-                Ok(secrets)
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        let mut known: StoredSecrets = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => StoredSecrets::default(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let is_whole = known.code_key.is_some() && known.sealing_key.is_some();
+        let secrets = Secrets {
+            code_key: *known.code_key.get_or_insert_with(rand::random),
+            sealing_key: *known.sealing_key.get_or_insert_with(rand::random),
+        };
+        if !is_whole {
+            let new = self.path.join("secrets.json.new");
+            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(&serde_json::to_vec(&known)?)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
         }
+        Ok(secrets)
     }
 }
 
 /// Secrets of this box alone; those of the whole installation are in the database.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub struct Secrets {
     /// Authenticates precompiled code.
     pub code_key: [u8; 32],
+    /// Seals what is secret in the database, unless the configuration has a key for it.
+    pub sealing_key: [u8; 32],
+}
+
+/// As they are kept; an earlier release knew fewer.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredSecrets {
+    code_key: Option<[u8; 32]>,
+    sealing_key: Option<[u8; 32]>,
 }
 
 /// A process that was killed a moment ago may not be gone yet, hence the patience.
@@ -143,8 +157,13 @@ mod tests {
         let data = DataDir::open(&path).unwrap();
         let error = DataDir::open(&path).unwrap_err().to_string();
         assert!(error.contains("in use by another virga") && error.contains(&std::process::id().to_string()), "{error}");
-        let key = data.secrets().unwrap().code_key;
-        assert_eq!(data.secrets().unwrap().code_key, key);
+        let keys = |data: &DataDir| data.secrets().map(|secrets| (secrets.code_key, secrets.sealing_key)).unwrap();
+        let both = keys(&data);
+        assert_eq!(keys(&data), both);
+        let old = serde_json::json!({ "code_key": both.0 });
+        std::fs::write(data.path.join("secrets.json"), old.to_string()).unwrap();
+        let grown = keys(&data);
+        assert!(grown.0 == both.0 && grown.1 != both.1 && keys(&data) == grown, "a secret that is missing is made, and stays");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&data.path.join("secrets.json")), mode(&data.run)), (0o600, 0o700));
         drop(data);

@@ -13,7 +13,8 @@ use virga_store::scheduling::{ActualInstanceRow, PinnedRow};
 impl Brain {
     /// Takes over what the last run left.
     pub(super) fn adopt(&mut self, actual: Vec<ActualInstanceRow>, pinned: Vec<PinnedRow>) {
-        self.pinned = pinned.into_iter().filter_map(|row| desired::read_pinned(&row).map(|spec| (row.process, spec))).collect();
+        self.pinned =
+            pinned.into_iter().filter_map(|row| desired::read_pinned(&self.store, &row).map(|spec| (row.process, spec))).collect();
         for row in actual {
             let (process, index, guid) = (row.process, row.index, row.guid);
             let Some(known) = self.processes.get_mut(&process) else {

@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use virga_model::{AppGuid, ProcessGuid, Timestamp};
+use virga_model::{AppGuid, ProcessGuid, Timestamp, service::vcap_services};
 use virga_store::{
-    Connection, Result, StoreError,
+    Connection, Result, Sealed, Store, StoreError,
     network_policies::{self, NetworkPolicyRow},
     scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow, RunningRules},
+    service_credential_bindings,
 };
 
 /// What one look found.
@@ -33,15 +34,25 @@ struct Desired {
 /// asks the time to its commit.
 const OVERLAP: Duration = Duration::from_secs(60);
 
-pub(super) fn read_pinned(row: &PinnedRow) -> Option<ProcessSpec> {
-    match serde_json::from_str(&row.spec) {
-        Ok(spec) => Some(spec),
-        Err(error) => {
-            // It is made anew from the rows, as if the version had just been seen.
-            tracing::warn!(process.guid = %row.process, %error, "a pinned spec cannot be read");
-            None
-        }
-    }
+pub(super) fn read_pinned(store: &Store, row: &PinnedRow) -> Option<ProcessSpec> {
+    let read = unsealed(store, place_of_spec(row.process), &row.spec).and_then(|json| {
+        serde_json::from_str(&json).map_err(|error| StoreError::Corrupt { column: "spec".to_owned(), reason: error.into() })
+    });
+    // Else it is made anew from the rows, as if the version had just been seen.
+    read.inspect_err(|error| {
+        tracing::warn!(process.guid = %row.process, error = error as &dyn std::error::Error, "a pinned spec cannot be read");
+    })
+    .ok()
+}
+
+/// What the spec of a process is sealed for: it holds credentials.
+pub(super) fn place_of_spec(process: ProcessGuid) -> String {
+    format!("desired_processes/{process}/spec")
+}
+
+/// A spec as JSON. Those that were written before specs were sealed are taken as they are.
+pub(super) fn unsealed(store: &Store, place: String, spec: &str) -> Result<String> {
+    if spec.starts_with('{') { Ok(spec.to_owned()) } else { store.unseal(place, &Sealed::from_stored(spec.to_owned())) }
 }
 
 impl Brain {
@@ -99,9 +110,13 @@ impl Brain {
         if !unseen.is_empty() {
             let variables = scheduling::running_variables(&mut db).await?;
             let uris = self.uris(&routes);
-            for row in scheduling::list_specs(&mut db, &unseen).await? {
+            let rows = scheduling::list_specs(&mut db, &unseen).await?;
+            let apps: Vec<AppGuid> = rows.iter().map(|row| row.app).collect::<BTreeSet<_>>().into_iter().collect();
+            let bound = service_credential_bindings::bound(&self.store, &mut db, &apps).await?;
+            for row in rows {
                 let uris = uris.get(&row.app).map_or(&[][..], Vec::as_slice);
-                specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables));
+                let services = vcap_services(bound.get(&row.app).map_or(&[][..], Vec::as_slice));
+                specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables, &services));
             }
         }
         Ok(Desired { is_whole, rows, routes, policies, rules, specs })

@@ -1,6 +1,6 @@
 //! What memory knows and the store does not yet.
 
-use super::Brain;
+use super::{Brain, desired::place_of_spec};
 use crate::spec::ProcessSpec;
 use std::collections::{BTreeMap, BTreeSet};
 use virga_model::{InstanceGuid, ProcessGuid};
@@ -82,7 +82,10 @@ impl Brain {
         let (mut pins, mut unpins) = (Vec::new(), Vec::new());
         for (process, spec) in specs {
             match spec {
-                Some((version, spec)) => pins.push(PinnedRow { process: *process, version: version.clone(), spec: spec.clone() }),
+                Some((version, spec)) => {
+                    let spec = self.store.seal(place_of_spec(*process), spec)?.as_str().to_owned();
+                    pins.push(PinnedRow { process: *process, version: version.clone(), spec });
+                }
                 None => unpins.push(*process),
             }
         }

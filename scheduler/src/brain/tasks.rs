@@ -4,20 +4,30 @@
 //! ends when its worker says so, when that worker process is gone, or, cancelled, when its worker has applied a snapshot that
 //! no longer names it.
 
-use super::Brain;
-use serde_json::json;
+use super::{Brain, desired::unsealed};
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use virga_contract::cell::{CellReport, CellTask, WorkerIndex};
-use virga_model::{TaskGuid, environment, environment::AppDescription, state::TaskState};
+use virga_model::{TaskGuid, environment, environment::AppDescription, service::vcap_services, state::TaskState};
 use virga_store::{
     Result, StoreError, app_usage_events,
     scheduling::{self, TaskSpecRow},
+    service_credential_bindings,
     tasks::{self, GivenTask, TaskRow},
 };
 
 const CANCELLED: &str = "task was cancelled";
 const WORKER_GONE: &str = "The worker process that ran the task is gone";
 const NO_DROPLET: &str = "The droplet of the task is no longer there";
+
+/// What is sealed that a task was given: it holds credentials.
+fn place_of_spec(task: TaskGuid) -> String {
+    format!("tasks/{task}/spec")
+}
+
+fn corrupt(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { column: "spec".to_owned(), reason: error.into() }
+}
 
 /// What is known of tasks that have not ended.
 #[derive(Debug, Default)]
@@ -83,17 +93,22 @@ impl Brain {
         if self.tasks.given.contains_key(&row.guid) {
             return;
         }
-        match serde_json::from_str::<CellTask>(&given.spec) {
+        match self.read_given(row.guid, given) {
             Ok(task) => {
                 self.tasks.given.insert(row.guid, Arc::new(task));
                 self.changed = true;
             }
             Err(error) => {
-                tracing::error!(task.guid = %row.guid, %error, "what a task was given cannot be read");
+                tracing::error!(task.guid = %row.guid, error = &error as &dyn std::error::Error, "what a task was given cannot be read");
                 let reason = "What the task was given could not be read after a restart of the platform";
                 self.tasks.ended.insert(row.guid, (TaskState::Failed, Some(reason.to_owned())));
             }
         }
+    }
+
+    fn read_given(&self, task: TaskGuid, given: &GivenTask) -> Result<CellTask> {
+        let json = unsealed(&self.store, place_of_spec(task), &given.spec)?;
+        serde_json::from_str(&json).map_err(corrupt)
     }
 
     /// Takes the task out of the snapshot. One that was never given has nothing to wait for.
@@ -126,9 +141,12 @@ impl Brain {
             return Ok(());
         };
         let variables = scheduling::running_variables(&mut db).await?;
+        let bound = service_credential_bindings::bound(&self.store, &mut db, &[spec.app]).await?;
         drop(db);
-        let task = self.cell_task(&row, &spec, worker, pid, &variables);
-        let spec = serde_json::to_string(&task).map_err(|error| StoreError::Corrupt { column: "spec".to_owned(), reason: error.into() })?;
+        let services = vcap_services(bound.get(&spec.app).map_or(&[][..], Vec::as_slice));
+        let task = self.cell_task(&row, &spec, worker, pid, &variables, &services);
+        let json = serde_json::to_string(&task).map_err(corrupt)?;
+        let spec = self.store.seal(place_of_spec(task.task), &json)?.as_str().to_owned();
         row.state = TaskState::Running;
         row.given = Some(GivenTask { worker, pid, spec });
         let mut transaction = self.store.begin().await?;
@@ -156,6 +174,7 @@ impl Brain {
         worker: WorkerIndex,
         pid: u32,
         variables: &BTreeMap<String, String>,
+        services: &Value,
     ) -> CellTask {
         let uris = self.uris(&[]).remove(&spec.app).unwrap_or_default();
         let app = AppDescription {
@@ -182,7 +201,7 @@ impl Brain {
             memory_mb: row.memory_in_mb,
             disk_mb: row.disk_in_mb,
             log_rate_limit_bytes_per_second: row.log_rate_limit_in_bytes_per_second,
-            environment: environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, &json!({})),
+            environment: environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, services),
             egress: self.rules.of(spec.space),
         }
     }

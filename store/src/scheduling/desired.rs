@@ -338,7 +338,7 @@ pub struct PinnedRow {
     pub process: ProcessGuid,
     /// Its version.
     pub version: String,
-    /// JSON, the scheduler's own.
+    /// JSON, the scheduler's own, sealed.
     pub spec: String,
 }
 

@@ -1,0 +1,137 @@
+//! The rules of binding an app to a service instance, alike for requests and manifests.
+
+use crate::{
+    Access, Controller, Error, Result,
+    audit_events::{self, Event},
+    service_instances::too_large,
+};
+use serde_json::{Value, json};
+use virga_contract::ApiError;
+use virga_model::{
+    OrgGuid, ServiceCredentialBindingGuid, SpaceGuid,
+    service::{BindingKind, LastOperation, OperationKind},
+};
+use virga_store::{
+    Connection, StoreError,
+    apps::AppRow,
+    metadata::Metadata,
+    service_credential_bindings::{self as rows, ServiceCredentialBindingRow, place_of_credentials},
+    service_instances::{self, ServiceInstanceRow},
+};
+
+/// Longest name of a binding.
+const MAX_NAME_CHARS: usize = 255;
+
+/// What a binding is to be.
+#[derive(Debug, Default)]
+pub(crate) struct NewBinding {
+    /// Its own name.
+    pub name: Option<String>,
+    /// Labels and annotations.
+    pub metadata: Metadata,
+    /// Whether a manifest asked for it.
+    pub by_manifest: bool,
+}
+
+/// Binds an app to an instance.
+///
+/// # Errors
+/// 422 for an instance of another space, a name that is taken or cannot be, an app that is bound to it already or to too much.
+pub(crate) async fn bind(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    organization: OrgGuid,
+    app: &AppRow,
+    instance: &ServiceInstanceRow,
+    new: NewBinding,
+) -> Result<ServiceCredentialBindingRow> {
+    let refuse = |detail: &str| Err(ApiError::unprocessable(detail).into());
+    if instance.space != app.space {
+        return refuse("The service instance and the app are in different spaces");
+    }
+    check_name(new.name.as_deref())?;
+    if rows::find_between(db, app.guid, instance.guid).await?.is_some() {
+        return refuse(ALREADY_BOUND);
+    }
+    let (now, guid, store) = (controller.now(), ServiceCredentialBindingGuid::random(), &controller.store);
+    let credentials = rows::credentials(store, service_instances::place_of_credentials(instance.guid), instance.credentials.as_ref())?;
+    let binding = ServiceCredentialBindingRow {
+        guid,
+        created_at: now,
+        updated_at: now,
+        kind: BindingKind::App,
+        name: new.name,
+        instance: instance.guid,
+        app: Some(app.guid),
+        credentials: Some(store.seal(place_of_credentials(guid), &Value::Object(credentials).to_string())?),
+        syslog_drain_url: instance.syslog_drain_url.clone(),
+        volume_mounts: Vec::new(),
+        last_operation: LastOperation::done(OperationKind::Create, now),
+        metadata: new.metadata,
+    };
+    rows::insert(db, &binding).await.map_err(|error| taken(error, binding.name.as_deref()))?;
+    if let Some((_, detail)) = too_large(controller, db, &[app.guid]).await? {
+        return refuse(&detail);
+    }
+    let relationships = json!({
+        "app": { "data": { "guid": app.guid } },
+        "service_instance": { "data": { "guid": instance.guid } },
+    });
+    let mut data = json!({ "request": { "type": "app", "name": binding.name, "relationships": relationships } });
+    if let (true, Value::Object(data)) = (new.by_manifest, &mut data) {
+        data.insert("manifest_triggered".to_owned(), json!(true));
+    }
+    record(controller, db, access, "create", &binding, (app.space, organization), data).await?;
+    Ok(binding)
+}
+
+const ALREADY_BOUND: &str = "The app is already bound to the service instance";
+
+fn check_name(name: Option<&str>) -> Result<()> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
+    if name.chars().count() > MAX_NAME_CHARS {
+        let detail = "The binding name is invalid. App binding names must be less than 256 characters.";
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+        let detail = "The binding name is invalid. Valid characters are alphanumeric, underscore, and dash.";
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    Ok(())
+}
+
+fn taken(error: StoreError, name: Option<&str>) -> Error {
+    if error.is_unique("service_credential_bindings_app_guid_service_instance_guid") {
+        return ApiError::unprocessable(ALREADY_BOUND).into();
+    }
+    if error.is_unique("service_credential_bindings_app_guid_name") {
+        let name = name.unwrap_or_default();
+        let detail =
+            format!("The binding name is invalid. App binding names must be unique. The app already has a binding with name '{name}'.");
+        return ApiError::unprocessable(detail).into();
+    }
+    error.into()
+}
+
+/// Records what was done to a binding of an app: `create`, `update`, `delete`, `show`.
+pub(super) async fn record(
+    controller: &Controller,
+    db: &mut Connection,
+    access: &Access,
+    verb: &str,
+    binding: &ServiceCredentialBindingRow,
+    (space, organization): (SpaceGuid, OrgGuid),
+    data: Value,
+) -> Result<()> {
+    let event = Event {
+        kind: &format!("audit.service_binding.{verb}"),
+        target_kind: "service_binding",
+        target: binding.guid.to_string(),
+        target_name: binding.name.as_deref().unwrap_or_default(),
+        data,
+        space: Some(space),
+        organization: Some(organization),
+    };
+    audit_events::record(controller, db, access, event).await
+}

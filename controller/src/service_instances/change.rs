@@ -1,0 +1,197 @@
+//! Changing and deleting service instances.
+
+use super::{
+    body::{Check, name_taken},
+    create::record,
+    read::permitted,
+    view,
+};
+use crate::{
+    Access, Controller, Result, SpaceRight, answer, metadata::MetadataPatch, processes::request::present,
+    service_credential_bindings as bindings,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use virga_contract::ApiError;
+use virga_model::{
+    AppGuid, ServiceInstanceGuid, SpaceGuid,
+    service::{LastOperation, OperationKind, vcap_services},
+};
+use virga_serve::{
+    Base, Json, Path, Query,
+    axum::{extract::State, response::Response},
+};
+use virga_store::{
+    Connection, service_credential_bindings as binding_rows,
+    service_instances::{self, ServiceInstanceRow, place_of_credentials},
+    service_usage_events,
+};
+
+/// Bytes of an app's `VCAP_SERVICES`.
+const MAX_SERVICES_BYTES: usize = 256 << 10;
+/// Apps whose credentials are in memory at a time.
+const APPS_AT_ONCE: usize = 20;
+
+/// Body of `PATCH /v3/service_instances/:guid`. What is null goes back to nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateServiceInstance {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    tags: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "present")]
+    credentials: Option<Option<Map<String, Value>>>,
+    #[serde(default, deserialize_with = "present")]
+    syslog_drain_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    route_service_url: Option<Option<String>>,
+    metadata: Option<MetadataPatch>,
+}
+
+impl UpdateServiceInstance {
+    fn check(&self) -> Result<()> {
+        let mut check = Check::default();
+        if let Some(name) = &self.name {
+            check.name(name);
+        }
+        check.tags(self.tags.as_ref().and_then(Option::as_deref).unwrap_or_default());
+        check.credentials(self.credentials.as_ref().and_then(Option::as_ref).unwrap_or(&Map::new()));
+        check.syslog_drain_url(self.syslog_drain_url.as_ref().and_then(Option::as_deref).unwrap_or_default());
+        check.route_service_url(self.route_service_url.as_ref().and_then(Option::as_deref).unwrap_or_default());
+        check.end()
+    }
+}
+
+/// `PATCH /v3/service_instances/:guid`. Apps see new credentials once they are restarted.
+///
+/// # Errors
+/// 404, 403, 422 for a name that is taken and for what breaks a rule.
+pub async fn update(
+    State(controller): State<Controller>,
+    access: Access,
+    base: Base,
+    Path(guid): Path<ServiceInstanceGuid>,
+    Json(body): Json<UpdateServiceInstance>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let (mut instance, organization) = permitted(&mut tx, &access, SpaceRight::Write, guid).await?;
+    body.check()?;
+    let now = controller.now();
+    let is_renamed = body.name.as_ref().is_some_and(|name| *name != instance.name);
+    let mut request = Map::new();
+    if let Some(name) = body.name {
+        request.insert("name".to_owned(), json!(name));
+        instance.name = name;
+    }
+    if let Some(tags) = body.tags {
+        instance.tags = tags.unwrap_or_default();
+        request.insert("tags".to_owned(), json!(instance.tags));
+    }
+    if let Some(url) = body.route_service_url {
+        instance.route_service_url = url;
+    }
+    let drain = body.syslog_drain_url.is_some();
+    if let Some(url) = body.syslog_drain_url {
+        instance.syslog_drain_url = url;
+    }
+    let credentials = body.credentials.map(|credentials| Value::Object(credentials.unwrap_or_default()).to_string());
+    if let Some(credentials) = &credentials {
+        instance.credentials = Some(controller.store.seal(place_of_credentials(guid), credentials)?);
+        request.insert("credentials".to_owned(), json!("[PRIVATE DATA HIDDEN]"));
+    }
+    if let Some(patch) = body.metadata {
+        patch.apply(&mut instance.metadata)?;
+    }
+    instance.last_operation = LastOperation::done(OperationKind::Update, now);
+    service_instances::update(&mut tx, &mut instance, now).await.map_err(|error| name_taken(error, &instance.name))?;
+    if is_renamed {
+        service_usage_events::note(&mut tx, &instance, "UPDATED", now).await?;
+    }
+    if credentials.is_some() || drain {
+        hand_on(&controller, &mut tx, &instance, credentials.as_deref()).await?;
+    }
+    record(&controller, &mut tx, &access, "update", &instance, organization, json!({ "request": request })).await?;
+    tx.commit().await?;
+    Ok(answer::ok(view(&base, &instance)))
+}
+
+/// Gives every binding of an instance what the instance has now.
+async fn hand_on(controller: &Controller, db: &mut Connection, instance: &ServiceInstanceRow, credentials: Option<&str>) -> Result<()> {
+    let mut apps = Vec::new();
+    for mut binding in binding_rows::list_of_instance(db, instance.guid).await? {
+        binding.syslog_drain_url.clone_from(&instance.syslog_drain_url);
+        if let Some(credentials) = credentials {
+            binding.credentials = Some(controller.store.seal(binding_rows::place_of_credentials(binding.guid), credentials)?);
+        }
+        apps.extend(binding.app);
+        binding_rows::update(db, &mut binding, controller.now()).await?;
+    }
+    match too_large(controller, db, &apps).await? {
+        None => Ok(()),
+        Some((app, detail)) => Err(ApiError::unprocessable(format!("{detail} (app {app} is bound to it)")).into()),
+    }
+}
+
+/// The first of these apps whose services would no longer fit into its environment, and what is to be said of it.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn too_large(controller: &Controller, db: &mut Connection, apps: &[AppGuid]) -> Result<Option<(AppGuid, String)>> {
+    for apps in apps.chunks(APPS_AT_ONCE) {
+        for (app, services) in binding_rows::bound(&controller.store, db, apps).await? {
+            let bytes = vcap_services(&services).to_string().len();
+            if bytes > MAX_SERVICES_BYTES {
+                let detail =
+                    format!("The services of an app must not exceed {MAX_SERVICES_BYTES} bytes in VCAP_SERVICES; they would have {bytes}");
+                return Ok(Some((app, detail)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Parameters of `DELETE /v3/service_instances/:guid`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteQuery {
+    /// Without asking a broker. A user-provided instance has none, and goes alike.
+    #[serde(default, rename = "purge")]
+    _purge: bool,
+}
+
+/// `DELETE /v3/service_instances/:guid`, with its bindings. Apps that run keep what they were started with.
+///
+/// # Errors
+/// 404, 403.
+pub async fn delete(
+    State(controller): State<Controller>,
+    access: Access,
+    Path(guid): Path<ServiceInstanceGuid>,
+    Query(_): Query<DeleteQuery>,
+) -> Result<Response> {
+    let mut tx = controller.store.begin().await?;
+    let (instance, organization) = permitted(&mut tx, &access, SpaceRight::Write, guid).await?;
+    for binding in binding_rows::list_of_instance(&mut tx, guid).await? {
+        bindings::remove(&controller, &mut tx, &access, &binding, instance.space, organization).await?;
+    }
+    service_usage_events::note(&mut tx, &instance, "DELETED", controller.now()).await?;
+    service_instances::delete(&mut tx, guid).await?;
+    record(&controller, &mut tx, &access, "delete", &instance, organization, json!({ "request": {} })).await?;
+    tx.commit().await?;
+    Ok(answer::no_content())
+}
+
+/// Deletes every instance of a space with its bindings, when the space goes.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, space: SpaceGuid) -> Result<()> {
+    for instance in service_instances::list_of_space(db, space).await? {
+        for binding in binding_rows::list_of_instance(db, instance.guid).await? {
+            binding_rows::delete(db, binding.guid).await?;
+        }
+        service_usage_events::note(db, &instance, "DELETED", controller.now()).await?;
+        service_instances::delete(db, instance.guid).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Service instances. Those that users provide are kept here whole; an instance of a broker needs an offering and a plan.
+
+pub(crate) mod body;
+mod change;
+mod create;
+mod fields;
+mod read;
+mod share;
+mod view;
+
+pub use change::{delete, update};
+pub(crate) use change::{delete_everything, too_large};
+pub use create::create;
+pub(crate) use read::permitted;
+pub use read::{credentials, list, parameters, permissions, show};
+pub use share::{list_shared_spaces, share, unshare, usage_summary};
+pub(crate) use view::operation;
+pub use view::view;

@@ -1,0 +1,140 @@
+//! Service instances and their bindings: the words of their kinds and operations, and `VCAP_SERVICES`.
+
+use crate::{ServiceCredentialBindingGuid, ServiceInstanceGuid, Timestamp};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+crate::words! {
+    /// Who made what is behind a service instance.
+    ServiceInstanceKind { Managed = "managed", UserProvided = "user-provided", }
+    /// Whom a credential binding is for.
+    BindingKind { App = "app", Key = "key", }
+    /// What was last done to a service instance or binding.
+    OperationKind { Create = "create", Update = "update", Delete = "delete", }
+    /// How far that is.
+    OperationState { Initial = "initial", InProgress = "in progress", Succeeded = "succeeded", Failed = "failed", }
+}
+
+/// The label of user-provided instances in `VCAP_SERVICES`, where others have the name of their offering.
+pub const USER_PROVIDED_LABEL: &str = "user-provided";
+
+/// `last_operation` of a service instance or binding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastOperation {
+    /// What is done.
+    #[serde(rename = "type")]
+    pub kind: OperationKind,
+    /// How far it is.
+    pub state: OperationState,
+    /// More about it, for people.
+    pub description: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When that was last heard of.
+    pub updated_at: Timestamp,
+}
+
+impl LastOperation {
+    /// One that was done at once.
+    #[must_use]
+    pub fn done(kind: OperationKind, now: Timestamp) -> Self {
+        Self { kind, state: OperationState::Succeeded, description: "Operation succeeded".to_owned(), created_at: now, updated_at: now }
+    }
+}
+
+/// One binding of an app as the app sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundService {
+    /// Name of the offering, [`USER_PROVIDED_LABEL`] without one.
+    pub label: String,
+    /// Words by which frameworks recognise a kind of service.
+    pub tags: Vec<String>,
+    /// The instance.
+    pub instance: ServiceInstanceGuid,
+    /// Its name.
+    pub instance_name: String,
+    /// The binding.
+    pub binding: ServiceCredentialBindingGuid,
+    /// Its name, where it has one.
+    pub binding_name: Option<String>,
+    /// The secret: where the service is and how to enter.
+    pub credentials: Map<String, Value>,
+    /// Where the app's log lines go.
+    pub syslog_drain_url: Option<String>,
+    /// File systems of the service.
+    pub volume_mounts: Vec<Value>,
+}
+
+impl BoundService {
+    fn to_json(&self) -> Value {
+        json!({
+            "label": self.label,
+            "name": self.binding_name.as_ref().unwrap_or(&self.instance_name),
+            "tags": self.tags,
+            "instance_guid": self.instance,
+            "instance_name": self.instance_name,
+            "binding_guid": self.binding,
+            "binding_name": self.binding_name,
+            "credentials": self.credentials,
+            "syslog_drain_url": self.syslog_drain_url,
+            "volume_mounts": self.volume_mounts,
+        })
+    }
+}
+
+/// The value of `VCAP_SERVICES`: the bindings by label, each label's in the order given. `{}` for none.
+#[must_use]
+pub fn vcap_services(bound: &[BoundService]) -> Value {
+    let mut services = Map::new();
+    for service in bound {
+        let entry = services.entry(service.label.as_str()).or_insert_with(|| json!([]));
+        if let Some(entries) = entry.as_array_mut() {
+            entries.push(service.to_json());
+        }
+    }
+    Value::Object(services)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(name: &str, binding_name: Option<&str>) -> BoundService {
+        BoundService {
+            label: USER_PROVIDED_LABEL.into(),
+            tags: vec!["t".into()],
+            instance: ServiceInstanceGuid::from_u128(1),
+            instance_name: name.into(),
+            binding: ServiceCredentialBindingGuid::from_u128(2),
+            binding_name: binding_name.map(Into::into),
+            credentials: Map::from_iter([("uri".to_owned(), json!("x://y"))]),
+            syslog_drain_url: None,
+            volume_mounts: vec![],
+        }
+    }
+
+    #[test]
+    fn vcap_services_is_grouped_by_label_and_a_bindings_own_name_wins() {
+        assert_eq!(vcap_services(&[]), json!({}));
+        let value =
+            vcap_services(&[bound("db", None), bound("cache", Some("fast")), BoundService { label: "redis".into(), ..bound("r", None) }]);
+        assert_eq!(value["redis"][0]["label"], "redis");
+        let own = value["user-provided"].as_array().unwrap();
+        assert_eq!(own.iter().map(|entry| entry["name"].as_str().unwrap()).collect::<Vec<_>>(), ["db", "fast"]);
+        assert_eq!(
+            own[1],
+            json!({
+                "label": "user-provided",
+                "name": "fast",
+                "tags": ["t"],
+                "instance_guid": "00000000-0000-0000-0000-000000000001",
+                "instance_name": "cache",
+                "binding_guid": "00000000-0000-0000-0000-000000000002",
+                "binding_name": "fast",
+                "credentials": { "uri": "x://y" },
+                "syslog_drain_url": null,
+                "volume_mounts": [],
+            })
+        );
+    }
+}
