@@ -39,6 +39,10 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("DELETE", "/v3/isolation_segments/{guid}", 422),
     ("POST", "/v3/stacks", 422),
     ("DELETE", "/v3/stacks/{guid}", 422),
+    ("GET", "/v3/service_instances/{guid}/parameters", 400),
+    ("POST", "/v3/service_instances/{guid}/relationships/shared_spaces", 422),
+    ("DELETE", "/v3/service_instances/{guid}/relationships/shared_spaces/{space}", 422),
+    ("GET", "/v3/service_credential_bindings/{guid}/parameters", 400),
 ];
 
 const ROLES: &[RoleType] = &[
@@ -147,7 +151,8 @@ fn due_to_readers(rule: Rule, method: &Method, reads_secrets: bool) -> Due {
         Rule::Routing => Due::Unknown,
         Rule::Absent if method.is_safe() => Due::Hidden,
         _ if !method.is_safe() => Due::Forbidden,
-        Rule::Roles { secret: true, .. } if !reads_secrets => Due::Forbidden,
+        // What only they see who may read it, others do not find.
+        Rule::Roles { secret: true, may, sees, .. } if !reads_secrets => if may == sees { Due::Hidden } else { Due::Forbidden },
         _ => Due::Served,
     }
 }
@@ -244,7 +249,9 @@ async fn ask_as_everybody(
 async fn walk(reading: bool) {
     on_both(|store| async move {
         let api = Api::start(store).await;
-        api.admin().await.patch("/v3/feature_flags/route_sharing", json!({ "enabled": true })).await.ok();
+        for flag in ["route_sharing", "service_instance_sharing"] {
+            api.admin().await.patch(&format!("/v3/feature_flags/{flag}"), json!({ "enabled": true })).await.ok();
+        }
         let callers = Callers::make(&api).await;
         let mut shared = None;
         if reading {

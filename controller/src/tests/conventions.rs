@@ -108,6 +108,22 @@ const LISTS: &[(&str, &str, &str, &str, bool)] = &[
     ("audit_events", "types target_guids target_guids[not] space_guids organization_guids", "", "", false),
     ("feature_flags", "", "", "name", false),
     ("app_usage_events", "after_guid", "", "", false),
+    (
+        "service_instances",
+        "names type space_guids organization_guids service_plan_guids service_plan_names fields[space] fields[space.organization] \
+         fields[service_plan] fields[service_plan.service_offering] fields[service_plan.service_offering.service_broker]",
+        "",
+        "name",
+        true,
+    ),
+    (
+        "service_credential_bindings",
+        "names type app_guids app_names service_instance_guids service_instance_names service_plan_guids service_plan_names \
+         service_offering_guids service_offering_names",
+        "app service_instance",
+        "name",
+        true,
+    ),
     ("service_usage_events", "after_guid service_instance_types service_offering_guids", "", "", false),
 ];
 

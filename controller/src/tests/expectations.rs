@@ -152,6 +152,21 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/v3/revisions/{guid}/environment_variables", secret(&[Developer], &[Supporter])),
     ("GET", "/v3/revisions/{guid}*", read(SPACE)),
     ("PATCH", "/v3/revisions/{guid}", WRITE_PERHAPS),
+    // Services.
+    ("GET", "/v3/service_instances/{guid}/credentials", secret(&[Developer], &[])),
+    // Anybody may ask what they may do.
+    ("GET", "/v3/service_instances/{guid}/permissions", Rule::Everybody),
+    ("GET", "/v3/service_instances/{guid}*", read(SPACE)),
+    ("POST PATCH DELETE", "/v3/service_instances*", WRITE),
+    // Who may not read credentials is not told of them.
+    (
+        "GET",
+        "/v3/service_credential_bindings/{guid}/details",
+        Rule::Roles { may: &[Developer], sees: &[Developer], open: &[], secret: true },
+    ),
+    ("GET", "/v3/service_credential_bindings/{guid}*", read(SPACE)),
+    ("PATCH", "/v3/service_credential_bindings/{guid}", WRITE_PERHAPS),
+    ("POST DELETE", "/v3/service_credential_bindings*", MANAGE),
     // The platform.
     ("GET", "/v3/jobs/{guid}", Rule::Everybody),
     (

@@ -36,6 +36,8 @@ pub(super) struct Fixture {
     security_group: String,
     stack: String,
     buildpack: String,
+    service_instance: String,
+    binding: String,
 }
 
 fn text(resource: &Value) -> String {
@@ -71,6 +73,22 @@ async fn bound_group(admin: &User<'_>, name: &str, space: &SpaceGuid) -> String 
     let spaces = json!({ "data": [{ "guid": space }] });
     let body = json!({ "name": name, "relationships": { "running_spaces": spaces, "staging_spaces": spaces } });
     text(&admin.post("/v3/security_groups", body).await.created())
+}
+
+fn user_provided(name: &str, space: &SpaceGuid) -> Value {
+    json!({ "type": "user-provided", "name": name, "credentials": { "password": "hunter2" }, "relationships": to("space", space) })
+}
+
+/// A service instance; `other` is bound to the app, which the walk can bind to the first. Guids of both.
+async fn instance(admin: &User<'_>, space: &SpaceGuid, app: &str, name: &str) -> (String, String) {
+    let instance = text(&admin.post("/v3/service_instances", user_provided(name, space)).await.created());
+    if name != "other" {
+        return (instance, String::new());
+    }
+    let mut relationships = to("app", &app);
+    relationships["service_instance"] = json!({ "data": { "guid": instance } });
+    let binding = json!({ "type": "app", "relationships": relationships });
+    (instance, text(&admin.post("/v3/service_credential_bindings", binding).await.created()))
 }
 
 impl Fixture {
@@ -136,6 +154,8 @@ impl Fixture {
             security_group: bound_group(&admin, &name, &space).await,
             stack: first(&admin.get("/v3/stacks").await.ok()),
             buildpack: text(&admin.post("/v3/buildpacks", json!({ "name": name })).await.created()),
+            service_instance: instance(&admin, &space, &app, "free").await.0,
+            binding: instance(&admin, &space, &app, "other").await.1,
             app,
         }
     }
@@ -167,6 +187,8 @@ impl Fixture {
             "security_groups" => self.security_group.clone(),
             "stacks" => self.stack.clone(),
             "buildpacks" => self.buildpack.clone(),
+            "service_instances" => self.service_instance.clone(),
+            "service_credential_bindings" => self.binding.clone(),
             _ => uuid(),
         };
         let name = match resource {
@@ -198,7 +220,10 @@ impl Fixture {
             ) => {
                 json!({ "data": [{ "guid": self.org }] })
             }
-            ("POST", "/v3/routes/{guid}/relationships/shared_spaces") => json!({ "data": [{ "guid": self.spare }] }),
+            ("POST", "/v3/service_instances") => user_provided(&uuid(), &self.space),
+            ("POST", "/v3/service_credential_bindings") => json!({ "type": "app", "relationships": {
+                "app": { "data": { "guid": self.app } }, "service_instance": { "data": { "guid": self.service_instance } } } }),
+            ("POST", "/v3/routes/{guid}/relationships/shared_spaces" | "/v3/service_instances/{guid}/relationships/shared_spaces") => json!({ "data": [{ "guid": self.spare }] }),
             ("POST", path) if path.starts_with("/networking/") => {
                 let destination = json!({ "id": self.app, "protocol": "tcp", "ports": { "start": 8080, "end": 8080 } });
                 json!({ "policies": [{ "source": { "id": self.app }, "destination": destination }] })

@@ -56,6 +56,10 @@ async fn add(harness: &Harness, number: usize) {
     let app = json!({ "name": name, "relationships": { "space": to(&space) } });
     let app = harness.post("/v3/apps", app).await.is(201).guid();
     harness.package(&app).await;
+    let service = json!({ "type": "user-provided", "name": name, "credentials": { "a": 1 }, "relationships": { "space": to(&space) } });
+    let service = harness.post("/v3/service_instances", service).await.is(201).guid();
+    let binding = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(&service) } });
+    harness.post("/v3/service_credential_bindings", binding).await.is(201);
     let domain = json!({ "name": format!("{name}.example.com"), "relationships": { "organization": to(&org) } });
     let domain = harness.post("/v3/domains", domain).await.is(201).guid();
     let route = json!({ "host": name, "relationships": { "space": to(&space), "domain": to(&domain) } });
