@@ -152,7 +152,13 @@ fn due_to_readers(rule: Rule, method: &Method, reads_secrets: bool) -> Due {
         Rule::Absent if method.is_safe() => Due::Hidden,
         _ if !method.is_safe() => Due::Forbidden,
         // What only they see who may read it, others do not find.
-        Rule::Roles { secret: true, may, sees, .. } if !reads_secrets => if may == sees { Due::Hidden } else { Due::Forbidden },
+        Rule::Roles { secret: true, may, sees, .. } if !reads_secrets => {
+            if may == sees {
+                Due::Hidden
+            } else {
+                Due::Forbidden
+            }
+        }
         _ => Due::Served,
     }
 }

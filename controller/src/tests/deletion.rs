@@ -39,6 +39,7 @@ fn of_organization(org: OrgGuid) -> Vec<String> {
     let mut lists: Vec<String> = by_organization.iter().map(|kind| format!("/v3/{kind}?organization_guids={org}")).collect();
     lists.push(format!("/v3/organizations?guids={org}"));
     lists.push(format!("/v3/domains?organization_guids={org}"));
+    lists.push(format!("/v3/service_instances?organization_guids={org}"));
     lists
 }
 

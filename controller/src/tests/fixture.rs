@@ -223,7 +223,9 @@ impl Fixture {
             ("POST", "/v3/service_instances") => user_provided(&uuid(), &self.space),
             ("POST", "/v3/service_credential_bindings") => json!({ "type": "app", "relationships": {
                 "app": { "data": { "guid": self.app } }, "service_instance": { "data": { "guid": self.service_instance } } } }),
-            ("POST", "/v3/routes/{guid}/relationships/shared_spaces" | "/v3/service_instances/{guid}/relationships/shared_spaces") => json!({ "data": [{ "guid": self.spare }] }),
+            ("POST", "/v3/routes/{guid}/relationships/shared_spaces" | "/v3/service_instances/{guid}/relationships/shared_spaces") => {
+                json!({ "data": [{ "guid": self.spare }] })
+            }
             ("POST", path) if path.starts_with("/networking/") => {
                 let destination = json!({ "id": self.app, "protocol": "tcp", "ports": { "start": 8080, "end": 8080 } });
                 json!({ "policies": [{ "source": { "id": self.app }, "destination": destination }] })

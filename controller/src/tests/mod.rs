@@ -17,5 +17,6 @@ mod requests;
 mod roles;
 mod route_sharing;
 mod routes;
+mod services;
 mod started;
 mod tcp_routes;
