@@ -165,6 +165,7 @@ samples! {
     php_front_controller: "php-front-controller";
     java_httpserver: "java-httpserver";
     java_servlet: "java-servlet";
+    java_jaxrs: "java-jaxrs";
     kotlin_httpserver: "kotlin-httpserver";
     scala_httpserver: "scala-httpserver";
     c_cgi: "c-cgi";

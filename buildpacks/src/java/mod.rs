@@ -23,7 +23,7 @@ use virga_contract::staging::StagingError;
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "java",
-    version: "1.1.0",
+    version: "1.2.0",
     looks_for: "a pom.xml, *.java files (there, in src or in src/main/java), a *.jar file, or the META-INF/MANIFEST.MF of one or the WEB-INF of a *.war",
     detects,
     toolchains: &[&crate::zig::ZIG, &TOOLCHAIN],

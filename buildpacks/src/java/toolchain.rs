@@ -16,7 +16,8 @@ pub(super) const PROGRAM: &str = include_str!("toolchain/program.c");
 
 /// The interfaces that apps are written against and our class library answers, by the beginnings of their jars' names; of an app's own
 /// copies none is used.
-pub(super) const INTERFACES: [(&str, &str); 1] = [("jakarta.servlet-api-", "jars/jakarta.servlet-api-6.1.0.jar")];
+pub(super) const INTERFACES: [(&str, &str); 2] =
+    [("jakarta.servlet-api-", "jars/jakarta.servlet-api-6.1.0.jar"), ("jakarta.ws.rs-api-", "jars/jakarta.ws.rs-api-4.0.0.jar")];
 
 /// The jars of a toolchain as a class path.
 pub(crate) fn all_jars(toolchain: &Path) -> OsString {
@@ -55,11 +56,18 @@ const FILES: &[(&str, &str)] = files![
         "compile-arguments",
     ]
     "sources/builder/" "builder/" [
+        "Asked.java",
+        "Beans.java",
         "Builder.java",
         "Classes.java",
+        "Declared.java",
         "Dependencies.java",
+        "Opened.java",
         "Patch.java",
+        "Refused.java",
+        "Resources.java",
         "Servlets.java",
+        "Types.java",
     ]
     "sources/library/" "library/" [
         "com/sun/net/httpserver/Filter.java",
@@ -70,6 +78,8 @@ const FILES: &[(&str, &str)] = files![
         "com/sun/net/httpserver/HttpPrincipal.java",
         "com/sun/net/httpserver/HttpServer.java",
         "jakarta/servlet/http/HttpServlet.java",
+        "jakarta/ws/rs/core/GenericEntity.java",
+        "jakarta/ws/rs/ext/RuntimeDelegate.java",
         "org/teavm/classlib/java/net/TInetSocketAddress.java",
         "org/teavm/classlib/java/net/TSocketAddress.java",
         "org/teavm/classlib/java/security/TSecureRandom.java",
@@ -89,7 +99,37 @@ const FILES: &[(&str, &str)] = files![
         "virga/Request.java",
         "virga/Start.java",
         "virga/Texts.java",
+        "virga/rest/Address.java",
+        "virga/rest/Bodies.java",
+        "virga/rest/CacheControls.java",
+        "virga/rest/Call.java",
+        "virga/rest/Conditions.java",
+        "virga/rest/Cookies.java",
+        "virga/rest/Delegate.java",
+        "virga/rest/Escapes.java",
+        "virga/rest/Head.java",
+        "virga/rest/HeaderMap.java",
+        "virga/rest/Identity.java",
+        "virga/rest/Json.java",
+        "virga/rest/JsonOutput.java",
+        "virga/rest/JsonText.java",
+        "virga/rest/Maker.java",
+        "virga/rest/MediaTypes.java",
+        "virga/rest/Provider.java",
+        "virga/rest/Reply.java",
+        "virga/rest/ReplyBuilder.java",
+        "virga/rest/RequestContext.java",
+        "virga/rest/ResponseContext.java",
+        "virga/rest/Rest.java",
+        "virga/rest/Route.java",
+        "virga/rest/Target.java",
+        "virga/rest/Template.java",
+        "virga/rest/Values.java",
+        "virga/rest/Variants.java",
         "virga/servlet/Answer.java",
+        "virga/servlet/Attributes.java",
+        "virga/servlet/BareCall.java",
+        "virga/servlet/BareContext.java",
         "virga/servlet/Call.java",
         "virga/servlet/Container.java",
         "virga/servlet/Context.java",

@@ -100,6 +100,9 @@ public final class Builder {
     private static void findWeb(List<byte[]> classes, String webXml, List<Path> app, Path toolchain, Path made, List<String> mains)
         throws Exception {
         TreeSet<String> found = new TreeSet<>();
+        Types types = new Types(classes, new AppFirst(withLibrary(app, toolchain)));
+        Opened opened = new Opened(types);
+        Resources resources = new Resources(types, opened);
         Servlets servlets = new Servlets();
         for (byte[] one : classes) {
             if (hasMain(one)) {
@@ -110,8 +113,17 @@ public final class Builder {
         if (!webXml.equals("-")) {
             servlets.read(Path.of(webXml));
         }
-        if (!servlets.isEmpty()) {
-            writeWeb(servlets, app, toolchain, made);
+        if (!servlets.isEmpty() || !resources.isEmpty()) {
+            classes.forEach(Refused::check);
+            String source = "";
+            String statements = "";
+            if (!resources.isEmpty()) {
+                String patterns = Servlets.array(resources.patterns(servlets));
+                source = resources.source();
+                statements = "        container.servlet(\"resources\", new VirgaRest(), 0, " + patterns + ", new String[0]);\n";
+                opened.write(made);
+            }
+            writeWeb(servlets.source() + statements, source, withLibrary(app, toolchain), toolchain, made);
             mains.set(0, WEB);
             found.removeAll(mains);
             mains.addAll(found);
@@ -147,20 +159,25 @@ public final class Builder {
                 + found.first());
     }
 
-    /** Writes and compiles the main class of an app that is servlets. */
-    private static void writeWeb(Servlets servlets, List<Path> app, Path toolchain, Path made) throws IOException {
+    private static List<Path> withLibrary(List<Path> app, Path toolchain) {
+        List<Path> all = new ArrayList<>(List.of(toolchain.resolve("library")));
+        all.addAll(app);
+        return all;
+    }
+
+    /** Writes and compiles the main class of an app that is servlets or resources; what is there already is put before the app. */
+    private static void writeWeb(String statements, String others, List<Path> app, Path toolchain, Path made) throws IOException {
         Path source = made.resolve(WEB + ".java");
         Files.writeString(source, "public final class " + WEB + " {\n    public static void main(String[] words) throws Exception {\n"
-            + "        var container = new virga.servlet.Container();\n" + servlets.source()
-            + "        container.start(words);\n    }\n}\n");
-        List<String> paths = new ArrayList<>(List.of(toolchain.resolve("library").toString()));
+            + "        var container = new virga.servlet.Container();\n" + statements + "        container.start(words);\n    }\n}\n\n" + others);
+        List<String> paths = new ArrayList<>(List.of(made.toString(), app.get(0).toString()));
         try (Stream<Path> jars = Files.list(toolchain.resolve("jars"))) {
             jars.map(Path::toString).sorted().forEach(paths::add);
         }
-        app.forEach(path -> paths.add(path.toString()));
+        app.stream().skip(1).forEach(path -> paths.add(path.toString()));
         String classPath = String.join(File.pathSeparator, paths);
-        int status = ToolProvider.getSystemJavaCompiler()
-            .run(null, null, null, "-proc:none", "-nowarn", "-cp", classPath, "-d", made.toString(), source.toString());
+        int status = ToolProvider.getSystemJavaCompiler().run(null, null, null, "-proc:none", "-nowarn", "-encoding", "UTF-8", "-cp", classPath,
+            "-d", made.toString(), source.toString());
         if (status != 0) {
             throw new IllegalArgumentException("a servlet, filter, listener or resource must be a public class with a public constructor"
                 + " that takes nothing; the compiler's words stand above");

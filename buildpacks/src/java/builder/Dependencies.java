@@ -42,7 +42,7 @@ public final class Dependencies {
             System.err.println(refused.getMessage());
             System.exit(2);
         }
-        Files.writeString(Path.of(words[1]), "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n<modelVersion>4.0.0</modelVersion>\n"
+        Files.writeString(Path.of(words[1]), "<project>\n<modelVersion>4.0.0</modelVersion>\n"
             + "<groupId>app</groupId>\n<artifactId>app</artifactId>\n<version>1</version>\n<packaging>pom</packaging>\n"
             + managed + "<dependencies>\n" + String.join("", found) + "</dependencies>\n</project>\n");
     }

@@ -148,7 +148,8 @@ final class Servlets {
                 case "context-param" -> parameters.put(text(one, "param-name"), text(one, "param-value"));
                 case "servlet", "filter" -> {
                     Component component = named(one);
-                    component.type = text(one, one.getTagName() + "-class").replace('.', '/');
+                    String type = text(one, one.getTagName() + "-class").replace('.', '/');
+                    component.type = type.isEmpty() ? component.type : type;
                     String load = text(one, "load-on-startup");
                     component.load = load.isEmpty() ? -1 : Integer.parseInt(load);
                     for (Element parameter : children(one)) {
@@ -201,6 +202,22 @@ final class Servlets {
         return "";
     }
 
+    /** Takes out what is declared for an application of resources under one of these names, and gives its patterns. */
+    List<String> takeApplication(String... names) {
+        List<String> patterns = new ArrayList<>();
+        components.entrySet().removeIf(entry -> {
+            Component one = entry.getValue();
+            String type = one.type == null ? "" : one.type.replace('/', '.');
+            boolean isIt = one.kind.equals("servlet")
+                && List.of(names).stream().anyMatch(name -> type.equals(name) || type.isEmpty() && entry.getKey().equals("servlet " + name));
+            if (isIt) {
+                patterns.addAll(one.patterns);
+            }
+            return isIt;
+        });
+        return patterns;
+    }
+
     /** The statements that hand everything to a `container`. */
     String source() {
         StringBuilder out = new StringBuilder();
@@ -227,7 +244,7 @@ final class Servlets {
         return out.toString();
     }
 
-    private static String array(Iterable<String> texts) {
+    static String array(Iterable<String> texts) {
         List<String> quoted = new ArrayList<>();
         texts.forEach(text -> quoted.add(Classes.quoted(text)));
         return "new String[] { " + String.join(", ", quoted) + " }";

@@ -103,7 +103,8 @@ public final class Request {
     public void end() throws IOException {
         if (!ended) {
             ended = true;
-            if (!Native.end()) {
+            // The answer to HEAD has the length of a body that it does not have.
+            if (!Native.end() && !method().equals("HEAD")) {
                 throw new IOException("less was written than the Content-length says");
             }
         }

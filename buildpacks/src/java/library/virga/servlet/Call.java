@@ -1,31 +1,24 @@
 package virga.servlet;
 
-import jakarta.servlet.AsyncContext;
 import jakarta.servlet.DispatcherType;
 import jakarta.servlet.ReadListener;
 import jakarta.servlet.RequestDispatcher;
-import jakarta.servlet.ServletConnection;
 import jakarta.servlet.ServletContext;
 import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.ServletRequest;
-import jakarta.servlet.ServletResponse;
 import jakarta.servlet.http.Cookie;
-import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import jakarta.servlet.http.HttpSession;
-import jakarta.servlet.http.HttpUpgradeHandler;
 import jakarta.servlet.http.Part;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.net.URLDecoder;
-import java.security.Principal;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Enumeration;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -33,11 +26,10 @@ import java.util.Map;
 import virga.Request;
 
 /** One request, as a servlet sees it. */
-final class Call implements HttpServletRequest {
+final class Call extends BareCall {
     private final Request request;
     private final Context context;
     private final Container container;
-    private final Map<String, Object> attributes = new LinkedHashMap<>();
     private final String rawPath;
     private final String query;
     private String forwardedPath;
@@ -83,11 +75,6 @@ final class Call implements HttpServletRequest {
         forwardedPath = path;
         forwardedQuery = added;
         parameters = null;
-    }
-
-    @Override
-    public String getAuthType() {
-        return null;
     }
 
     @Override
@@ -176,33 +163,8 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public String getPathTranslated() {
-        return null;
-    }
-
-    @Override
-    public String getContextPath() {
-        return "";
-    }
-
-    @Override
     public String getQueryString() {
         return forwardedQuery != null ? forwardedQuery : query;
-    }
-
-    @Override
-    public String getRemoteUser() {
-        return null;
-    }
-
-    @Override
-    public boolean isUserInRole(String role) {
-        return false;
-    }
-
-    @Override
-    public Principal getUserPrincipal() {
-        return null;
     }
 
     @Override
@@ -255,26 +217,6 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public boolean isRequestedSessionIdFromURL() {
-        return false;
-    }
-
-    @Override
-    public boolean authenticate(HttpServletResponse response) {
-        throw Context.no("HttpServletRequest.authenticate");
-    }
-
-    @Override
-    public void login(String user, String password) {
-        throw Context.no("HttpServletRequest.login");
-    }
-
-    @Override
-    public void logout() {
-        throw Context.no("HttpServletRequest.logout");
-    }
-
-    @Override
     public Collection<Part> getParts() {
         throw Context.no("a form of several parts");
     }
@@ -282,21 +224,6 @@ final class Call implements HttpServletRequest {
     @Override
     public Part getPart(String name) {
         throw Context.no("a form of several parts");
-    }
-
-    @Override
-    public <T extends HttpUpgradeHandler> T upgrade(Class<T> type) {
-        throw Context.no("HttpServletRequest.upgrade");
-    }
-
-    @Override
-    public Object getAttribute(String name) {
-        return attributes.get(name);
-    }
-
-    @Override
-    public Enumeration<String> getAttributeNames() {
-        return Collections.enumeration(attributes.keySet());
     }
 
     @Override
@@ -447,11 +374,6 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public String getProtocol() {
-        return "HTTP/1.1";
-    }
-
-    @Override
     public String getScheme() {
         return "https".equals(request.header("x-forwarded-proto")) ? "https" : "http";
     }
@@ -492,20 +414,6 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public void setAttribute(String name, Object value) {
-        if (value == null) {
-            attributes.remove(name);
-        } else {
-            attributes.put(name, value);
-        }
-    }
-
-    @Override
-    public void removeAttribute(String name) {
-        attributes.remove(name);
-    }
-
-    @Override
     public Locale getLocale() {
         String wanted = getHeader("Accept-Language");
         String first = wanted == null ? "" : wanted.split("[,;]")[0].trim();
@@ -533,18 +441,8 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public int getRemotePort() {
-        return 0;
-    }
-
-    @Override
     public String getLocalName() {
         return getServerName();
-    }
-
-    @Override
-    public String getLocalAddr() {
-        return "127.0.0.1";
     }
 
     @Override
@@ -558,31 +456,6 @@ final class Call implements HttpServletRequest {
     }
 
     @Override
-    public AsyncContext startAsync() {
-        throw new IllegalStateException("asynchronous answers are not there: write the answer in the thread of the request");
-    }
-
-    @Override
-    public AsyncContext startAsync(ServletRequest given, ServletResponse response) {
-        return startAsync();
-    }
-
-    @Override
-    public boolean isAsyncStarted() {
-        return false;
-    }
-
-    @Override
-    public boolean isAsyncSupported() {
-        return false;
-    }
-
-    @Override
-    public AsyncContext getAsyncContext() {
-        throw new IllegalStateException("the request is not asynchronous");
-    }
-
-    @Override
     public DispatcherType getDispatcherType() {
         return forwardedPath != null ? DispatcherType.FORWARD : DispatcherType.REQUEST;
     }
@@ -591,15 +464,5 @@ final class Call implements HttpServletRequest {
     public String getRequestId() {
         String id = request.header("x-vcap-request-id");
         return id == null ? "" : id;
-    }
-
-    @Override
-    public String getProtocolRequestId() {
-        return "";
-    }
-
-    @Override
-    public ServletConnection getServletConnection() {
-        throw Context.no("ServletRequest.getServletConnection");
     }
 }
