@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use virga_model::Sha256Digest;
 use wasmparser::{ComponentExternalKind, Parser, Payload};
 
-/// Bytes of a core module from which on it is worth it. Shims and adapters are smaller.
+/// Bytes of code from which on it is worth it: a core module of an engine has more, one of an app's own mostly less.
 const LEAST_BYTES: usize = 256 << 10;
 /// Begins the name by which a component imports shared code. A word of such names begins with a letter.
 const PREFIX: &str = "shared-x";
@@ -75,7 +75,7 @@ pub fn split(component: &[u8], is_there: impl Fn(&Sha256Digest) -> bool) -> Opti
 }
 
 fn apart(module: &[u8]) -> Option<Apart> {
-    if module.len() < LEAST_BYTES { None } else { module::take_apart(module) }
+    if module.len() < LEAST_BYTES { None } else { module::take_apart(module, LEAST_BYTES) }
 }
 
 /// The core modules that stand in the component itself, in their order.

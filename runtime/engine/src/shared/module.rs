@@ -27,17 +27,17 @@ pub(super) struct Apart {
     pub(super) state: Option<Vec<u8>>,
 }
 
-/// `None` for a module of a shape that is not known here; that is none of any engine's.
-pub(super) fn take_apart(module: &[u8]) -> Option<Apart> {
-    let read = Read::of(module)?;
-    let state = read.state()?;
-    let code = read.code(module)?;
+/// `None` for a module with less code than `least_bytes`, or of a shape that is not known here; that is none of any engine's.
+pub(super) fn take_apart(module: &[u8], least_bytes: usize) -> Option<Apart> {
+    let read = Read::of(module).filter(|read| read.code_bytes >= least_bytes)?;
+    let (state, code) = if read.has_state() { (Some(read.state()?), read.code()?) } else { (None, module.to_vec()) };
     Some(Apart { digest: Sha256Digest::of(&code), kind: read.kind()?, code, state })
 }
 
 /// What a module has, in the order of its indices: imported things come first.
 #[derive(Default)]
 struct Read<'a> {
+    module: &'a [u8],
     types: Vec<Option<FuncType>>,
     /// Indices of their types.
     functions: Vec<u32>,
@@ -54,20 +54,30 @@ struct Read<'a> {
     passive: Vec<Data<'a>>,
     active: Vec<Data<'a>>,
     counts_data: bool,
+    code_bytes: usize,
     sections: Vec<(u8, Range<usize>)>,
 }
 
 impl<'a> Read<'a> {
     fn of(module: &'a [u8]) -> Option<Self> {
-        let mut read = Self::default();
+        let mut read = Self { module, ..Self::default() };
         for payload in Parser::new(0).parse_all(module) {
             let payload = payload.ok()?;
             read.sections.extend(payload.as_section());
             read.take(payload)?;
         }
-        // Where both stand, numbers of memories would be others in a module of their own.
-        let is_mixed = read.imported_memories > 0 && (read.memories.len() > read.imported_memories || !read.active.is_empty());
-        if is_mixed { None } else { Some(read) }
+        if read.has_state() {
+            // Where both stand, numbers of memories would be others in a module of their own.
+            let is_mixed = read.imported_memories > 0 && (!read.own_memories().is_empty() || !read.active.is_empty());
+            let are_constant = read.own_globals.iter().all(is_constant);
+            return if !is_mixed && are_constant { Some(read) } else { None };
+        }
+        Some(read)
+    }
+
+    /// Libraries that a program is joined of mostly have none: their memory is another module's.
+    fn has_state(&self) -> bool {
+        !self.own_memories().is_empty() || !self.active.is_empty() || self.own_globals.iter().any(|global| global.ty.mutable)
     }
 
     fn take(&mut self, payload: Payload<'a>) -> Option<()> {
@@ -107,9 +117,6 @@ impl<'a> Read<'a> {
             Payload::GlobalSection(section) => {
                 for global in section {
                     let global = global.ok()?;
-                    if !is_constant(&global) {
-                        return None;
-                    }
                     self.globals.push(global.ty);
                     self.own_globals.push(global);
                 }
@@ -120,6 +127,7 @@ impl<'a> Read<'a> {
                     self.exports.push((export.name, export.kind, export.index));
                 }
             }
+            Payload::CodeSectionStart { range, .. } => self.code_bytes = range.len(),
             Payload::DataCountSection { .. } => self.counts_data = true,
             Payload::DataSection(section) => self.take_data(section)?,
             _ => {}
@@ -144,11 +152,7 @@ impl<'a> Read<'a> {
         self.memories.get(self.imported_memories..).unwrap_or_default()
     }
 
-    /// The code with all that it imports; the inner `None` where it would import nothing more than it did.
-    fn state(&self) -> Option<Option<Vec<u8>>> {
-        if self.own_memories().is_empty() && self.own_globals.is_empty() {
-            return Some(None);
-        }
+    fn state(&self) -> Option<Vec<u8>> {
         let (mut memories, mut globals, mut exports) = (MemorySection::new(), GlobalSection::new(), ExportSection::new());
         for (number, kind) in (0..).zip(self.own_memories()) {
             memories.memory(RoundtripReencoder.memory_type(*kind).ok()?);
@@ -160,16 +164,19 @@ impl<'a> Read<'a> {
         }
         let mut data = DataSection::new();
         for segment in &self.active {
-            RoundtripReencoder.parse_data(&mut data, segment.clone()).ok()?;
+            data.raw(self.module.get(segment.range.clone())?);
         }
         let mut state = Module::new();
         state.section(&memories).section(&globals).section(&exports).section(&data);
-        Some(Some(state.finish()))
+        Some(state.finish())
     }
 
     /// What the code imports of its state: memories of any size, for apps have memories of different sizes.
     fn imports_of_state(&self) -> Option<Vec<(String, EntityType)>> {
         let mut imports = Vec::new();
+        if !self.has_state() {
+            return Some(imports);
+        }
         for (number, kind) in (0..).zip(self.own_memories()) {
             let kind = wasm_encoder::MemoryType { minimum: 0, maximum: None, ..RoundtripReencoder.memory_type(*kind).ok()? };
             imports.push((memory(number), EntityType::Memory(kind)));
@@ -182,7 +189,7 @@ impl<'a> Read<'a> {
 
     /// The same sections but those of the state. No number in the code changes: of memories as of globals either all are imported now, or
     /// those that are follow those that were.
-    fn code(&self, module: &[u8]) -> Option<Vec<u8>> {
+    fn code(&self) -> Option<Vec<u8>> {
         let mut imports = ImportSection::new();
         for (module, name, kind) in &self.imports {
             imports.import(module, name, RoundtripReencoder.entity_type(*kind).ok()?);
@@ -192,7 +199,7 @@ impl<'a> Read<'a> {
         }
         let mut data = DataSection::new();
         for segment in &self.passive {
-            RoundtripReencoder.parse_data(&mut data, segment.clone()).ok()?;
+            data.raw(self.module.get(segment.range.clone())?);
         }
         let is = |id: u8, section: SectionId| id == u8::from(section);
         let mut code = Module::new();
@@ -211,7 +218,7 @@ impl<'a> Read<'a> {
             if is(*id, SectionId::Code) && self.counts_data {
                 code.section(&DataCountSection { count: data.len() });
             }
-            code.section(&RawSection { id: *id, data: module.get(range.clone())? });
+            code.section(&RawSection { id: *id, data: self.module.get(range.clone())? });
             if is(*id, SectionId::Code) && !data.is_empty() {
                 code.section(&data);
             }
