@@ -272,7 +272,7 @@ pub struct InstanceReport {
 pub struct InstanceUsage {
     /// CPU time since the start of the instance, nanoseconds.
     pub cpu_ns: u64,
-    /// Linear memory now held by its wasm instances, bytes.
+    /// The most linear memory that its wasm instances held at one time in the last second or two, bytes.
     pub memory_bytes: u64,
     /// Disk used, bytes.
     pub disk_bytes: u64,

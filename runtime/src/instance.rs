@@ -372,7 +372,7 @@ impl AppInstance {
     pub(crate) fn usage(&self) -> InstanceUsage {
         InstanceUsage {
             cpu_ns: self.cpu_ns.load(Relaxed),
-            memory_bytes: self.memory.used() as u64,
+            memory_bytes: self.memory.most_lately(Instant::now()) as u64,
             disk_bytes: self.droplet.disk_bytes(),
             log_bytes_per_second: self.log.bytes_per_second(),
             requests: self.requests.load(Relaxed),

@@ -16,14 +16,28 @@ pub struct MemoryBudget {
     pub(crate) room: Notify,
 }
 
+/// Time that a report of memory looks back, at the least. A wasm instance that is there for one request only, or that has just been
+/// replaced, is hardly ever there at the very moment of a report.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// Who holds how much, in bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ledger {
     used: usize,
+    /// The most that was used at one time since then, and in the stretch of time before.
+    since: Instant,
+    most: usize,
+    most_before: usize,
     holders: Vec<(u64, usize)>,
     last_holder: u64,
     /// How many of them wait for memory.
     waiting: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { used: 0, since: Instant::now(), most: 0, most_before: 0, holders: Vec::new(), last_holder: 0, waiting: 0 }
+    }
 }
 
 impl Ledger {
@@ -49,6 +63,18 @@ impl MemoryBudget {
     #[must_use]
     pub fn used(&self) -> usize {
         self.ledger().used
+    }
+
+    /// The most bytes that were held at one time lately: in [`LATELY`] or a little more, as far as reports come as often as that.
+    #[must_use]
+    pub fn most_lately(&self, now: Instant) -> usize {
+        let mut ledger = self.ledger();
+        if now.saturating_duration_since(ledger.since) >= LATELY {
+            ledger.since = now;
+            ledger.most_before = ledger.most;
+            ledger.most = ledger.used;
+        }
+        ledger.most.max(ledger.most_before)
     }
 
     /// The limit in bytes.
@@ -95,6 +121,7 @@ impl MemoryBudget {
             return false;
         };
         ledger.used = used;
+        ledger.most = ledger.most.max(used);
         if let Some((_, held)) = ledger.holders.iter_mut().find(|(known, _)| *known == holder) {
             *held += bytes;
         }
@@ -211,6 +238,11 @@ impl Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         self.budget.leave(self.holder);
+        // One that served tells of its room when all of it is gone. One that could not be made left no more room than it had found
+        // for the next start, but those that grow had to do without what it held.
+        if !self.was_made && self.budget.ledger().waiting > 0 {
+            self.budget.room.notify_one();
+        }
     }
 }
 
@@ -281,6 +313,46 @@ mod tests {
         drop(first);
         assert_eq!(budget.used(), 0);
         assert!(budget.has_room_for_another());
+    }
+
+    #[tokio::test]
+    async fn one_that_grows_is_told_of_the_room_that_a_failed_start_leaves() {
+        let budget = Arc::new(MemoryBudget::new(3 << 16));
+        let (mut grows, mut starts) = (limiter(&budget), limiter(&budget));
+        grows.was_made();
+        assert!(grows.memory_growing(0, 1 << 16, None).await.unwrap());
+        assert!(starts.memory_growing(0, 1 << 16, None).await.unwrap());
+        let (grown, ()) = tokio::join!(grows.memory_growing(1 << 16, 3 << 16, None), async { drop(starts) });
+        assert!(grown.unwrap());
+        drop(grows);
+        let mut alone = limiter(&budget);
+        alone.refused = true;
+        drop(alone);
+        let told = timeout(Duration::ZERO, budget.room.notified()).await;
+        assert!(told.is_err(), "a start that failed while nobody grows would wake itself");
+    }
+
+    #[tokio::test]
+    async fn what_was_held_between_two_reports_is_told_until_it_is_long_ago() {
+        let budget = Arc::new(MemoryBudget::new(3 << 16));
+        let start = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(budget.most_lately(start), 0);
+        let mut holder = limiter(&budget);
+        assert!(holder.memory_growing(0, 2 << 16, None).await.unwrap());
+        drop(holder);
+        assert_eq!(budget.used(), 0);
+        // However many reports follow one another closely.
+        for _ in 0..3 {
+            assert_eq!(budget.most_lately(start), 2 << 16);
+        }
+        assert_eq!(budget.most_lately(start + 2 * LATELY), 2 << 16);
+        let mut smaller = limiter(&budget);
+        assert!(smaller.memory_growing(0, 1 << 16, None).await.unwrap());
+        assert_eq!(budget.most_lately(start + 2 * LATELY), 2 << 16);
+        assert_eq!(budget.most_lately(start + 3 * LATELY), 1 << 16);
+        drop(smaller);
+        assert_eq!(budget.most_lately(start + 4 * LATELY), 1 << 16);
+        assert_eq!(budget.most_lately(start + 5 * LATELY), 0);
     }
 
     #[tokio::test]

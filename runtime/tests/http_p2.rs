@@ -32,7 +32,9 @@ async fn a_component_answers_logs_and_knows_its_instance() {
     assert!(environment.contains("\"instance_index\":0") && environment.contains("\"name\":\"app\""));
     assert_eq!(world.host.in_flight(app.endpoint.instance), 0);
     let usage = world.host.reports()[0].usage;
-    assert_eq!((usage.requests, usage.wasm_instances, usage.memory_bytes), (3, 0, 0));
+    assert_eq!((usage.requests, usage.wasm_instances), (3, 0));
+    // None of the three is left, and what the app needs to serve them is told all the same: 4 pages, and a little for tables.
+    assert!((4 << 16..5 << 16).contains(&usage.memory_bytes), "{} bytes", usage.memory_bytes);
     assert!(usage.cpu_ns > 0);
 }
 
@@ -98,7 +100,8 @@ async fn a_memory_bomb_meets_its_limit_and_only_its_own() {
     assert!(matches!(failed, Err(CellError::Limit { limit: "memory", is_time: false })), "{failed:?}");
     assert!(world.lines.contain("exceeded its limit memory (64 MB of memory)"));
     assert_eq!(world.get(&neighbour, "/").await.unwrap().0, 200);
-    assert_eq!(world.host.reports().iter().map(|report| report.usage.memory_bytes).sum::<u64>(), 0);
+    let held = world.host.reports().iter().map(|report| report.usage.memory_bytes).max();
+    assert!(held.is_some_and(|held| held > 60 << 20 && held <= 64 << 20), "{held:?} bytes of 64 MB");
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@
 //! made or woken. Only a guest that goes on after its answer's head becomes a task of its own.
 
 use crate::{
-    guest::meter::{Metered, Outcome},
+    guest::{
+        line::{First, StartFailed},
+        meter::{Metered, Outcome},
+    },
     instance::{AppInstance, Slot},
     limits::CpuMeter,
     program::{Kind, Program},
@@ -22,12 +25,12 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::time::timeout;
 use virga_contract::{Body, body, cell::CellError};
 use virga_model::process::ReusePolicy;
-use wasmtime::{PoolConcurrencyLimitError, Store};
+use wasmtime::Store;
 use wasmtime_wasi_http::{
     Error, WasiBody, WasiHttpView as _,
     p2::bindings::{
@@ -181,21 +184,13 @@ async fn take_or_start(
 ) -> Result<Warm, CellError> {
     let is_pooled = instance.reuse(&program) == ReusePolicy::Pool;
     let mut is_patient = is_pooled;
-    let wait = instance.cell.limits.queue_wait();
-    let started = Instant::now();
-    let _first = match instance.line.try_acquire() {
-        Ok(first) => first,
-        Err(_) => match timeout(wait, instance.line.acquire()).await {
-            Ok(Ok(first)) => first,
-            _ => return Err(instance.overloaded("memory")),
-        },
-    };
+    let first = First::of(instance).await?;
     loop {
         if is_pooled && let Some(mut warm) = instance.pool.take() {
             warm.store.data_mut().begin_request(meter);
             return Ok(warm);
         }
-        if is_patient && instance.has_wasm_instances() && started.elapsed() < PATIENCE {
+        if is_patient && instance.has_wasm_instances() && first.waited() < PATIENCE {
             is_patient = is_busy_until_room(instance).await;
             continue;
         }
@@ -205,16 +200,10 @@ async fn take_or_start(
                     exchange.was_made.store(is_pooled, Relaxed);
                     return Ok(warm);
                 }
-                Err(failed) if failed.memory_was_refused && instance.has_wasm_instances() => {}
-                Err(failed) if failed.error.is::<PoolConcurrencyLimitError>() => return Err(instance.overloaded("total_wasm_instances")),
-                Err(failed) => return Err(instance.guest_failed(&failed.error, failed.memory_was_refused)),
+                Err(failed) => first.after(&failed)?,
             }
         }
-        let left = wait.saturating_sub(started.elapsed());
-        // Room may come again and again and each time be too small; the wait ends all the same.
-        if left.is_zero() || timeout(left, instance.memory.room.notified()).await.is_err() {
-            return Err(instance.overloaded("memory"));
-        }
+        first.until_room().await?;
     }
 }
 
@@ -224,18 +213,6 @@ async fn is_busy_until_room(instance: &AppInstance) -> bool {
     let came = timeout(PATIENCE_STEP, instance.memory.room.notified()).await.is_ok();
     let used = Duration::from_nanos(instance.cpu_ns.load(Relaxed).saturating_sub(before));
     came || used * 2 >= PATIENCE_STEP
-}
-
-/// A wasm instance that could not be made.
-pub(crate) struct StartFailed {
-    pub(crate) error: wasmtime::Error,
-    pub(crate) memory_was_refused: bool,
-}
-
-impl From<wasmtime::Error> for StartFailed {
-    fn from(error: wasmtime::Error) -> Self {
-        Self { error, memory_was_refused: false }
-    }
 }
 
 /// A new wasm instance. Whoever polls this keeps the epoch beating and counts the polls.
