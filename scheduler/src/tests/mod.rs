@@ -5,5 +5,6 @@ mod instances;
 mod restarts;
 mod routing;
 mod rules;
+mod services;
 mod tasks;
 mod world;

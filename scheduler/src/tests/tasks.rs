@@ -14,7 +14,7 @@ use virga_store::{
 };
 
 /// What the controller does for `POST /v3/apps/:guid/tasks`.
-async fn run_task(world: &World, app: AppGuid) -> TaskGuid {
+pub(super) async fn run_task(world: &World, app: AppGuid) -> TaskGuid {
     let mut db = world.begin().await;
     let droplet = apps::find(&mut db, app).await.unwrap().unwrap().droplet.unwrap();
     let row = TaskRow {
@@ -68,7 +68,7 @@ async fn until(world: &World, task: TaskGuid, state: TaskState) -> TaskRow {
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the task never came into this state")
 }
 
-async fn given(worker: &mut Worker, task: TaskGuid) -> Arc<CellTask> {
+pub(super) async fn given(worker: &mut Worker, task: TaskGuid) -> Arc<CellTask> {
     worker.apply(|snapshot| snapshot.tasks.iter().any(|given| given.task == task)).await;
     worker.report();
     worker.snapshot().tasks.iter().find(|given| given.task == task).unwrap().clone()

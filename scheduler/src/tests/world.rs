@@ -12,9 +12,11 @@ use virga_contract::{
     scheduling::{InstanceStats, Scheduler as _},
 };
 use virga_model::{
-    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, ProcessGuid, RouteGuid, Sha256Digest, SpaceGuid, Timestamp,
+    AppGuid, DestinationGuid, DomainGuid, DropletGuid, InstanceGuid, ProcessGuid, RouteGuid, ServiceCredentialBindingGuid,
+    ServiceInstanceGuid, Sha256Digest, SpaceGuid, Timestamp,
     process::{HealthCheck, HealthCheckType},
     route::RouteProtocol,
+    service::{BindingKind, LastOperation, OperationKind, ServiceInstanceKind},
     state::{AppState, DropletState, InstanceState},
 };
 use virga_serve::{
@@ -32,6 +34,8 @@ use virga_store::{
     route_destinations::{self, DestinationRow},
     routes::{self, RouteRow},
     scheduling::{self, ActualInstanceRow},
+    service_credential_bindings::{self, ServiceCredentialBindingRow, place_of_credentials},
+    service_instances::{self, ServiceInstanceRow},
     spaces::{self, SpaceRow},
     testing::TestStore,
 };
@@ -153,6 +157,45 @@ impl World {
         };
         route_destinations::save(db, &destination).await.unwrap();
         guid
+    }
+
+    /// Binds an app to a user-provided service with these credentials, as the controller does.
+    pub(super) async fn bind(&self, app: AppGuid, name: &str, credentials: &str) {
+        let (now, store, mut db) = (self.clock.now(), &self.test.store, self.begin().await);
+        let done = LastOperation::done(OperationKind::Create, now);
+        let instance = ServiceInstanceRow {
+            guid: ServiceInstanceGuid::random(),
+            created_at: now,
+            updated_at: now,
+            name: name.into(),
+            space: self.space,
+            kind: ServiceInstanceKind::UserProvided,
+            tags: vec![],
+            credentials: None,
+            syslog_drain_url: None,
+            route_service_url: None,
+            last_operation: done.clone(),
+            metadata: Default::default(),
+        };
+        service_instances::insert(&mut db, &instance).await.unwrap();
+        let guid = ServiceCredentialBindingGuid::random();
+        let binding = ServiceCredentialBindingRow {
+            guid,
+            created_at: now,
+            updated_at: now,
+            kind: BindingKind::App,
+            name: None,
+            instance: instance.guid,
+            app: Some(app),
+            credentials: Some(store.seal(place_of_credentials(guid), credentials).unwrap()),
+            syslog_drain_url: None,
+            volume_mounts: vec![],
+            last_operation: done,
+            metadata: Default::default(),
+        };
+        service_credential_bindings::insert(&mut db, &binding).await.unwrap();
+        db.commit().await.unwrap();
+        self.handle.nudge();
     }
 
     pub(super) fn clock_now(&self) -> Timestamp {

@@ -1,0 +1,88 @@
+//! Bound services: what instances and tasks are given, and what of it the database holds.
+
+use super::{
+    tasks::{given, run_task},
+    world::{World, all_running, work},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use virga_store::{scheduling, tasks, testing::TestStore};
+
+fn credentials(environment: &BTreeMap<String, String>) -> Vec<Value> {
+    let services: Value = serde_json::from_str(&environment["VCAP_SERVICES"]).unwrap();
+    let bound = services["user-provided"].as_array().cloned().unwrap_or_default();
+    bound.into_iter().map(|service| service["credentials"].clone()).collect()
+}
+
+async fn services_are_those_of_the_start(mut world: World) -> TestStore {
+    let mut workers = [world.worker(0)];
+    let (app, process) = world.app("hello", 1).await;
+    work(&world, &mut workers, process, all_running(1)).await;
+    assert_eq!(workers[0].process(process).unwrap().environment["VCAP_SERVICES"], "{}");
+    let secret = json!({ "uri": "postgres://u:hunter2@h/d" });
+    world.bind(app, "db", &secret.to_string()).await;
+    // A task starts now, so it is given what is bound now; the instance was started before.
+    let task = run_task(&world, app).await;
+    let cell = given(&mut workers[0], task).await;
+    assert_eq!(credentials(&cell.environment), std::slice::from_ref(&secret));
+    assert_eq!(cell.environment["DATABASE_URL"], "postgres://u:hunter2@h/d");
+    assert_eq!(workers[0].process(process).unwrap().environment["VCAP_SERVICES"], "{}");
+
+    world.change_process(process, |row| row.version = "v2".into()).await;
+    workers[0].apply_and_report(|snapshot| snapshot.processes[0].version == "v2").await;
+    assert_eq!(credentials(&workers[0].process(process).unwrap().environment), std::slice::from_ref(&secret));
+    let stats = work(&world, &mut workers, process, all_running(1)).await;
+
+    // What a scheduler leaves to the next is read by it, and by nobody else.
+    let mut db = world.test.store.read().await.unwrap();
+    let pinned = scheduling::list_pinned(&mut db).await.unwrap();
+    let row = tasks::find(&mut db, task).await.unwrap().unwrap();
+    drop(db);
+    let stored: Vec<String> = pinned.into_iter().map(|row| row.spec).chain(row.given.map(|given| given.spec)).collect();
+    assert_eq!(stored.len(), 2);
+    assert!(stored.iter().all(|spec| !spec.contains("hunter2") && !spec.contains("VCAP_SERVICES")), "{stored:?}");
+    world.bind(app, "cache", "{}").await;
+    world.restart().await;
+    workers.iter_mut().for_each(|worker| worker.reconnect(&world));
+    let after = work(&world, &mut workers, process, all_running(1)).await;
+    assert_eq!(after[0].instance, stats[0].instance);
+    assert_eq!(credentials(&workers[0].process(process).unwrap().environment), std::slice::from_ref(&secret));
+    assert_eq!(credentials(&given(&mut workers[0], task).await.environment), std::slice::from_ref(&secret));
+    world.end().await;
+    world.test
+}
+
+#[tokio::test]
+async fn instances_keep_the_services_of_their_start_and_tasks_get_those_of_theirs() {
+    services_are_those_of_the_start(World::with_workers(1).await).await.close().await;
+}
+
+#[tokio::test]
+async fn they_do_so_over_postgresql() {
+    // Where the environment names no server there is nothing to check.
+    let Some(test) = TestStore::postgres().await else { return };
+    services_are_those_of_the_start(World::over(test, 1).await).await.close().await;
+}
+
+#[tokio::test]
+async fn a_spec_that_an_earlier_release_wrote_is_taken_as_it_is() {
+    let mut world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, process) = world.app("hello", 1).await;
+    let before = work(&world, &mut workers, process, all_running(1)).await;
+    world.end().await;
+    let mut db = world.begin().await;
+    let mut pinned = scheduling::list_pinned(&mut db).await.unwrap();
+    let sealed = virga_store::Sealed::from_stored(pinned[0].spec.clone());
+    pinned[0].spec = world.test.store.unseal(format!("desired_processes/{process}/spec"), &sealed).unwrap();
+    assert!(pinned[0].spec.starts_with('{'));
+    scheduling::write_pinned(&mut db, &pinned).await.unwrap();
+    db.commit().await.unwrap();
+    world.change_app(app, |row| drop(row.environment.insert("COLOUR".into(), "red".into()))).await;
+    world.restart().await;
+    workers.iter_mut().for_each(|worker| worker.reconnect(&world));
+    let after = work(&world, &mut workers, process, all_running(1)).await;
+    assert_eq!(after[0].instance, before[0].instance);
+    assert_eq!(workers[0].process(process).unwrap().environment["COLOUR"], "blue");
+    world.end().await;
+}
