@@ -261,7 +261,8 @@ impl StagingService {
         let mut steps = Steps::begin();
         let invalid = |reason: String| failure::of(StagingErrorKind::Failed, format!("the uploaded droplet cannot be used: {reason}"));
         let unpacked = self.compiler.unpack(droplet, scratch).await.map_err(|error| invalid(error.to_string()))?;
-        let size_bytes = self.compiler.blobs.size(Kind::Droplets, &droplet).await.ok().flatten().unwrap_or(0);
+        let size = self.compiler.blobs.size(Kind::Droplets, &droplet).await.map_err(|error| invalid(error.to_string()))?;
+        let size_bytes = size.ok_or_else(|| invalid("it is no longer stored".to_owned()))?;
         steps.done("fetch");
         let manifest = unpacked.manifest().clone();
         if let Some(promised) = manifest.component {

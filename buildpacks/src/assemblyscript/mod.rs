@@ -24,7 +24,7 @@ use virga_model::droplet::Software;
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "assemblyscript",
-    version: "1.0.0",
+    version: "1.0.1",
     looks_for: "an asconfig.json, or a package.json that names assemblyscript",
     detects: |app| app.join("asconfig.json").is_file() || package(app).is_ok_and(|package| package.dependencies.contains_key(COMPILER)),
     toolchains: &[&TOOLCHAIN],
@@ -85,7 +85,7 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
         ));
     }
     let mut built = c::made_of(app, &c::find(&out, app)?, "asc")?;
-    built.software = vec![Software { name: COMPILER.into(), version: version::of(&compiler).unwrap_or_else(|| version::OURS.into()) }];
+    built.software = vec![Software { name: COMPILER.into(), version: version::of(&compiler)? }];
     built.software.extend(software.into_iter().filter(|package| package.name != COMPILER));
     Ok(built)
 }

@@ -42,9 +42,15 @@ pub(super) fn locked(app: &Path) -> Result<Option<String>, StagingError> {
 }
 
 /// That of an installed compiler.
-pub(super) fn of(compiler: &Path) -> Option<String> {
-    let text = fs::read(compiler.join("package.json")).ok()?;
-    serde_json::from_slice::<Value>(&text).ok()?.get("version")?.as_str().map(str::to_owned)
+///
+/// # Errors
+/// Where its package.json does not tell.
+pub(super) fn of(compiler: &Path) -> Result<String, StagingError> {
+    let untold = |reason: String| failure::compile(format!("assemblyscript/package.json does not tell the compiler's version: {reason}"));
+    let text = fs::read(compiler.join("package.json")).map_err(|error| untold(error.to_string()))?;
+    let package: Value = serde_json::from_slice(&text).map_err(|error| untold(error.to_string()))?;
+    let version = package.get("version").and_then(Value::as_str);
+    version.map(str::to_owned).ok_or_else(|| untold("it has none".to_owned()))
 }
 
 #[cfg(test)]
@@ -61,6 +67,14 @@ mod tests {
         }
         for other in ["0.28.8", "^0.27.31", "^0.28.10", "^1.0.0", "<0.28", "^0.27 || ^0.29", "github:x/y", "next", "file:../compiler"] {
             assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_compiler_tells_its_version_or_is_refused() {
+        assert_eq!(of(app(&[("package.json", r#"{"version":"0.27.1"}"#)]).path()), Ok("0.27.1".to_owned()));
+        for broken in [&[("package.json", "{}")][..], &[("package.json", "{")], &[]] {
+            assert!(of(app(broken).path()).unwrap_err().message.contains("does not tell the compiler's version"), "{broken:?}");
         }
     }
 
