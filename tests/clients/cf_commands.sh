@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the stock `cf` command line against a platform: the commands that developers and operators use (without services,
+# Runs the stock `cf` command line against a platform: the commands that developers and operators use (without brokers,
 # SSH and docker), as administrator, manager of an organization, developer and auditor. Of each the exit code and a telling
 # line are checked. Prints every failure, and a count at the end.
 #   tests/clients/cf_commands.sh CF URL PASSWORD      CF: the program; PASSWORD: of the user admin
@@ -262,6 +262,47 @@ ok 'OK' rename "$tag-bare" "$tag-renamed"
 ok 'OK' delete "$tag-renamed" -f -r
 no 'not found' app "$tag-renamed"
 
+# Services of one's own.
+service="$tag-db"
+ok 'OK' create-user-provided-service "$service" -p '{"password":"p1"}' -t "sql,relational" -l syslog-tls://logs.example.com:6514
+ok 'already exists' cups "$service" -p '{}'
+no 'Route service url must be https' cups "$tag-proxy" -r http://proxy.example.com
+ok 'OK' cups "$tag-proxy" -r https://proxy.example.com
+ok "$service +user-provided" services
+ok 'tags: +sql, relational' service "$service"
+ok '[0-9a-f-]{36}' service "$service" --guid
+ok 'services: .*'"$service" space "$space"
+ok 'OK' bind-service "$app" "$service" --binding-name main
+ok 'is already bound to service instance' bind-service "$app" "$service"
+no 'parameters are not supported' bind-service "$app" "$tag-proxy" -c '{"a":1}'
+ok '"password": "p1"' env "$app"
+ok "$service .*$app" services
+ok "$app +main +create succeeded" service "$service"
+ok 'OK' update-user-provided-service "$service" -p '{"password":"p2"}' -t ''
+ok '"password": "p2"' env "$app"
+ok 'OK' rename-service "$service" "$service-renamed"
+service="$service-renamed"
+ok '"instance_name": "'"$service" env "$app"
+no "not supported for user-provided" create-service-key "$service" key
+ok 'No service keys' service-keys "$service"
+ok 'running|#0' restart "$app"
+printf -- '---\napplications:\n- name: %s\n  services: [%s, {name: %s, binding_name: proxy}]\n' "$app" "$service" "$tag-proxy" >"$work/services.yml"
+ok 'OK|Updated|Applying' apply-manifest -f "$work/services.yml"
+ok '"binding_name": "proxy"' env "$app"
+ok 'OK' create-app-manifest "$app" -p "$work/manifest.yml"
+grep -q "^  - $service\$" "$work/manifest.yml"; status=$?
+verdict 0 '' create-app-manifest "with services"
+printf -- '---\napplications:\n- name: %s\n  services: [%s]\n' "$app" "$tag-missing" >"$work/services.yml"
+no "Service instance '$tag-missing' not found" apply-manifest -f "$work/services.yml"
+ok 'OK' unbind-service "$app" "$service"
+ok 'does not exist' unbind-service "$app" "$service"
+ok 'OK' bind-service "$app" "$service"
+ok 'No service offerings found' marketplace
+no 'could not be found' create-service none small "$tag-none"
+ok 'deleted' delete-service "$tag-proxy" -f
+ok 'did not exist' delete-service "$tag-proxy" -f
+ok 'did not exist' purge-service-instance "$tag-proxy" -f
+
 # What a developer may not.
 no 'not authorized|Not authorized|403|permission' create-org "$tag-mine"
 no 'not authorized|Not authorized|403' delete-org "$org" -f
@@ -284,6 +325,10 @@ no 'not authorized|Not authorized|403' stop "$app"
 no 'not authorized|Not authorized|403' delete "$app" -f
 no 'not authorized|Not authorized|403' push "$tag-mine" -p "$work/site"
 no 'not authorized|Not authorized|403' create-route "$domain" --hostname three
+ok "$service" services
+no 'not authorized|Not authorized|403' cups "$tag-mine" -p '{}'
+no 'not authorized|Not authorized|403' unbind-service "$app" "$service"
+no 'not authorized|Not authorized|403' delete-service "$service" -f
 
 # A manager manages.
 as manager
