@@ -158,6 +158,12 @@ mod tests {
             assert_eq!(same.unseal("x", &sealed).unwrap(), "text");
             let keyless = Store::connect(&url).await.unwrap();
             assert!(keyless.unseal("x", &sealed).is_err() && keyless.seal("x", "text").is_err());
+            // What docs/operating.md says to do once the key is lost.
+            let operating = include_str!("../../docs/operating.md");
+            let statements = operating.split("```sql").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&store.pool).await.unwrap();
+            let other = Store::connect_with(&url, with(9)).await.unwrap();
+            assert_eq!(other.unseal("x", &other.seal("x", "new").unwrap()).unwrap(), "new");
         })
         .await;
     }

@@ -5,12 +5,16 @@ use super::{
     routing::{key, url_of},
 };
 use crate::spec::ProcessSpec;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 use tokio::time::Instant;
-use virga_model::{AppGuid, ProcessGuid, Timestamp, service::vcap_services};
+use virga_model::{
+    AppGuid, ProcessGuid, Timestamp,
+    service::{BoundService, vcap_services},
+};
 use virga_store::{
     Connection, Result, Sealed, Store, StoreError,
     network_policies::{self, NetworkPolicyRow},
@@ -112,14 +116,38 @@ impl Brain {
             let uris = self.uris(&routes);
             let rows = scheduling::list_specs(&mut db, &unseen).await?;
             let apps: Vec<AppGuid> = rows.iter().map(|row| row.app).collect::<BTreeSet<_>>().into_iter().collect();
-            let bound = service_credential_bindings::bound(&self.store, &mut db, &apps).await?;
+            let services = self.services(&mut db, &apps).await?;
             for row in rows {
                 let uris = uris.get(&row.app).map_or(&[][..], Vec::as_slice);
-                let services = vcap_services(bound.get(&row.app).map_or(&[][..], Vec::as_slice));
-                specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables, &services));
+                if let Some(services) = services.get(&row.app) {
+                    specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables, services));
+                }
             }
         }
         Ok(Desired { is_whole, rows, routes, policies, rules, specs })
+    }
+
+    /// `VCAP_SERVICES` of each app. One whose credentials cannot be opened is left out: it cannot be started, others can.
+    async fn services(&self, db: &mut Connection, apps: &[AppGuid]) -> Result<HashMap<AppGuid, Value>> {
+        let of = |bound: &HashMap<AppGuid, Vec<BoundService>>, app: AppGuid| {
+            (app, vcap_services(bound.get(&app).map_or(&[][..], Vec::as_slice)))
+        };
+        match service_credential_bindings::bound(&self.store, db, apps).await {
+            Ok(bound) => return Ok(apps.iter().map(|app| of(&bound, *app)).collect()),
+            Err(StoreError::Sealing(_) | StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut services = HashMap::new();
+        for app in apps {
+            match service_credential_bindings::bound(&self.store, db, &[*app]).await {
+                Ok(bound) => services.extend([of(&bound, *app)]),
+                Err(error @ (StoreError::Sealing(_) | StoreError::Corrupt { .. })) => {
+                    tracing::error!(app.guid = %app, error = &error as &dyn std::error::Error, "an app's services cannot be read; it is not started");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(services)
     }
 
     async fn read_changed(&self, db: &mut Connection, since: Timestamp) -> Result<Option<(Vec<DesiredRow>, Vec<DesiredRouteRow>)>> {

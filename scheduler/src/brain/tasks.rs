@@ -19,6 +19,7 @@ use virga_store::{
 const CANCELLED: &str = "task was cancelled";
 const WORKER_GONE: &str = "The worker process that ran the task is gone";
 const NO_DROPLET: &str = "The droplet of the task is no longer there";
+const NO_SERVICES: &str = "The credentials of the app's services cannot be read; an operator must look at the sealing key";
 
 /// What is sealed that a task was given: it holds credentials.
 fn place_of_spec(task: TaskGuid) -> String {
@@ -141,7 +142,15 @@ impl Brain {
             return Ok(());
         };
         let variables = scheduling::running_variables(&mut db).await?;
-        let bound = service_credential_bindings::bound(&self.store, &mut db, &[spec.app]).await?;
+        let bound = match service_credential_bindings::bound(&self.store, &mut db, &[spec.app]).await {
+            Ok(bound) => bound,
+            Err(error @ (StoreError::Sealing(_) | StoreError::Corrupt { .. })) => {
+                tracing::error!(task.guid = %row.guid, error = &error as &dyn std::error::Error, "the services of a task's app cannot be read");
+                self.tasks.ended.insert(row.guid, (TaskState::Failed, Some(NO_SERVICES.to_owned())));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         drop(db);
         let services = vcap_services(bound.get(&spec.app).map_or(&[][..], Vec::as_slice));
         let task = self.cell_task(&row, &spec, worker, pid, &variables, &services);

@@ -1,11 +1,12 @@
 //! Bound services: what instances and tasks are given, and what of it the database holds.
 
 use super::{
-    tasks::{given, run_task},
+    tasks::{given, run_task, until},
     world::{World, all_running, work},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use virga_model::state::TaskState;
 use virga_store::{scheduling, tasks, testing::TestStore};
 
 fn credentials(environment: &BTreeMap<String, String>) -> Vec<Value> {
@@ -84,5 +85,25 @@ async fn a_spec_that_an_earlier_release_wrote_is_taken_as_it_is() {
     let after = work(&world, &mut workers, process, all_running(1)).await;
     assert_eq!(after[0].instance, before[0].instance);
     assert_eq!(workers[0].process(process).unwrap().environment["COLOUR"], "blue");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_app_whose_credentials_cannot_be_opened_is_not_started_and_keeps_nobody_else_from_it() {
+    let world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (broken, broken_process) = world.app("broken", 0).await;
+    // As after the key was lost, or where somebody moved a row's secret to another.
+    world.bind_as(broken, "db", |store, _| store.seal("another place", "{}").unwrap()).await;
+    world.change_process(broken_process, |row| (row.version, row.instances) = ("v2".into(), 1)).await;
+    let (app, process) = world.app("hello", 1).await;
+    world.bind(app, "own", "{}").await;
+    work(&world, &mut workers, process, all_running(1)).await;
+    assert!(workers[0].process(broken_process).is_none());
+    let task = run_task(&world, broken).await;
+    let ended = until(&world, task, TaskState::Failed).await;
+    assert!(ended.failure_reason.unwrap().contains("cannot be read"));
+    let task = run_task(&world, app).await;
+    assert_eq!(credentials(&given(&mut workers[0], task).await.environment), [json!({})]);
     world.end().await;
 }

@@ -55,7 +55,7 @@ async fn cancel(world: &World, task: TaskGuid) {
 }
 
 /// The row, once it is in this state.
-async fn until(world: &World, task: TaskGuid, state: TaskState) -> TaskRow {
+pub(super) async fn until(world: &World, task: TaskGuid, state: TaskState) -> TaskRow {
     let wait = async {
         loop {
             let row = tasks::find(&mut world.test.store.read().await.unwrap(), task).await.unwrap().unwrap();

@@ -24,7 +24,7 @@ use virga_serve::{
     clock::{Clock as _, ManualClock},
 };
 use virga_store::{
-    Transaction,
+    Sealed, Store, Transaction,
     apps::{self, AppRow},
     domains::{self, DomainRow},
     droplets::{self, DropletRow},
@@ -161,6 +161,11 @@ impl World {
 
     /// Binds an app to a user-provided service with these credentials, as the controller does.
     pub(super) async fn bind(&self, app: AppGuid, name: &str, credentials: &str) {
+        self.bind_as(app, name, |store, guid| store.seal(place_of_credentials(guid), credentials).unwrap()).await;
+    }
+
+    /// The same with whatever is to stand in the row.
+    pub(super) async fn bind_as(&self, app: AppGuid, name: &str, seal: impl FnOnce(&Store, ServiceCredentialBindingGuid) -> Sealed) {
         let (now, store, mut db) = (self.clock.now(), &self.test.store, self.begin().await);
         let done = LastOperation::done(OperationKind::Create, now);
         let instance = ServiceInstanceRow {
@@ -187,7 +192,7 @@ impl World {
             name: None,
             instance: instance.guid,
             app: Some(app),
-            credentials: Some(store.seal(place_of_credentials(guid), credentials).unwrap()),
+            credentials: Some(seal(store, guid)),
             syslog_drain_url: None,
             volume_mounts: vec![],
             last_operation: done,
