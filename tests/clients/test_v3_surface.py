@@ -1,4 +1,4 @@
-"""Every v3 call that the stock Python client has, services and docker aside, against a running platform."""
+"""Every v3 call that the stock Python client has, brokers and docker aside, against a running platform."""
 
 import io
 import time
@@ -109,6 +109,31 @@ def test_apps(v3, app):
     assert app.start()["state"] == "STARTED"
     assert app.environment_variables()["var"] == {}
     assert {feature["name"] for feature in app.features()} >= {"ssh", "revisions"}
+
+
+def test_services(client, v3, space, app):
+    instances, bindings = v3.service_instances, v3.service_credential_bindings
+    # The client makes managed instances only.
+    api = client.info.api_endpoint
+    own = {"type": "user-provided", "name": "db", "credentials": {"password": "p1"}, "relationships": {"space": ToOneRelationship(space["guid"])}}
+    made = client.post(f"{api}/v3/service_instances", json=own).json()
+    guid = made["guid"]
+    assert instances.get(guid)["last_operation"]["state"] == "succeeded"
+    assert [one["name"] for one in instances.list(space_guids=space["guid"], type="user-provided")] == ["db"]
+    assert instances.update(guid, tags=["sql"], **LABELS)["tags"] == ["sql"]
+    assert instances.get_permissions(guid) == {"manage": True, "read": True}
+    assert "service plan" in refused(422, instances.create, "x", space["guid"], guid)["detail"]
+    binding = bindings.create("main", "app", guid, app["guid"], None, {"tier": "one"}, None)
+    assert (binding["name"], binding["metadata"]["labels"]) == ("main", {"tier": "one"})
+    assert "already bound" in refused(422, bindings.create, None, "app", guid, app["guid"], None, None, None)["detail"]
+    assert "not supported" in refused(422, bindings.create, "k", "key", guid, None, None, None, None)["detail"]
+    assert [one["guid"] for one in bindings.list(app_guids=app["guid"], include="app,service_instance")] == [binding["guid"]]
+    given = v3.apps.get_env(app["guid"])["system_env_json"]["VCAP_SERVICES"]["user-provided"][0]
+    assert (given["name"], given["credentials"]) == ("main", {"password": "p1"})
+    # The client cannot delete a binding; it goes with its instance.
+    instances.remove(guid)
+    gone(instances, guid)
+    gone(bindings, binding["guid"])
 
 
 def test_audit_events(v3, app):
