@@ -28,7 +28,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.1.1";
+const VERSION: &str = "1.1.2";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "ruby",

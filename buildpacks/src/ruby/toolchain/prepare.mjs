@@ -20,10 +20,20 @@ function run(program, args, options = {}) {
   return { ok: done.status === 0, said: `${done.stdout ?? ''}${done.stderr ?? ''}${done.error ?? ''}` };
 }
 
+/** With another name of the same length for an export: of two of one name the joiner keeps the first and lets the other go. */
+function renamed(wasm, from, to) {
+  const at = wasm.indexOf(`${String.fromCharCode(from.length)}${from}\0`);
+  if (at < 0) throw new Error(`the interpreter exports no ${from}`);
+  Buffer.from(to).copy(wasm, at + 1);
+  return wasm;
+}
+
 function joinEngine() {
   const engine = (name) => join(home, 'engine', name);
   const interpreter = engine('interpreter.wasm');
-  writeFileSync(interpreter, withTagsFreed(readFileSync(join(home, 'node_modules/@ruby/3.4-wasm-wasi/dist/ruby+stdlib.wasm'))));
+  writeFileSync(interpreter, renamed(
+    withTagsFreed(readFileSync(join(home, 'node_modules/@ruby/3.4-wasm-wasi/dist/ruby+stdlib.wasm'))), 'cabi_realloc', 'ruby_realloc',
+  ));
   const joined = run(process.execPath, [
     '--stack-size=8000', join(home, 'node_modules/binaryen/bin/wasm-merge'), ...FEATURES, '--skip-export-conflicts',
     interpreter, 'ruby',

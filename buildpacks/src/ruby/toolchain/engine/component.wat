@@ -4,7 +4,7 @@
 (module
   (import "ruby" "memory" (memory 1))
   (import "ruby" "_initialize" (func $ruby_initialize))
-  (import "ruby" "cabi_realloc" (func $ruby_realloc (param i32 i32 i32 i32) (result i32)))
+  (import "ruby" "ruby_realloc" (func $ruby_realloc (param i32 i32 i32 i32) (result i32)))
   (import "ruby" "cabi_post_rstring-ptr" (func $ruby_free_string (param i32)))
   (import "ruby" "canonical_abi_drop_rb-abi-value" (func $ruby_drop (param i32)))
   (import "ruby" "ruby-init: func(args: list<string>) -> ()" (func $ruby_init (param i32 i32)))
@@ -81,6 +81,7 @@
     (i32.store offset=124 (global.get $area) (i32.const 1))
     (call $ruby_free_string (i32.add (global.get $area) (i32.const 120))))
 
+  ;; The interpreter's own of this name is renamed before they are joined.
   (func (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $piece i32)
     (if (i32.or (i32.eqz (global.get $in_order)) (i32.ne (local.get $old) (i32.const 0)))
