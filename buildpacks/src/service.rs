@@ -250,7 +250,10 @@ impl StagingService {
     }
 
     async fn still_there(&self, staged: &StagedDroplet, past: &PastStagings, content: &Sha256Digest) -> bool {
-        let droplet = self.compiler.blobs.exists(Kind::Droplets, &staged.droplet).await.unwrap_or(false);
+        let droplet = self.compiler.blobs.exists(Kind::Droplets, &staged.droplet).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, droplet = %staged.droplet, "it is not known whether the last droplet is still stored; the app is built anew");
+            false
+        });
         match past.component(content) {
             Some(component) => droplet && self.compiler.has(&component).await,
             None => droplet,

@@ -36,8 +36,12 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
         }
         _ => return ExitCode::from(2),
     };
-    let Some(request) = fs::read(request).ok().and_then(|json| serde_json::from_slice::<StageRequest>(&json).ok()) else {
-        return ExitCode::from(2);
+    let request: StageRequest = match fs::read(request).and_then(|json| serde_json::from_slice(&json).map_err(std::io::Error::other)) {
+        Ok(request) => request,
+        Err(error) => {
+            complain(&format!("the staging's request cannot be read: {error}"));
+            return ExitCode::from(2);
+        }
     };
     limit_self(request.limits);
     if let Err(error) = confine_self(&request) {
@@ -46,7 +50,13 @@ pub fn run_stage_child(arguments: &[OsString]) -> ExitCode {
     }
     let result = stage(&request).unwrap_or_else(StageResult::Failed);
     let written = serde_json::to_vec(&result).map_err(std::io::Error::other).and_then(|json| fs::write(&request.result, json));
-    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("the staging's result cannot be written: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// `virga compile <in.wasm> <out> <function cache> <folder of shared code>…`: precompiles a component; called by the platform only. A

@@ -20,7 +20,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 use virga_contract::staging::{StagingError, StagingErrorKind, StagingRequest};
@@ -59,7 +59,11 @@ impl Children {
         if let Ended::Stopped(limit) = ended {
             return Err(stopped(limit, request, &self.limits, &cache));
         }
-        let result = left_file(&result).and_then(|path| serde_json::from_slice(&fs::read(path).ok()?).ok());
+        let read = |path| fs::read(path).and_then(|json| serde_json::from_slice(&json).map_err(io::Error::other));
+        let result = left_file(&result).and_then(|path| {
+            let unread = |error: &io::Error| tracing::warn!(%error, app.guid = %request.app, "staging: the result cannot be read");
+            read(path).inspect_err(unread).ok()
+        });
         result.ok_or_else(|| match ended {
             Ended::Exited { status, .. } => failure::of(
                 StagingErrorKind::Failed,

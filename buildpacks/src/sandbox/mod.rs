@@ -46,6 +46,7 @@ pub(crate) struct Sandboxes {
     machine: OnceLock<Arc<Machine>>,
     /// The first staging finds out whether `bwrap` works here.
     is_proven: tokio::sync::Mutex<bool>,
+    is_unbound_said: OnceLock<()>,
 }
 
 /// A sandbox that is ready to be entered.
@@ -71,7 +72,7 @@ impl Sandboxes {
     pub(crate) fn new(policy: StagingPolicy, data_dir: &Path) -> Self {
         let home = env::var_os("HOME").map(PathBuf::from).and_then(|home| home.canonicalize().ok());
         let hidden = home.into_iter().chain([data_dir.to_owned()]).collect();
-        Self { policy, hidden, machine: OnceLock::new(), is_proven: tokio::sync::Mutex::new(false) }
+        Self { policy, hidden, machine: OnceLock::new(), is_proven: tokio::sync::Mutex::new(false), is_unbound_said: OnceLock::new() }
     }
 
     /// Whether users' programs run in a sandbox, or as the operator's words have it, without one.
@@ -108,7 +109,7 @@ impl Sandboxes {
         let plan = room.arguments(&machine, &program).map_err(failed)?;
         self.prove(&bwrap, &plan).await?;
         let name = virga_model::Sha256Digest::of(room.scratch.as_os_str().as_encoded_bytes()).to_string();
-        let tasks = TaskGroup::new(&name, TASKS_PER_PROCESS * processes as u64);
+        let tasks = TaskGroup::new(&name, TASKS_PER_PROCESS * processes as u64).inspect_err(|error| self.say_unbound(error)).ok();
         let inside = [plan::PROGRAM].into_iter().chain(arguments.iter().copied()).map(OsString::from);
         let arguments = plan.into_iter().chain(["--".into()]).chain(inside).collect();
         let order = Order { bwrap, arguments, task_group: tasks.as_ref().map(TaskGroup::door), limits };
@@ -116,6 +117,16 @@ impl Sandboxes {
         let written = serde_json::to_vec(&order).map_err(io::Error::other).and_then(|json| fs::write(&path, json));
         written.map_err(failed)?;
         Ok(Prepared { order: path, path: machine.path.clone(), certificates: machine.certificates.clone(), _tasks: tasks })
+    }
+
+    /// Says once that builds may have as many tasks as they like.
+    fn say_unbound(&self, error: &io::Error) {
+        self.is_unbound_said.get_or_init(|| {
+            tracing::warn!(
+                %error,
+                "staging: no control group holds the number of tasks of a build; give the platform one that it may write to (Delegate=yes in its systemd unit)"
+            );
+        });
     }
 
     async fn prove(&self, bwrap: &Path, plan: &[OsString]) -> Result<(), StagingError> {

@@ -18,16 +18,20 @@ static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 pub(crate) struct TaskGroup(PathBuf);
 
 impl TaskGroup {
-    /// Makes one for at most `tasks`; `None` where that is not this platform's to do.
-    pub(crate) fn new(name: &str, tasks: u64) -> Option<Self> {
-        let parent = parent()?;
+    /// Makes one for at most `tasks`.
+    ///
+    /// # Errors
+    /// Where that is not this platform's to do.
+    pub(crate) fn new(name: &str, tasks: u64) -> io::Result<Self> {
+        let parent = parent().ok_or_else(|| io::Error::other("the platform's own control group is not to be found"))?;
         sweep(&parent);
         let folder = parent.join(format!("{PREFIX}{}-{name}", std::process::id()));
-        fs::create_dir(&folder).ok()?;
+        let failed = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what} in {}: {error}", parent.display()));
+        fs::create_dir(&folder).map_err(|error| failed("making one", error))?;
         let group = Self(folder);
         // Without the controller there is no such file, and the group is of no use.
-        fs::write(group.0.join("pids.max"), tasks.to_string()).ok()?;
-        Some(group)
+        fs::write(group.0.join("pids.max"), tasks.to_string()).map_err(|error| failed("setting pids.max of one", error))?;
+        Ok(group)
     }
 
     /// Where a process writes `0` to join.
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn a_group_that_nobody_joined_yet_outlasts_others_beginnings() {
         // Where the platform may make no groups there is none to lose.
-        let Some(first) = TaskGroup::new("first", 8) else { return };
+        let Ok(first) = TaskGroup::new("first", 8) else { return };
         let second = TaskGroup::new("second", 8).unwrap();
         assert!(first.door().is_file() && second.door().is_file());
         let folder = first.0.clone();

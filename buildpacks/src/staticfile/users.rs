@@ -28,6 +28,9 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, StagingError
         if cost.is_some_and(|cost| cost.is_ok_and(|cost| cost > BCRYPT_COST)) {
             return Err(wrong("bcrypt's cost is above 10, which is the most here; make it with htpasswd -B -C 10"));
         }
+        if !is_whole(hash) {
+            return Err(wrong("the hash is not whole, nobody could log in with it; make it anew with htpasswd -B"));
+        }
         users.insert(name.to_owned(), hash.to_owned());
     }
     if users.is_empty() {
@@ -38,6 +41,21 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, StagingError
     Ok(users)
 }
 
+/// Whether a hash is as long as its kind is, and of its letters.
+fn is_whole(hash: &str) -> bool {
+    match hash.strip_prefix("{SHA}") {
+        // 20 bytes in Base64.
+        Some(digest) => {
+            digest.len() == 28 && digest.ends_with('=') && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        }
+        // The kind, two digits of cost, 22 letters of salt and 31 of hash.
+        None => hash.get(4..).and_then(|rest| rest.split_once('$')).is_some_and(|(cost, rest)| {
+            let is_cost = cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit());
+            is_cost && rest.len() == 53 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,7 +64,16 @@ mod tests {
     fn hashes_are_taken_and_passwords_refused() {
         let hash = "$2y$05$abcdefghijklmnopqrstuuJQ3JZq8qV9bRkXbQnLrVY0o5d9h0m6i";
         assert_eq!(parse(&format!("# us\nbob:{hash}\n")).unwrap().get("bob").map(String::as_str), Some(hash));
-        for text in ["bob:secret\n", "bob\n", ":$2y$05$x\n", "", "bob:$2y$14$abcdefghijklmnopqrstuu\n"] {
+        assert!(parse("eve:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n").unwrap().contains_key("eve"));
+        for text in [
+            "bob:secret\n",
+            "bob\n",
+            ":$2y$05$x\n",
+            "",
+            "bob:$2y$14$abcdefghijklmnopqrstuu\n",
+            "bob:$2y$05$abcdef\n",
+            "bob:{SHA}W6ph5Mm5\n",
+        ] {
             let error = parse(text).unwrap_err().message;
             assert!(error.starts_with("Staticfile.auth") && !error.contains("secret"), "{error}");
         }

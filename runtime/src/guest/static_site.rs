@@ -113,8 +113,12 @@ impl Site {
     fn with_own_page(&self, request: &http::Request<()>, answer: Response<Body>) -> Response<Body> {
         let Some(page) = self.settings.error_pages.get(&answer.status().as_u16()) else { return answer };
         let Some(Ok(Opened::File(mut file, size))) = self.inside(page).map(|page| self.find(&page)) else { return answer };
+        if size > READ_AT_ONCE {
+            return answer;
+        }
         let mut bytes = Vec::new();
-        if size > READ_AT_ONCE || file.read_to_end(&mut bytes).is_err() {
+        if let Err(error) = file.read_to_end(&mut bytes) {
+            tracing::warn!("a static site's page '{page}' could not be read: {error}");
             return answer;
         }
         let (mut parts, _) = answer.into_parts();

@@ -42,8 +42,11 @@ impl Users {
         }
         let Ok(_turn) = self.checking.acquire().await else { return false };
         let hashes = self.hashes.clone();
-        let is_right =
-            tokio::task::spawn_blocking(move || hashes.get(&name).is_some_and(|hash| fits(hash, &password))).await.unwrap_or(false);
+        let check = tokio::task::spawn_blocking(move || hashes.get(&name).is_some_and(|hash| fits(hash, &password)));
+        let is_right = check.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "checking a static site's password broke off");
+            false
+        });
         if is_right {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= REMEMBERED {
@@ -59,7 +62,10 @@ impl Users {
 fn fits(hash: &str, password: &str) -> bool {
     match hash.strip_prefix("{SHA}") {
         Some(encoded) => STANDARD.decode(encoded).is_ok_and(|digest| digest == Sha1::digest(password).to_vec()),
-        None => bcrypt::verify(password, hash).unwrap_or(false),
+        None => bcrypt::verify(password, hash).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the hash of a static site's user cannot be used");
+            false
+        }),
     }
 }
 
