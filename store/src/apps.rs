@@ -78,6 +78,14 @@ impl Record for AppRow {
 
 record::functions!(AppRow);
 
+/// Keeps an app as it was read until the transaction ends, so that what is counted of it stays so.
+///
+/// # Errors
+/// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
+pub async fn hold(db: &mut Connection, app: &AppRow) -> Result<()> {
+    record::hold(db, app).await
+}
+
 /// The app of this name in a space.
 ///
 /// # Errors

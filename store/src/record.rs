@@ -211,6 +211,15 @@ pub(crate) async fn update<R: Record>(db: &mut Connection, row: &mut R, now: Tim
     }
 }
 
+/// Keeps the row as it was read until the transaction ends: who changes or deletes it meanwhile waits. An update that changes
+/// nothing is the one lock that both databases have.
+pub(crate) async fn hold<R: Record>(db: &mut Connection, row: &R) -> Result<()> {
+    let sql = format!("UPDATE {} SET updated_at = updated_at WHERE guid = $1 AND updated_at = $2", R::TABLE);
+    let (_, read) = row.times();
+    let done = sqlx::query(AssertSqlSafe(sql)).bind(row.guid().to_string()).bind(micros(read)).execute(db).await?;
+    if done.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+}
+
 pub(crate) async fn find<R: Record>(db: &mut Connection, guid: R::Guid) -> Result<Option<R>> {
     first(db, "WHERE guid = $1", [guid.to_string().into()]).await
 }

@@ -106,6 +106,14 @@ impl Record for ServiceInstanceRow {
 
 record::functions!(ServiceInstanceRow);
 
+/// Keeps an instance as it was read until the transaction ends, so that no binding is made of what is changed or deleted meanwhile.
+///
+/// # Errors
+/// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
+pub async fn hold(db: &mut Connection, instance: &ServiceInstanceRow) -> Result<()> {
+    record::hold(db, instance).await
+}
+
 /// The instance of this name in a space.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use virga_model::{
 };
 use virga_store::{
     Connection, StoreError,
-    apps::AppRow,
+    apps::{self, AppRow},
     metadata::Metadata,
     service_credential_bindings::{self as rows, ServiceCredentialBindingRow, place_of_credentials},
     service_instances::{self, ServiceInstanceRow},
@@ -51,6 +51,9 @@ pub(crate) async fn bind(
         return refuse("The service instance and the app are in different spaces");
     }
     check_name(new.name.as_deref())?;
+    // New credentials come before this or find the binding; so does the end of the app, and another binding that counts.
+    service_instances::hold(db, instance).await?;
+    apps::hold(db, app).await?;
     if rows::find_between(db, app.guid, instance.guid).await?.is_some() {
         return refuse(ALREADY_BOUND);
     }

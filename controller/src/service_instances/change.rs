@@ -171,6 +171,8 @@ pub async fn delete(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (instance, organization) = permitted(&mut tx, &access, SpaceRight::Write, guid).await?;
+    // Bindings come before this or find no instance.
+    service_instances::hold(&mut tx, &instance).await?;
     for binding in binding_rows::list_of_instance(&mut tx, guid).await? {
         bindings::remove(&controller, &mut tx, &access, &binding, instance.space, organization).await?;
     }
@@ -187,6 +189,7 @@ pub async fn delete(
 /// Those of the database.
 pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, space: SpaceGuid) -> Result<()> {
     for instance in service_instances::list_of_space(db, space).await? {
+        service_instances::hold(db, &instance).await?;
         for binding in binding_rows::list_of_instance(db, instance.guid).await? {
             binding_rows::delete(db, binding.guid).await?;
         }

@@ -365,6 +365,36 @@ async fn of_two_bindings_that_come_at_once_one_is_made() {
     .await;
 }
 
+/// Whatever comes first: every binding ends with what the instance has, or goes with it.
+#[tokio::test]
+async fn bindings_made_while_their_instance_changes_or_goes_are_not_left_behind() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (_, space) = api.org_and_space("o").await;
+        let db = provide(&admin, "db", space).await;
+        let path = format!("/v3/service_instances/{db}");
+        let mut apps = Vec::new();
+        for number in 0..6 {
+            apps.push(started_app(&api, &format!("a{number}"), space).await);
+        }
+        for (round, app) in apps.iter().enumerate() {
+            let credentials = json!({ "round": round });
+            let change = admin.patch(&path, json!({ "credentials": credentials }));
+            let (changed, bound) = tokio::join!(change, admin.post("/v3/service_credential_bindings", binding(app, &db)));
+            assert_eq!((changed.ok()["name"].as_str(), bound.created()["type"].as_str()), (Some("db"), Some("app")));
+            assert_eq!(services(&admin, *app).await["user-provided"][0]["credentials"], credentials, "round {round}");
+        }
+        let last = started_app(&api, "last", space).await;
+        let (gone, bound) = tokio::join!(admin.delete(&path), admin.post("/v3/service_credential_bindings", binding(&last, &db)));
+        gone.expect(204);
+        assert!(matches!(bound.status.as_u16(), 201 | 422), "{bound:?}");
+        assert_eq!(services(&admin, last).await, json!({}));
+        assert_eq!(admin.get("/v3/service_credential_bindings").await.ok()["pagination"]["total_results"], 0);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_services_of_an_app_fit_into_its_environment() {
     on_both(|store| async move {
