@@ -64,6 +64,61 @@ async fn servlets_need_no_main() {
 }
 
 #[tokio::test]
+async fn resources_need_no_main() {
+    let platform = Platform::new();
+    let first = staged(&platform, platform.sample("java-jaxrs", &[]).await).await;
+    assert_eq!((first.guest, first.process_types.get("web").map(String::as_str)), (GuestKind::HttpP2, Some("java VirgaWeb")));
+
+    // The calls are written while the app is built: in other folders they are the same.
+    let other = Platform::new();
+    let again = staged(&other, other.sample("java-jaxrs", &[]).await).await;
+    assert_eq!(again.droplet, first.droplet);
+}
+
+/// A resource with this method.
+fn resource(method: &str) -> String {
+    format!("package shop; import jakarta.ws.rs.*; import jakarta.ws.rs.core.*; @Path(\"/\") public class Shop {{ {method} }}")
+}
+
+#[tokio::test]
+async fn what_resources_cannot_have_is_told_by_name() {
+    let platform = Platform::new();
+    for (method, expected) in [
+        (
+            "@GET public String a(@MatrixParam(\"m\") String m) { return m; }",
+            "shop.Shop uses jakarta.ws.rs.MatrixParam, which is not there",
+        ),
+        ("@GET public void a(@jakarta.ws.rs.container.Suspended Object later) { }", "shop.Shop uses jakarta.ws.rs.container.Suspended"),
+        ("@GET public Object a() { return jakarta.ws.rs.client.ClientBuilder.newClient(); }", "shop.Shop uses jakarta.ws.rs.client."),
+        (
+            "@GET public java.util.concurrent.CompletionStage<String> a() { return null; }",
+            "shop.Shop.a answers with a java.util.concurrent",
+        ),
+        (
+            "@GET public String a(@QueryParam(\"q\") Runtime r) { return null; }",
+            "shop.Shop.a asks for a java.lang.Runtime, which cannot be made",
+        ),
+        ("@POST public String a(String one, String two) { return one; }", "shop.Shop.a takes two bodies"),
+        ("@POST public String a(Thread t) { return null; }", "shop.Shop.a takes a body as java.lang.Thread"),
+        (
+            "public static class Item { public Thread runs; } @POST public String a(Item item) { return null; }",
+            "'runs' of shop.Shop.Item is a java.lang.Thread, which cannot be read from JSON",
+        ),
+        ("@Path(\"x\") public Object a() { return this; }", "shop.Shop.a gives a sub-resource as java.lang.Object"),
+        ("@Path(\"x\") public Shop a() { return this; }", "shop.Shop has sub-resources that are nested more than"),
+        ("private Shop(int n) { } @GET public String a() { return null; }", "shop.Shop cannot be made: it needs a constructor"),
+    ] {
+        let error = refused(&platform, &[("Shop.java", resource(method).as_bytes())]).await;
+        assert!(error.message.contains("the log above"), "{method}: {error}");
+        assert!(platform.lines.text().contains(expected), "{method}: {}", platform.lines.text());
+    }
+    let source = resource("");
+    let page: [(&str, &[u8]); 2] = [("Shop.java", source.as_bytes()), ("src/main/webapp/old/cart.jsp", b"<%= 1 %>")];
+    let error = refused(&platform, &page).await;
+    assert!(error.message.contains("the app has the JSP old/cart.jsp"), "{error}");
+}
+
+#[tokio::test]
 async fn kotlin_comes_to_the_same() {
     let platform = Platform::new();
     let droplet = staged(&platform, platform.sample("kotlin-httpserver", &[]).await).await;

@@ -134,9 +134,14 @@ const FILES: &[(&str, &str)] = files![
         "virga/servlet/Container.java",
         "virga/servlet/Context.java",
         "virga/servlet/Dates.java",
+        "virga/servlet/Pages.java",
         "virga/servlet/Parameters.java",
         "virga/servlet/Pattern.java",
+        "virga/servlet/Session.java",
+        "virga/servlet/Sessions.java",
         "virga/servlet/Settings.java",
+        "virga/servlet/Upload.java",
+        "virga/servlet/Uploads.java",
     ]
     "native/" "native/" [
         "arrayclass.c",

@@ -94,6 +94,29 @@ const TO_BE_FOUND: &str = "-";
 /// Where the declarations of a web app may lie.
 const WEB_XML: [&str; 2] = ["src/main/webapp/WEB-INF/web.xml", "WEB-INF/web.xml"];
 
+/// Where a web app's own files lie in its source, and where in the program.
+const WEB_FILES: &str = "src/main/webapp";
+const WEB_FOLDER: &str = "/webapp";
+/// What of them nobody is answered with.
+const NOT_ANSWERED: [&str; 2] = ["WEB-INF", "META-INF"];
+
+/// The folder of the program whose files a web app answers with; `-` for none. A packed one has them at its top.
+fn web_files(app: &Path) -> Result<&'static str, StagingError> {
+    let (from, to) = match (app.join(WEB_FILES), app.join("WEB-INF").is_dir()) {
+        (folder, _) if folder.is_dir() => (folder, WEB_FOLDER),
+        (_, true) => (app.to_owned(), "/"),
+        _ => return Ok("-"),
+    };
+    let mut pages = walkdir::WalkDir::new(&from).sort_by_file_name().into_iter().flatten();
+    match pages.find(|entry| entry.path().extension().is_some_and(|found| found == "jsp" || found == "jspx")) {
+        None => Ok(to),
+        Some(page) => Err(failure::compile(format!(
+            "the app has the JSP {}, and there is no JSP on this platform: write the page in a servlet, or as a file with a script",
+            page.path().strip_prefix(&from).unwrap_or(page.path()).display()
+        ))),
+    }
+}
+
 /// The classes that the process types name, that of `web` first.
 fn main_classes(types: &BTreeMap<String, String>, is_web: bool) -> Vec<String> {
     let web = types.get("web").and_then(|command| main_class(command)).unwrap_or_else(|| TO_BE_FOUND.to_owned());
@@ -136,6 +159,7 @@ fn to_c(request: &StageRequest, classes: &Classes, mains: &[String]) -> Result<S
     arguments.extend(["-cp".into(), toolchain::BUILDER_CLASS_PATH.into(), "Builder".into(), toolchain.as_os_str().into()]);
     arguments.extend([request.work.as_os_str().into(), mains.join(",").into()]);
     arguments.push(web_xml.map_or_else(|| "-".into(), PathBuf::into_os_string));
+    arguments.push(web_files(&request.app)?.into());
     arguments.push(classes.folder.as_os_str().into());
     arguments.extend(classes.jars.iter().map(|jar| jar.as_os_str().to_owned()));
     let done = tool::run("java", arguments, toolchain, &[]).map_err(|error| failure::internal("start java", &error))?;
@@ -170,6 +194,11 @@ fn to_wasm(request: &StageRequest) -> Result<Vec<u8>, StagingError> {
 
 /// The app's files for its run: everything but sources and classes.
 fn copy_files(app: &Path, files: &Path) -> io::Result<()> {
+    let pages = app.join(WEB_FILES);
+    if pages.is_dir() {
+        let is_own = |path: &Path| path.to_str().is_none_or(|name| NOT_ANSWERED.contains(&name));
+        crate::files::copy_tree(&pages, &files.join(WEB_FOLDER.trim_start_matches('/')), &is_own)?;
+    }
     crate::files::copy_tree(app, files, &|path| {
         path.to_str().is_none_or(|name| BUILD_ONLY.contains(&name))
             || path.extension().and_then(|found| found.to_str()).is_some_and(|found| SOURCES_AND_CLASSES.contains(&found))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Beginnings of names of jars, and what a developer calls the library.
-const LIBRARIES: [(&str, &str); 17] = [
+const LIBRARIES: [(&str, &str); 19] = [
     ("spring-", "Spring"),
     ("quarkus-", "Quarkus"),
     ("micronaut-", "Micronaut"),
@@ -15,9 +15,11 @@ const LIBRARIES: [(&str, &str); 17] = [
     ("vertx-core", "Vert.x"),
     ("hibernate-core", "Hibernate"),
     ("javalin", "Javalin"),
-    ("jersey-server", "Jersey"),
+    ("jersey-", "Jersey"),
     ("resteasy-", "RESTEasy"),
+    ("cxf-rt-frontend-jaxrs", "CXF"),
     ("javax.servlet-api", "javax.servlet"),
+    ("javax.ws.rs-api", "javax.ws.rs"),
     ("ktor-server-", "Ktor"),
     ("http4s-", "http4s"),
     ("akka-actor", "Akka"),
@@ -34,7 +36,7 @@ pub(super) fn find(jars: &[PathBuf]) -> Option<&'static str> {
 /// What is said about one of them.
 pub(super) fn sentence(library: &str) -> String {
     format!(
-        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with servlets (jakarta.servlet, @WebServlet: the interfaces are enough, the platform is the container) or with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
+        "the app uses {library}, which cannot run here: Java is translated to WebAssembly before it runs, so there are no classes made or loaded at run time, reflection only where the translator sees it, no sockets and no threads of the operating system. Answer requests with servlets (jakarta.servlet, @WebServlet: the interfaces are enough, the platform is the container) with resources of JAX-RS (jakarta.ws.rs, @Path: the same) or with com.sun.net.httpserver.HttpServer, and leave {library} out of the dependencies"
     )
 }
 

@@ -29,8 +29,9 @@ import org.teavm.tooling.TeaVMTool;
 import org.teavm.vm.TeaVMOptimizationLevel;
 
 /**
- * Translates the classes of an app to C. usage: Builder TOOLCHAIN WORK MAIN WEB_XML APP_CLASSES [LIBRARY_JAR...]
- * MAIN is the main classes with commas between them, the one that serves first, or - in its place to have it found. WEB_XML may be -.
+ * Translates the classes of an app to C. usage: Builder TOOLCHAIN WORK MAIN WEB_XML FILES APP_CLASSES [LIBRARY_JAR...]
+ * MAIN is the main classes with commas between them, the one that serves first, or - in its place to have it found. WEB_XML may be -, as
+ * may FILES, the folder of the program where the files of a web app are.
  * Leaves WORK/c, and WORK/main with the name of the first.
  */
 public final class Builder {
@@ -46,7 +47,7 @@ public final class Builder {
         Path toolchain = Path.of(words[0]);
         Path work = Path.of(words[1]);
         List<Path> app = new ArrayList<>();
-        for (int i = 4; i < words.length; i++) {
+        for (int i = 5; i < words.length; i++) {
             app.add(Path.of(words[i]));
         }
         Path made = Files.createDirectories(work.resolve("made"));
@@ -54,7 +55,7 @@ public final class Builder {
         List<String> mains = new ArrayList<>(List.of(words[2].split(",")));
         try {
             if (mains.get(0).equals("-")) {
-                findWeb(classes, words[3], app, toolchain, made, mains);
+                findWeb(classes, words[3], words[4], app, toolchain, made, mains);
             }
         } catch (IllegalArgumentException refused) {
             System.err.println(refused.getMessage());
@@ -97,8 +98,8 @@ public final class Builder {
     }
 
     /** Puts what serves first: the container of the app's servlets and resources, or the one class that has a main. */
-    private static void findWeb(List<byte[]> classes, String webXml, List<Path> app, Path toolchain, Path made, List<String> mains)
-        throws Exception {
+    private static void findWeb(List<byte[]> classes, String webXml, String files, List<Path> app, Path toolchain, Path made,
+        List<String> mains) throws Exception {
         TreeSet<String> found = new TreeSet<>();
         Types types = new Types(classes, new AppFirst(withLibrary(app, toolchain)));
         Opened opened = new Opened(types);
@@ -123,7 +124,7 @@ public final class Builder {
                 statements = "        container.servlet(\"resources\", new VirgaRest(), 0, " + patterns + ", new String[0]);\n";
                 opened.write(made);
             }
-            writeWeb(servlets.source() + statements, source, withLibrary(app, toolchain), toolchain, made);
+            writeWeb(servlets.source(files) + statements, source, withLibrary(app, toolchain), toolchain, made);
             mains.set(0, WEB);
             found.removeAll(mains);
             mains.addAll(found);
@@ -154,7 +155,8 @@ public final class Builder {
             return found.first();
         }
         throw new IllegalArgumentException(found.isEmpty()
-            ? "no class of the app has a 'public static void main(String[])', and none is a servlet (jakarta.servlet, @WebServlet)"
+            ? "no class of the app has a 'public static void main(String[])', and none is a servlet (jakarta.servlet, @WebServlet) or a"
+                + " resource (jakarta.ws.rs, @Path)"
             : "the app has several classes with a main (" + String.join(", ", found) + "); name one in a Procfile: web: java "
                 + found.first());
     }

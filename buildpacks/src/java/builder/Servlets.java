@@ -39,6 +39,10 @@ final class Servlets {
     /** By name; annotated ones are called after their class where they have none. */
     private final Map<String, Component> components = new TreeMap<>();
     private final Map<String, String> parameters = new LinkedHashMap<>();
+    /** What servlets take of forms, by their classes: the most bytes of a part and of all. */
+    private final Map<String, long[]> uploads = new TreeMap<>();
+    private final List<String> welcome = new ArrayList<>();
+    private int sessionMinutes = 30;
 
     boolean isEmpty() {
         return components.isEmpty();
@@ -56,6 +60,18 @@ final class Servlets {
 
             @Override
             public AnnotationVisitor visitAnnotation(String descriptor, boolean visible) {
+                if (descriptor.equals(PACKAGE + "MultipartConfig;")) {
+                    long[] limits = uploads.computeIfAbsent(type, key -> new long[] { -1, -1 });
+                    return new AnnotationVisitor(Opcodes.ASM9) {
+                        @Override
+                        public void visit(String key, Object value) {
+                            int place = List.of("maxFileSize", "maxRequestSize").indexOf(key);
+                            if (place >= 0) {
+                                limits[place] = (Long) value;
+                            }
+                        }
+                    };
+                }
                 String kind = switch (descriptor.startsWith(PACKAGE) ? descriptor.substring(PACKAGE.length()) : "") {
                     case "WebServlet;" -> "servlet";
                     case "WebFilter;" -> "filter";
@@ -151,13 +167,17 @@ final class Servlets {
                     String type = text(one, one.getTagName() + "-class").replace('.', '/');
                     component.type = type.isEmpty() ? component.type : type;
                     String load = text(one, "load-on-startup");
-                    component.load = load.isEmpty() ? -1 : Integer.parseInt(load);
+                    component.load = number(load, -1);
                     for (Element parameter : children(one)) {
                         if (parameter.getTagName().equals("init-param")) {
                             component.parameters.put(text(parameter, "param-name"), text(parameter, "param-value"));
                         }
                     }
                 }
+                case "session-config" -> sessionMinutes = number(text(one, "session-timeout"), sessionMinutes);
+                case "welcome-file-list" -> children(one).forEach(name -> welcome.add(name.getTextContent().trim()));
+                case "security-constraint", "error-page" -> throw new IllegalArgumentException("web.xml has a <" + one.getTagName()
+                    + ">, which is not there on this platform: use a filter");
                 case "listener" -> {
                     Component component = new Component("listener");
                     component.type = text(one, "listener-class").replace('.', '/');
@@ -175,6 +195,14 @@ final class Servlets {
                 }
                 default -> { }
             }
+        }
+    }
+
+    private static int number(String text, int absent) {
+        try {
+            return text.isEmpty() ? absent : Integer.parseInt(text);
+        } catch (NumberFormatException wrong) {
+            throw new IllegalArgumentException("web.xml has a number that is none: " + text);
         }
     }
 
@@ -218,9 +246,13 @@ final class Servlets {
         return patterns;
     }
 
-    /** The statements that hand everything to a `container`. */
-    String source() {
+    /** The statements that hand everything to a `container`; the files of the app lie in this folder of its own, if in any. */
+    String source(String files) {
         StringBuilder out = new StringBuilder();
+        out.append("        container.sessionMinutes(").append(sessionMinutes).append(");\n");
+        if (!files.equals("-")) {
+            out.append("        container.files(").append(Classes.quoted(files)).append(", ").append(array(welcome)).append(");\n");
+        }
         out.append("        container.parameters(").append(pairs(parameters)).append(");\n");
         components.forEach((key, one) -> {
             String name = key.substring(key.indexOf(' ') + 1);
@@ -235,13 +267,18 @@ final class Servlets {
                 case "listener" -> out.append("        container.listener(").append(made).append(");\n");
                 case "servlet" -> out.append("        container.servlet(").append(Classes.quoted(name)).append(", ").append(made).append(", ")
                     .append(one.load).append(", ").append(array(one.patterns)).append(", new String[] { ").append(pairs(one.parameters))
-                    .append(" });\n");
+                    .append(" });\n").append(multipart(name, uploads.get(one.type)));
                 default -> out.append("        container.filter(").append(Classes.quoted(name)).append(", ").append(made).append(", ")
                     .append(array(one.patterns)).append(", ").append(array(one.servletNames)).append(", new String[] { ")
                     .append(pairs(one.parameters)).append(" });\n");
             }
         });
         return out.toString();
+    }
+
+    private static String multipart(String name, long[] limits) {
+        return limits == null ? ""
+            : "        container.multipart(" + Classes.quoted(name) + ", " + limits[0] + "L, " + limits[1] + "L);\n";
     }
 
     static String array(Iterable<String> texts) {

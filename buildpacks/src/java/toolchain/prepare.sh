@@ -14,7 +14,7 @@ public class First {
 }
 JAVA
 javac -g:source,lines -d first/classes first/First.java
-java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit=builder.jsa -cp 'jars/*' Builder . first First - first/classes
+java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit=builder.jsa -cp 'jars/*' Builder . first First - - first/classes
 cp program.c first/c/program.c
 root=$(pwd)
 cd first/c

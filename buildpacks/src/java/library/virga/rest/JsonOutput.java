@@ -1,5 +1,6 @@
 package virga.rest;
 
+import java.util.Arrays;
 import java.util.Date;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -85,8 +86,10 @@ public final class JsonOutput {
             map(map);
         } else if (value instanceof Iterable<?> items) {
             list(items);
+        } else if (value instanceof Object[] items) {
+            list(Arrays.asList(items));
         } else if (value.getClass().isArray()) {
-            array(value);
+            numbers(value);
         } else {
             object(value);
         }
@@ -142,7 +145,8 @@ public final class JsonOutput {
         out.append(']');
     }
 
-    private void array(Object array) {
+    /** Reflection reads arrays of primitives rightly, and those alone. */
+    private void numbers(Object array) {
         out.append('[');
         for (int i = 0; i < java.lang.reflect.Array.getLength(array); i++) {
             out.append(i == 0 ? "" : ",");

@@ -27,6 +27,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import virga.servlet.Container;
 
 /**
  * The resources of an app, below one path. What they are is found while the app is built; a class that is written then says it here in
@@ -175,6 +176,10 @@ public abstract class Rest extends HttpServlet {
     @Override
     protected void service(HttpServletRequest request, HttpServletResponse response) throws ServletException, IOException {
         Call call = new Call(this, request, response, address(request));
+        // Resources that take everything leave the files of the app what none of them is for.
+        if (request.getServletPath().isEmpty() && at(path(call)) == null && Container.page(request, response)) {
+            return;
+        }
         Call outer = Call.current();
         Call.setCurrent(call);
         try {
@@ -256,17 +261,8 @@ public abstract class Rest extends HttpServlet {
 
     /** Finds the method that answers; gives an answer where OPTIONS is asked and no method of the app is for it. */
     private Reply match(Call call) {
-        String path = "/" + withoutMatrix(call.address().getPath(false));
-        path = path.length() > 1 && path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
-        List<Route> found = literal.get(path);
-        if (found == null) {
-            for (List<Route> some : others) {
-                if (some.get(0).template.match(path) != null) {
-                    found = some;
-                    break;
-                }
-            }
-        }
+        String path = path(call);
+        List<Route> found = at(path);
         if (found == null) {
             throw problem(404, "nothing is at " + path);
         }
@@ -284,6 +280,20 @@ public abstract class Rest extends HttpServlet {
         Route best = best(ofMethod, call);
         call.matched(best, best.template.match(path));
         return null;
+    }
+
+    private static String path(Call call) {
+        String path = "/" + withoutMatrix(call.address().getPath(false));
+        return path.length() > 1 && path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
+    }
+
+    /** The methods at a path, or null. */
+    private List<Route> at(String path) {
+        List<Route> found = literal.get(path);
+        for (int i = 0; found == null && i < others.size(); i++) {
+            found = others.get(i).get(0).template.match(path) == null ? null : others.get(i);
+        }
+        return found;
     }
 
     private static String withoutMatrix(String path) {

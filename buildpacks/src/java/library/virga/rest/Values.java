@@ -59,7 +59,7 @@ public final class Values {
             throw own;
         } catch (RuntimeException wrong) {
             throw new WebApplicationException(wrong, Response.status(status).type(MediaType.TEXT_PLAIN_TYPE)
-                .entity("the " + kind + " '" + name + "' is not what is expected: " + value + "\n").build());
+                .entity("the " + kind + (name.isEmpty() ? "" : " '" + name + "'") + " is not what is expected: " + value + "\n").build());
         }
     }
 

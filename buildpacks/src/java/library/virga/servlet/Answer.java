@@ -319,6 +319,17 @@ final class Answer implements HttpServletResponse {
         addHeader("Set-Cookie", text.toString());
     }
 
+    /** The cookie of a session, in the place of one that this answer already has. */
+    void setSession(Cookie cookie) {
+        for (int i = headers.size() - 2; i >= 0; i -= 2) {
+            if (headers.get(i).equals("Set-Cookie") && headers.get(i + 1).startsWith(cookie.getName() + "=")) {
+                headers.remove(i + 1);
+                headers.remove(i);
+            }
+        }
+        addCookie(cookie);
+    }
+
     @Override
     public boolean containsHeader(String name) {
         return getHeader(name) != null;

@@ -133,12 +133,12 @@ abstract class BareContext extends Attributes implements ServletContext {
 
     @Override
     public SessionCookieConfig getSessionCookieConfig() {
-        throw no("a session");
+        throw no("configuring the cookie of sessions");
     }
 
     @Override
     public void setSessionTrackingModes(Set<SessionTrackingMode> modes) {
-        throw no("a session");
+        throw no("another way to track sessions than the cookie");
     }
 
     @Override

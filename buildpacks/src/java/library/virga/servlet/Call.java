@@ -4,6 +4,7 @@ import jakarta.servlet.DispatcherType;
 import jakarta.servlet.ReadListener;
 import jakarta.servlet.RequestDispatcher;
 import jakarta.servlet.ServletContext;
+import jakarta.servlet.ServletException;
 import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.ServletRequest;
 import jakarta.servlet.http.Cookie;
@@ -28,6 +29,7 @@ import virga.Request;
 /** One request, as a servlet sees it. */
 final class Call extends BareCall {
     private final Request request;
+    private final Answer answer;
     private final Context context;
     private final Container container;
     private final String rawPath;
@@ -40,9 +42,14 @@ final class Call extends BareCall {
     private Parameters parameters;
     private ServletInputStream input;
     private BufferedReader reader;
+    private Session session;
+    private Uploads uploads;
+    private List<Part> parts;
+    private boolean isSessionSought;
 
-    Call(Request request, Context context, Container container) {
+    Call(Request request, Answer answer, Context context, Container container) {
         this.request = request;
+        this.answer = answer;
         this.context = context;
         this.container = container;
         String target = request.target();
@@ -69,6 +76,11 @@ final class Call extends BareCall {
     void at(String servlet, String info) {
         servletPath = servlet;
         pathInfo = info;
+    }
+
+    /** What the servlet that answers takes of forms of several parts; null for nothing. */
+    void takes(Uploads given) {
+        uploads = given;
     }
 
     void forwarded(String path, String added) {
@@ -169,6 +181,12 @@ final class Call extends BareCall {
 
     @Override
     public String getRequestedSessionId() {
+        Cookie[] cookies = getCookies();
+        for (Cookie cookie : cookies == null ? new Cookie[0] : cookies) {
+            if (cookie.getName().equals(Sessions.COOKIE)) {
+                return cookie.getValue();
+            }
+        }
         return null;
     }
 
@@ -190,10 +208,30 @@ final class Call extends BareCall {
 
     @Override
     public HttpSession getSession(boolean create) {
-        if (create) {
-            throw Context.no("a session (instances share no memory; keep what must last in a service, and its key in a cookie)");
+        if (!isSessionSought) {
+            isSessionSought = true;
+            String id = getRequestedSessionId();
+            session = id == null ? null : container.sessions().use(id);
         }
-        return null;
+        if (session != null && container.sessions().find(session.getId()) == null) {
+            session = null;
+        }
+        if (session == null && create) {
+            if (answer.isCommitted()) {
+                throw new IllegalStateException("the answer has begun: no session can begin any more");
+            }
+            session = container.sessions().create();
+            sendCookie();
+        }
+        return session;
+    }
+
+    private void sendCookie() {
+        Cookie cookie = new Cookie(Sessions.COOKIE, session.getId());
+        cookie.setPath("/");
+        cookie.setHttpOnly(true);
+        cookie.setSecure(isSecure());
+        answer.setSession(cookie);
     }
 
     @Override
@@ -203,27 +241,43 @@ final class Call extends BareCall {
 
     @Override
     public String changeSessionId() {
-        throw new IllegalStateException("there is no session");
+        if (getSession(false) == null) {
+            throw new IllegalStateException("there is no session");
+        }
+        container.sessions().rename(session);
+        sendCookie();
+        return session.getId();
     }
 
     @Override
     public boolean isRequestedSessionIdValid() {
-        return false;
+        return isRequestedSessionIdFromCookie() && container.sessions().find(getRequestedSessionId()) != null;
     }
 
     @Override
     public boolean isRequestedSessionIdFromCookie() {
-        return false;
+        return getRequestedSessionId() != null;
     }
 
     @Override
-    public Collection<Part> getParts() {
-        throw Context.no("a form of several parts");
+    public Collection<Part> getParts() throws IOException, ServletException {
+        if (uploads == null) {
+            throw new IllegalStateException("the servlet has no @MultipartConfig, so that it takes no form of several parts");
+        }
+        if (parts == null) {
+            parts = uploads.read(getContentType(), stream());
+        }
+        return parts;
     }
 
     @Override
-    public Part getPart(String name) {
-        throw Context.no("a form of several parts");
+    public Part getPart(String name) throws IOException, ServletException {
+        for (Part one : getParts()) {
+            if (one.getName().equals(name)) {
+                return one;
+            }
+        }
+        return null;
     }
 
     @Override
@@ -348,8 +402,24 @@ final class Call extends BareCall {
                     throw new IllegalStateException("the form cannot be read: " + gone.getMessage(), gone);
                 }
             }
+            if (type != null && type.toLowerCase().startsWith("multipart/form-data") && uploads != null) {
+                addFields();
+            }
         }
         return parameters;
+    }
+
+    /** The fields among the parts; files are none. */
+    private void addFields() {
+        try {
+            for (Part one : getParts()) {
+                if (one.getSubmittedFileName() == null && one instanceof Upload field) {
+                    parameters.add(field.getName(), field.text(charset()));
+                }
+            }
+        } catch (IOException | ServletException wrong) {
+            throw new IllegalStateException("the form cannot be read: " + wrong.getMessage(), wrong);
+        }
     }
 
     @Override

@@ -12,6 +12,9 @@ import jakarta.servlet.ServletRequest;
 import jakarta.servlet.ServletRequestWrapper;
 import jakarta.servlet.ServletResponse;
 import jakarta.servlet.ServletResponseWrapper;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import jakarta.servlet.http.HttpSessionListener;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +27,8 @@ import virga.Request;
  */
 public final class Container {
     private final Context context = new Context(this);
+    private final Sessions sessions = new Sessions(context);
+    private Pages pages;
     private final List<Registered> servlets = new ArrayList<>();
     private final List<Before> filters = new ArrayList<>();
     private final List<ServletContextListener> listeners = new ArrayList<>();
@@ -33,11 +38,33 @@ public final class Container {
         context.setParameters(Settings.pairs(namesAndValues));
     }
 
-    /** Told when the app starts. */
+    /** Has the files of a folder answered where no servlet is. */
+    public void files(String folder, String... welcome) {
+        pages = new Pages(folder, welcome.length == 0 ? new String[] { "index.html", "index.htm" } : welcome, context);
+    }
+
+    /** How long a session lasts after its last request; 0 for no end. */
+    public void sessionMinutes(int minutes) {
+        sessions.setMinutes(minutes);
+    }
+
+    Pages pages() {
+        return pages;
+    }
+
+    Sessions sessions() {
+        return sessions;
+    }
+
+    /** Told when the app starts, or when sessions begin and end. */
     public void listener(Object listener) {
         if (listener instanceof ServletContextListener one) {
             listeners.add(one);
-        } else {
+        }
+        if (listener instanceof HttpSessionListener one) {
+            sessions.listener(one);
+        }
+        if (!(listener instanceof ServletContextListener) && !(listener instanceof HttpSessionListener)) {
             throw Context.no("a listener of " + listener.getClass().getName() + "'s kind");
         }
     }
@@ -46,6 +73,15 @@ public final class Container {
     public void servlet(String name, Servlet servlet, int load, String[] patterns, String[] parameters) {
         List<Pattern> at = patterns(patterns);
         servlets.add(new Registered(servlet, load, at, new Settings(name, context, parameters)));
+    }
+
+    /** Has the servlet of this name take forms of several parts, of at most so many bytes in one and in all of them; below 0 for any. */
+    public void multipart(String name, long mostOfOne, long mostOfAll) {
+        for (Registered one : servlets) {
+            if (one.settings.getServletName().equals(name)) {
+                one.uploads = new Uploads(mostOfOne, mostOfAll);
+            }
+        }
     }
 
     /** One filter, before what fits the patterns and before the servlets of these names. */
@@ -87,7 +123,7 @@ public final class Container {
 
     private void serve(Request request) throws IOException, ServletException {
         Answer answer = new Answer(request);
-        Call call = new Call(request, context, this);
+        Call call = new Call(request, answer, context, this);
         String path = call.path();
         if (path == null) {
             answer.sendError(400, "the path of the request is not encoded rightly");
@@ -115,6 +151,7 @@ public final class Container {
         }
         if (by != null && type != DispatcherType.INCLUDE) {
             call.at(by.servletPath(path), by.pathInfo(path));
+            call.takes(found.uploads);
         }
         List<Filter> chain = new ArrayList<>();
         if (type == DispatcherType.REQUEST) {
@@ -124,7 +161,7 @@ public final class Container {
                 }
             }
         }
-        new Chain(chain, found).doFilter(request, response);
+        new Chain(chain, found, path).doFilter(request, response);
     }
 
     /** What answers at another path of the app. */
@@ -138,6 +175,7 @@ public final class Container {
         private final int load;
         private final List<Pattern> patterns;
         private final Settings settings;
+        private Uploads uploads;
         private boolean isReady;
 
         Registered(Servlet servlet, int load, List<Pattern> patterns, Settings settings) {
@@ -184,14 +222,16 @@ public final class Container {
         }
     }
 
-    private static final class Chain implements FilterChain {
+    private final class Chain implements FilterChain {
         private final List<Filter> filters;
         private final Registered last;
+        private final String path;
         private int next;
 
-        Chain(List<Filter> filters, Registered last) {
+        Chain(List<Filter> filters, Registered last, String path) {
             this.filters = filters;
             this.last = last;
+            this.path = path;
         }
 
         @Override
@@ -200,10 +240,21 @@ public final class Container {
                 filters.get(next++).doFilter(request, response, this);
             } else if (last != null) {
                 last.ready().service(request, response);
-            } else {
+            } else if (!page(path, request, response)) {
                 Answer.of(response).sendError(404, "nothing is here");
             }
         }
+    }
+
+    /** Answers with a file of the app; false where there is none. */
+    public static boolean page(HttpServletRequest request, HttpServletResponse response) throws IOException {
+        String path = Call.of(request).path();
+        return path != null && request.getServletContext() instanceof Context own && own.container().page(path, request, response);
+    }
+
+    private boolean page(String path, ServletRequest request, ServletResponse response) throws IOException {
+        boolean isHttp = request instanceof HttpServletRequest && response instanceof HttpServletResponse;
+        return pages != null && isHttp && pages.answer(path, (HttpServletRequest) request, (HttpServletResponse) response);
     }
 
     private final class Dispatcher implements RequestDispatcher {

@@ -20,6 +20,10 @@ final class Context extends BareContext {
         this.container = container;
     }
 
+    Container container() {
+        return container;
+    }
+
     @Override
     public String getMimeType(String file) {
         String ending = file.substring(file.lastIndexOf('.') + 1).toLowerCase();
@@ -35,13 +39,17 @@ final class Context extends BareContext {
             case "jpg", "jpeg" -> "image/jpeg";
             case "gif" -> "image/gif";
             case "ico" -> "image/x-icon";
+            case "webp" -> "image/webp";
+            case "woff2" -> "font/woff2";
+            case "pdf" -> "application/pdf";
+            case "wasm" -> "application/wasm";
             default -> null;
         };
     }
 
     @Override
     public Set<String> getResourcePaths(String path) {
-        return null;
+        return container.pages() == null ? null : container.pages().below(path);
     }
 
     @Override
@@ -51,7 +59,7 @@ final class Context extends BareContext {
 
     @Override
     public InputStream getResourceAsStream(String path) {
-        return null;
+        return container.pages() == null ? null : container.pages().open(path);
     }
 
     @Override
@@ -91,12 +99,12 @@ final class Context extends BareContext {
 
     @Override
     public int getSessionTimeout() {
-        return 0;
+        return container.sessions().minutes();
     }
 
     @Override
     public void setSessionTimeout(int minutes) {
-        throw no("a session");
+        container.sessions().setMinutes(minutes);
     }
 
     @Override

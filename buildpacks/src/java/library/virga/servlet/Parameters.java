@@ -35,7 +35,7 @@ public final class Parameters {
         }
     }
 
-    private void add(String name, String value) {
+    void add(String name, String value) {
         String[] had = all.get(name);
         String[] values = new String[had == null ? 1 : had.length + 1];
         for (int i = 0; i + 1 < values.length; i++) {
