@@ -51,7 +51,7 @@ const ENGINE: Engine =
     Engine { program: "engine/engine.wasm", function: "componentize.wizer", code: "engine/engine.code", finish: component };
 
 /// The engine refers to sockets for its debugger alone; apps have `fetch`.
-const DENIED: &[&str] = &["wasi:sockets/", "weval"];
+const DENIED: &[&str] = &["wasi:sockets/"];
 /// Files of an app that only building needs.
 const BUILD_ONLY: [&str; 8] =
     ["node_modules", "package-lock.json", "npm-shrinkwrap.json", "manifest.yml", "Procfile", ".cfignore", ".git", "tsconfig.json"];
