@@ -175,12 +175,12 @@ impl Compiler {
         let unpacked = self.unpack(droplet, scratch.path()).await?;
         let (wasm, buildpack) = (unpacked.component(), &unpacked.manifest().buildpack.name);
         let found = digest_of(&wasm).await.map_err(|error| failed(&error))?;
-        self.make(found, &wasm, buildpack).await.map_err(|error| failed(&error))?;
-        if found == component || self.has(&component).await {
-            Ok(())
-        } else {
-            Err(LinkError::Missing(format!("component {component} in droplet {droplet}")))
+        if found == component {
+            return self.make(component, &wasm, buildpack).await.map_err(|error| failed(&error));
         }
+        // Shared code, then, which a compilation of the component brings. Never the other way round: turns cannot wait for one another.
+        self.in_turn(found, async || self.make(found, &wasm, buildpack).await).await.map_err(|error| failed(&error))?;
+        if self.has(&component).await { Ok(()) } else { Err(LinkError::Missing(format!("component {component} in droplet {droplet}"))) }
     }
 
     /// Fetches and unpacks a droplet into a scratch folder.

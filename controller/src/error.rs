@@ -22,6 +22,19 @@ pub struct Error {
 }
 
 impl Error {
+    /// The same error with other details, where it is the client's; what the server did wrong keeps its words.
+    #[must_use]
+    pub(crate) fn with_details(self, change: impl Fn(&str) -> String) -> Self {
+        let mut api = self.api().clone();
+        if !api.status().is_client_error() {
+            return self;
+        }
+        for (_, detail) in &mut api.problems {
+            *detail = change(detail);
+        }
+        Self { failure: api.into(), lost_race: self.lost_race }
+    }
+
     /// What a client will read.
     #[must_use]
     pub fn api(&self) -> &ApiError {
@@ -103,4 +116,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_race_told_in_other_words_is_still_one() {
+        let told = Error::from(StoreError::Conflict).with_details(|detail| format!("For application 'a': {detail}"));
+        assert!(told.api().problems.iter().all(|(_, detail)| detail.starts_with("For application 'a': The resource was changed")));
+        assert!(told.into_response().extensions().get::<LostRace>().is_some());
+        let internal = Error::from(ApiError::internal("what only the log says"));
+        let (before, after) = (internal.api().clone(), internal.with_details(|_| "other".to_owned()));
+        assert_eq!(before.problems, after.api().problems);
+    }
 }

@@ -1,6 +1,7 @@
 //! Clears the box's shared cache folder of what no instance needs any more: droplets and code of apps that went, files of
 //! downloads that a crash cut off. One worker of a box does it, now and then; whatever is deleted can be fetched again.
 
+use crate::loader::SHARED;
 use std::{
     collections::HashSet,
     fs, io,
@@ -22,7 +23,8 @@ pub fn clear(cache: &Path, engine_key: &str, needed: &HashSet<Sha256Digest>, now
     let names: HashSet<_> = needed.iter().map(ToString::to_string).collect();
     let components: HashSet<_> = needed.iter().filter_map(|droplet| component_of(&droplets.join(droplet.to_string()))).collect();
     let mut gone = remove(&droplets, now, |name| names.contains(name))?;
-    gone += remove(&cache.join("code").join(engine_key), now, |name| components.contains(name))?;
+    // What components share is of the engine key's platform; no droplet names it.
+    gone += remove(&cache.join("code").join(engine_key), now, |name| name == SHARED || components.contains(name))?;
     // Code of another engine belongs to another version of the platform.
     gone += remove(&cache.join("code"), now, |name| name == engine_key)?;
     gone += remove(&cache.join("scratch"), now, |_| false)?;
@@ -76,7 +78,7 @@ mod tests {
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("droplet.json"), manifest.to_string()).unwrap();
         }
-        for code in ["key/old", &format!("key/{component}"), "other/x"] {
+        for code in ["key/old", &format!("key/{component}"), "key/shared/engine", "other/x"] {
             let path = cache.path().join("code").join(code);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "code").unwrap();
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(clear(cache.path(), "key", &needed, now + YOUNG * 2).unwrap(), 3);
         assert!(cache.path().join("droplets").join(kept.to_string()).exists());
         assert!(cache.path().join("code/key").join(component.to_string()).exists());
+        assert!(cache.path().join("code/key/shared/engine").exists());
         assert_eq!(clear(cache.path(), "key", &needed, now + YOUNG * 2).unwrap(), 0);
     }
 }

@@ -19,7 +19,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, sync::OnceCell};
 use tokio_util::task::TaskTracker;
 use virga_contract::{
     ByteStream,
@@ -35,6 +35,9 @@ use wasmtime::{
     Module,
     component::{Component, Linker},
 };
+
+/// In the folder of code: what components share.
+pub(crate) const SHARED: &str = "shared";
 
 /// Why a droplet cannot run here; the text is for the app's log.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +71,7 @@ pub struct Loader {
     empty: PathBuf,
     seal: CodeSeal,
     /// Code of language engines by its digest. What has been mapped once stays so: there is one for each engine of the platform.
-    shared: tokio::sync::Mutex<HashMap<Sha256Digest, Module>>,
+    shared: Mutex<HashMap<Sha256Digest, Arc<OnceCell<Module>>>>,
     droplets: Mutex<HashMap<Sha256Digest, Weak<Droplet>>>,
     born: Instant,
     tasks: TaskTracker,
@@ -117,7 +120,7 @@ impl Loader {
             modules,
             empty,
             seal,
-            shared: tokio::sync::Mutex::default(),
+            shared: Mutex::default(),
             droplets: Mutex::default(),
             born: Instant::now(),
             tasks,
@@ -220,7 +223,7 @@ impl Loader {
             return Ok(Program::of_files(droplet, &digest)?);
         }
         let component = droplet.manifest().component.ok_or_else(|| LoadError::Broken("the droplet names no component".into()))?;
-        let program = match self.code(digest, component).await? {
+        let program = match self.code(digest, component, &self.code_folder()).await? {
             Code::Component(code, Flavor::Plain) => match self.with_shared(digest, component, &code).await? {
                 Some(linker) => Program::of_code(droplet, &linker, &code),
                 None => Program::of_code(droplet, &self.plain, &code),
@@ -231,14 +234,14 @@ impl Loader {
         program.map_err(|error| LoadError::Unfit(format!("{error:#}")))
     }
 
-    /// Where the code of a component, or of what components share, lies.
-    fn code_path(&self, program: Sha256Digest) -> PathBuf {
-        self.cache.join("code").join(self.seal.engine_key()).join(program.to_string())
+    /// Where code of this engine lies.
+    fn code_folder(&self) -> PathBuf {
+        self.cache.join("code").join(self.seal.engine_key())
     }
 
-    /// Maps code that the droplet needs, fetching it where it is not here.
-    async fn code(&self, droplet: Sha256Digest, program: Sha256Digest) -> Result<Code, LoadError> {
-        let path = self.code_path(program);
+    /// Maps code that the droplet needs from a file of the folder, fetching it where it is not there.
+    async fn code(&self, droplet: Sha256Digest, program: Sha256Digest, folder: &Path) -> Result<Code, LoadError> {
+        let path = folder.join(program.to_string());
         match self.seal.load(&self.engines, &program, &path) {
             Ok(code) => Ok(code),
             Err(problem) => {
@@ -261,23 +264,29 @@ impl Loader {
         let mut linker = None;
         for name in program::shared(code) {
             let wanted = shared::digest(&name).ok_or_else(|| LoadError::Unfit(format!("it imports a core module {name}")))?;
-            let mut mapped = self.shared.lock().await;
-            let module = match mapped.get(&wanted) {
-                Some(module) => module.clone(),
-                None => match self.code(droplet, wanted).await {
-                    Ok(Code::Module(module)) => mapped.entry(wanted).or_insert(module).clone(),
-                    Ok(Code::Component(..)) => return Err(LoadError::Broken(format!("shared code {wanted} is no core module's"))),
-                    Err(error) => {
-                        // Its code may have been made again without it meanwhile: the next start asks for that.
-                        tokio::fs::remove_file(self.code_path(program)).await?;
-                        return Err(error);
-                    }
-                },
-            };
+            let module = self.shared_module(droplet, wanted).await;
+            if matches!(module, Err(LoadError::Link(LinkError::Missing(_)))) {
+                // The component's code may have been made again without it meanwhile: the next start asks for that.
+                let stale = self.code_folder().join(program.to_string());
+                if let Err(error) = tokio::fs::remove_file(&stale).await {
+                    tracing::warn!(path = %stale.display(), "a code file whose shared code is gone stays: {error}");
+                }
+            }
             let linker = linker.get_or_insert_with(|| self.plain.clone());
-            linker.root().module(&name, &module).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
+            linker.root().module(&name, &module?).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
         }
         Ok(linker)
+    }
+
+    /// A core module that components share, mapped once.
+    async fn shared_module(&self, droplet: Sha256Digest, wanted: Sha256Digest) -> Result<Module, LoadError> {
+        // Who needs another one does not wait while this one is fetched.
+        let cell = Arc::clone(self.shared.lock().unwrap_or_else(PoisonError::into_inner).entry(wanted).or_default());
+        let mapped = cell.get_or_try_init(async || match self.code(droplet, wanted, &self.code_folder().join(SHARED)).await? {
+            Code::Module(module) => Ok(module),
+            Code::Component(..) => Err(LoadError::Broken(format!("shared code {wanted} is no core module's"))),
+        });
+        mapped.await.cloned()
     }
 
     async fn fetch_code(&self, droplet: Sha256Digest, component: Sha256Digest, path: &Path) -> Result<(), LoadError> {

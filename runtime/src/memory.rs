@@ -223,7 +223,8 @@ impl Limiter {
             let left = self.wait.saturating_sub(started.elapsed());
             let Some(_waiting) = self.budget.wait() else { return false };
             if left.is_zero() || timeout(left, self.budget.room.notified()).await.is_err() {
-                return false;
+                // Room that came for another who could not use it is still there.
+                return self.budget.take(self.holder, bytes);
             }
         }
     }

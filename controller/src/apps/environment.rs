@@ -137,7 +137,7 @@ impl About {
     }
 }
 
-/// The environment in which an app is staged.
+/// The environment in which an app is staged. No build sees what services the app is bound to (ADR 0008), so no credential is opened for it.
 ///
 /// # Errors
 /// Those of the database.
@@ -145,6 +145,5 @@ pub(crate) async fn of_staging(controller: &Controller, db: &mut Connection, app
     let about = About::read(db, app).await?;
     let group = variables(db, "staging").await?;
     let api_url = format!("https://api.{}", controller.config.system_domain);
-    let services = services(controller, db, app.guid).await?;
-    Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &services))
+    Ok(staging(&group, &app.environment, &about.describe(app, &api_url), &app.stack, &json!({})))
 }

@@ -30,11 +30,15 @@ use virga_store::{
 
 /// How often it is looked whether a build is still wanted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a build waits whose staging could not be begun.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Stages and writes how it ended. Where that cannot be written the build stays STAGING and is staged again.
 pub(super) async fn stage(controller: &Controller, guid: BuildGuid) {
     if let Err(error) = perform(controller, guid).await {
-        tracing::error!(build.guid = %guid, %error, context = error.api().context, "the end of a staging could not be written");
+        tracing::error!(build.guid = %guid, %error, context = error.api().context, "a staging could not be begun, or its end not written; trying again");
+        // The build is due again as soon as this returns.
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

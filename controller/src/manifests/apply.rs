@@ -5,7 +5,7 @@ use super::{
     processes, routes,
 };
 use crate::{
-    Access, Controller, Error, Result,
+    Access, Controller, Result,
     apps::{
         self, NewApp, change,
         request::{Lifecycle, LifecycleData},
@@ -56,7 +56,8 @@ pub(super) async fn app(
     rows::update(db, &mut app, controller.now()).await?;
     routes::apply(controller, db, access, organization, &app, manifest).await?;
     for service in &manifest.services {
-        bind_service(controller, db, access, organization, &app, service).await.map_err(|error| of_service(error, &service.name))?;
+        let bound = bind_service(controller, db, access, organization, &app, service).await;
+        bound.map_err(|error| error.with_details(|detail| format!("For service '{}': {detail}", service.name)))?;
     }
     Ok(app)
 }
@@ -80,18 +81,6 @@ async fn bind_service(
         bind(controller, db, access, organization, app, &instance, new).await?;
     }
     Ok(())
-}
-
-/// The error, with the service in front of each sentence.
-fn of_service(error: Error, name: &str) -> Error {
-    let mut api = error.api().clone();
-    if !api.status().is_client_error() {
-        return error;
-    }
-    for (_, detail) in &mut api.problems {
-        *detail = format!("For service '{name}': {detail}");
-    }
-    api.into()
 }
 
 fn lifecycle(manifest: &AppManifest) -> Lifecycle {

@@ -2,7 +2,7 @@
 
 use super::{apply, diff, document, render};
 use crate::{
-    Access, Controller, Result, SpaceRight, answer,
+    Access, Controller, Error, Result, SpaceRight, answer,
     apps::lookup::{self, event},
     audit_events::{record, say},
     jobs, quotas,
@@ -39,15 +39,14 @@ pub async fn apply_manifest(
     let manifests = document::validate(&read(&headers, body)?)?;
     let mut touched = Vec::new();
     for manifest in &manifests {
-        let app = apply::app(&controller, &mut tx, &access, space, organization, manifest)
-            .await
-            .map_err(|error| named(&error.into(), &manifest.name))?;
+        let app =
+            apply::app(&controller, &mut tx, &access, space, organization, manifest).await.map_err(|error| named(error, &manifest.name))?;
         let data = json!({ "request": { "name": app.name } });
         record(&controller, &mut tx, &access, event("audit.app.apply_manifest", &app, organization, data)).await?;
         touched.push(app);
     }
     for app in touched.iter().filter(|app| app.state == AppState::Started) {
-        quotas::check_app(&mut tx, app.guid, space).await.map_err(|error| named(&error.into(), &app.name))?;
+        quotas::check_app(&mut tx, app.guid, space).await.map_err(|error| named(error, &app.name))?;
     }
     for app in &touched {
         app_usage_events::note(&mut tx, app.guid, controller.now()).await?;
@@ -114,12 +113,6 @@ fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<
 }
 
 /// The error, with the app in front of each sentence as the CLI prints them.
-fn named(error: &ApiError, name: &str) -> ApiError {
-    let mut error = error.clone();
-    if error.status().is_client_error() {
-        for (_, detail) in &mut error.problems {
-            *detail = format!("For application '{name}': {detail}");
-        }
-    }
-    error
+fn named(error: Error, name: &str) -> Error {
+    error.with_details(|detail| format!("For application '{name}': {detail}"))
 }

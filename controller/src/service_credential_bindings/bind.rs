@@ -64,7 +64,8 @@ pub(crate) async fn bind(
         created_at: now,
         updated_at: now,
         kind: BindingKind::App,
-        name: new.name,
+        // A name that is left empty is none, as a variable of a manifest may be.
+        name: new.name.filter(|name| !name.is_empty()),
         instance: instance.guid,
         app: Some(app.guid),
         credentials: Some(store.seal(place_of_credentials(guid), &Value::Object(credentials).to_string())?),

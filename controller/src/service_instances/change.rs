@@ -83,6 +83,7 @@ pub async fn update(
         request.insert("name".to_owned(), json!(name));
         instance.name = name;
     }
+    let are_tagged = body.tags.is_some();
     if let Some(tags) = body.tags {
         instance.tags = tags.unwrap_or_default();
         request.insert("tags".to_owned(), json!(instance.tags));
@@ -109,6 +110,9 @@ pub async fn update(
     }
     if credentials.is_some() || drain {
         hand_on(&controller, &mut tx, &instance, credentials.as_deref()).await?;
+    } else if is_renamed || are_tagged {
+        let bindings = binding_rows::list_of_instance(&mut tx, instance.guid).await?;
+        fits(&controller, &mut tx, &bindings.into_iter().filter_map(|binding| binding.app).collect::<Vec<_>>()).await?;
     }
     record(&controller, &mut tx, &access, "update", &instance, organization, json!({ "request": request })).await?;
     tx.commit().await?;
@@ -126,7 +130,12 @@ async fn hand_on(controller: &Controller, db: &mut Connection, instance: &Servic
         apps.extend(binding.app);
         binding_rows::update(db, &mut binding, controller.now()).await?;
     }
-    match too_large(controller, db, &apps).await? {
+    fits(controller, db, &apps).await
+}
+
+/// Refuses what would make the services of one of these apps too large.
+async fn fits(controller: &Controller, db: &mut Connection, apps: &[AppGuid]) -> Result<()> {
+    match too_large(controller, db, apps).await? {
         None => Ok(()),
         Some((app, detail)) => Err(ApiError::unprocessable(format!("{detail} (app {app} is bound to it)")).into()),
     }

@@ -421,6 +421,9 @@ async fn the_services_of_an_app_fit_into_its_environment() {
         assert!(refused.ends_with(&format!("(app {app} is bound to it)")), "{refused}");
         assert_eq!(admin.get(&format!("{last}/credentials")).await.ok(), json!({}), "it stays as it was");
         assert_eq!(services(&admin, app).await["user-provided"].as_array().unwrap().len(), 5);
+        admin.patch(&last, json!({ "credentials": { "key": "k".repeat(20_000) } })).await.ok();
+        let refused = admin.patch(&last, json!({ "tags": ["t".repeat(2_000)] })).await.error(422).1;
+        assert!(refused.starts_with("The services of an app must not exceed"), "tags are in it too: {refused}");
     })
     .await;
 }
@@ -489,7 +492,7 @@ async fn a_manifest_binds_what_it_names_once() {
         }
         assert_eq!(services(&admin, app).await["user-provided"].as_array().unwrap().len(), 1, "all of a manifest or nothing");
         for _ in 0..2 {
-            apply("[db, {name: cache, binding_name: fast}]").await.job();
+            apply("[{name: db, binding_name: ''}, {name: cache, binding_name: fast}]").await.job();
         }
         let bound = services(&admin, app).await;
         let names: Vec<&Value> = bound["user-provided"].as_array().unwrap().iter().map(|service| &service["name"]).collect();

@@ -178,6 +178,8 @@ pub fn engine_key(engines: &Engines) -> String {
     for flavor in [Flavor::Plain, Flavor::Concurrent] {
         std::hash::Hash::hash(&engines.of(flavor).precompile_compatibility_hash(), &mut hasher);
     }
+    // It shapes code and the engine's own key leaves it out.
+    hasher.0.update(&SPARSE_IMAGE.to_le_bytes());
     hasher.0.finalize().to_hex().chars().take(32).collect()
 }
 

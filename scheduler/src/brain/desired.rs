@@ -127,7 +127,7 @@ impl Brain {
         Ok(Desired { is_whole, rows, routes, policies, rules, specs })
     }
 
-    /// `VCAP_SERVICES` of each app. One whose credentials cannot be opened is left out: it cannot be started, others can.
+    /// `VCAP_SERVICES` of each app. One whose credentials cannot be opened is left out: it keeps what it was started with, others can be started.
     async fn services(&self, db: &mut Connection, apps: &[AppGuid]) -> Result<HashMap<AppGuid, Value>> {
         let of = |bound: &HashMap<AppGuid, Vec<BoundService>>, app: AppGuid| {
             (app, vcap_services(bound.get(&app).map_or(&[][..], Vec::as_slice)))
@@ -142,7 +142,7 @@ impl Brain {
             match service_credential_bindings::bound(&self.store, db, &[*app]).await {
                 Ok(bound) => services.extend([of(&bound, *app)]),
                 Err(error @ (StoreError::Sealing(_) | StoreError::Corrupt { .. })) => {
-                    tracing::error!(app.guid = %app, error = &error as &dyn std::error::Error, "an app's services cannot be read; it is not started");
+                    tracing::error!(app.guid = %app, error = &error as &dyn std::error::Error, "an app's services cannot be read; what runs of it stays as it is, and nothing new is started");
                 }
                 Err(error) => return Err(error),
             }

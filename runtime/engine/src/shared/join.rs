@@ -18,6 +18,7 @@ use wasmparser::{
 /// component than core instances call core modules by their numbers: no tool makes such engines.
 pub(super) fn join(component: &[u8], modules: &[Option<Apart>]) -> Option<Vec<u8>> {
     let mut numbers = Numbers::of(modules)?;
+    let mut instantiated = vec![0_u32; modules.len()];
     let mut out = Component::new();
     head(&mut out, modules)?;
     let mut left = modules.iter();
@@ -42,13 +43,22 @@ pub(super) fn join(component: &[u8], modules: &[Option<Apart>]) -> Option<Vec<u8
                 }
             }
             Payload::InstanceSection(section) => {
+                for instance in section.clone() {
+                    if let Instance::Instantiate { module_index, .. } = instance.ok()? {
+                        let count = instantiated.get_mut(usize::try_from(module_index).ok()?)?;
+                        *count = count.saturating_add(1);
+                    }
+                }
                 let mut instances = InstanceSection::new();
                 numbers.parse_instance_section(&mut instances, section).ok()?;
                 out.section(&instances);
             }
             Payload::ComponentAliasSection(section) => {
                 for alias in section.clone() {
-                    if matches!(alias.ok()?, ComponentAlias::InstanceExport { kind: ComponentExternalKind::Module, .. }) {
+                    if matches!(
+                        alias.ok()?,
+                        ComponentAlias::InstanceExport { kind: ComponentExternalKind::Module, .. } | ComponentAlias::Outer { .. }
+                    ) {
                         return None;
                     }
                 }
@@ -66,7 +76,9 @@ pub(super) fn join(component: &[u8], modules: &[Option<Apart>]) -> Option<Vec<u8
             }
         }
     }
-    Some(out.finish())
+    // There is one state for each module: a second instance would share it.
+    let is_once = modules.iter().zip(&instantiated).all(|(apart, count)| apart.is_none() || *count == 1);
+    if is_once { Some(out.finish()) } else { None }
 }
 
 /// What comes first: the imports, the modules of state, and their instances.

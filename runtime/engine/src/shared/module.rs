@@ -8,8 +8,8 @@ use wasm_encoder::{
     reencode::{Reencode as _, RoundtripReencoder},
 };
 use wasmparser::{
-    CompositeInnerType, Data, DataKind, DataSectionReader, Encoding, ExternalKind, FuncType, Global, GlobalType, MemoryType, Operator,
-    Parser, Payload, TableType, TypeRef,
+    CompositeInnerType, ConstExpr, Data, DataKind, DataSectionReader, Encoding, ExternalKind, FuncType, Global, GlobalType, MemoryType,
+    Operator, Parser, Payload, TableType, TypeRef,
 };
 
 /// The module by whose name the code imports its memories and globals.
@@ -55,6 +55,8 @@ struct Read<'a> {
     active: Vec<Data<'a>>,
     counts_data: bool,
     code_bytes: usize,
+    /// Data whose place is told by another's global.
+    is_unknown: bool,
     sections: Vec<(u8, Range<usize>)>,
 }
 
@@ -70,14 +72,17 @@ impl<'a> Read<'a> {
             // Where both stand, numbers of memories would be others in a module of their own.
             let is_mixed = read.imported_memories > 0 && (!read.own_memories().is_empty() || !read.active.is_empty());
             let are_constant = read.own_globals.iter().all(is_constant);
-            return if !is_mixed && are_constant { Some(read) } else { None };
+            return if !is_mixed && are_constant && !read.is_unknown { Some(read) } else { None };
         }
         Some(read)
     }
 
     /// Libraries that a program is joined of mostly have none: their memory is another module's.
     fn has_state(&self) -> bool {
-        !self.own_memories().is_empty() || !self.active.is_empty() || self.own_globals.iter().any(|global| global.ty.mutable)
+        !self.own_memories().is_empty()
+            || !self.active.is_empty()
+            || self.is_unknown
+            || self.own_globals.iter().any(|global| global.ty.mutable)
     }
 
     fn take(&mut self, payload: Payload<'a>) -> Option<()> {
@@ -142,7 +147,8 @@ impl<'a> Read<'a> {
             match data.kind {
                 DataKind::Passive if self.active.is_empty() => self.passive.push(data),
                 DataKind::Passive => return None,
-                DataKind::Active { .. } => self.active.push(data),
+                DataKind::Active { ref offset_expr, .. } if is_number(offset_expr) => self.active.push(data),
+                DataKind::Active { .. } => self.is_unknown = true,
             }
         }
         Some(())
@@ -265,9 +271,13 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Whether it begins with a number, which a module without imports can begin with as well.
 fn is_constant(global: &Global<'_>) -> bool {
-    let mut operators = global.init_expr.get_operators_reader();
+    is_number(&global.init_expr)
+}
+
+/// Whether it is a number, which is the same in a module without imports.
+fn is_number(expression: &ConstExpr<'_>) -> bool {
+    let mut operators = expression.get_operators_reader();
     let begins = matches!(
         operators.read(),
         Ok(Operator::I32Const { .. }

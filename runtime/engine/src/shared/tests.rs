@@ -95,6 +95,7 @@ fn shapes_that_are_not_known_stay_whole() {
         r#"(import "e" "g" (global i32)) (global (mut i32) (global.get 0))"#,
         r#"(import "e" "m" (memory 1)) (data (i32.const 0) "x")"#,
         r#"(memory 1) (data (i32.const 0) "x") (data "y")"#,
+        r#"(import "e" "g" (global i32)) (memory 1) (global i32 (i32.const 64)) (data (global.get 0) "x")"#,
     ] {
         assert!(code(&pad(&format!("(component (core module {module} PADDING))"))).is_empty(), "{module}");
     }
@@ -109,6 +110,13 @@ fn shapes_that_are_not_known_stay_whole() {
     let nested = pad("(component $outer (core module $m (memory 1) PADDING) (component (alias outer $outer $m (core module))))");
     assert_eq!(code(&nested).len(), 1);
     assert!(split(&nested, |_| true).is_none());
+    // Two instances have two memories, which one module of state has not; none needs none.
+    for instances in ["(core instance (instantiate $m)) (core instance (instantiate $m))", ""] {
+        let component = pad(&format!("(component (core module $m (memory 1) PADDING) {instances})"));
+        assert_eq!((code(&component).len(), split(&component, |_| true).is_none()), (1, true), "{instances}");
+    }
+    let once = pad("(component (core module $m (memory 1) PADDING) (core instance (instantiate $m)))");
+    assert!(split(&once, |_| true).is_some());
     assert!(code(b"\0asm\x0d\0\x01\0broken").is_empty());
 }
 
