@@ -28,11 +28,15 @@ async fn lives_through_its_life(platform: &Platform, app: &str, sample: &str, sa
     .await?;
 
     platform.ok(&["delete", app, "-f", "-r"]).await?;
-    let gone = platform.get(app, "/").await?;
-    ensure!(gone.status() == 404, "a deleted app answers {}", gone.status());
-    let error = gone.headers().get("x-cf-routererror").context("no X-Cf-RouterError")?;
-    ensure!(error == "unknown_route", "{error:?}");
-    Ok(())
+    // Workers learn of it when the job of the deletion has ended.
+    until("the route's end", Duration::from_secs(20), || async {
+        let gone = platform.get(app, "/").await?;
+        ensure!(gone.status() == 404, "a deleted app answers {}", gone.status());
+        let error = gone.headers().get("x-cf-routererror").context("no X-Cf-RouterError")?;
+        ensure!(error == "unknown_route", "{error:?}");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
