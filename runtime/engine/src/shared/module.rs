@@ -158,6 +158,7 @@ impl<'a> Read<'a> {
         self.memories.get(self.imported_memories..).unwrap_or_default()
     }
 
+    /// The module of what the code imports: see [`Apart::state`].
     fn state(&self) -> Option<Vec<u8>> {
         let (mut memories, mut globals, mut exports) = (MemorySection::new(), GlobalSection::new(), ExportSection::new());
         for (number, kind) in (0..).zip(self.own_memories()) {
@@ -232,6 +233,7 @@ impl<'a> Read<'a> {
         Some(code.finish())
     }
 
+    /// The code's imports and exports, as a component that imports it must tell them.
     fn kind(&self) -> Option<ModuleType> {
         let mut kind = ModuleType::new();
         for (module, name, imported) in &self.imports {
