@@ -204,7 +204,7 @@ pub fn compile(engines: &Engines, program: &[u8], is_there: impl Fn(&Sha256Diges
     if shared::is_named_in(program) {
         return Err(EngineError::Compile("it imports a core module, which an app cannot".into()));
     }
-    // What is split and does not compile (memory limits that another module insists on, WASI 0.3) is as good whole, and only slower to compile.
+    // What is split and does not compile (limits of memory that another module insists on, WASI 0.3) is as good whole.
     if let Some(split) = shared::split(program, is_there)
         && let Ok(mut code) = engines.plain.precompile_component(&split.component)
     {
