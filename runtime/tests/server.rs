@@ -218,6 +218,8 @@ async fn busy_servers_leave_room_for_requests() {
     let has_run =
         |busy: &App| world.host.reports().iter().any(|report| report.instance == busy.endpoint.instance && report.usage.cpu_ns > 0);
     while !spinning.iter().all(has_run) {
+        let is_down = world.host.reports().iter().any(|report| report.state == Some(InstanceState::Crashed));
+        assert!(!is_down, "{:?}", world.lines.all());
         tokio::task::yield_now().await;
     }
     running.end(&world).await;

@@ -19,6 +19,9 @@ use wasmtime::{Module, component::Component};
 
 const MAGIC: &[u8; 8] = b"VIRGAC01";
 const FOOTER_BYTES: u64 = 32 + MAGIC.len() as u64;
+/// How often a file is checked that changes meanwhile. Its stamp also changes when it loses its name to another file, since several
+/// workers may fetch the same code at once; that happens to it once.
+const CHECKS: u32 = 3;
 
 /// Why a code file was not mapped.
 #[derive(Debug, thiserror::Error)]
@@ -118,15 +121,7 @@ impl CodeSeal {
     /// See [`CodeError`]; a file that is not authentic should be deleted and fetched anew.
     pub fn load(&self, engines: &Engines, component: &Sha256Digest, path: &Path) -> Result<Code, CodeError> {
         let mut file = File::open(path)?;
-        let stamp = Stamp::of(&file)?;
-        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(component) == Some(&stamp);
-        if !known {
-            self.verify(component, &mut file, stamp.size)?;
-            if Stamp::of(&file)? != stamp {
-                return Err(CodeError::NotAuthentic);
-            }
-            self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(*component, stamp);
-        }
+        let stamp = self.verified_stamp(component, &mut file)?;
         let mut tag = [0];
         file.read_exact_at(&mut tag, stamp.size.saturating_sub(FOOTER_BYTES + 1))?;
         let code = match Form::of_tag(u8::from_le_bytes(tag)).ok_or(CodeError::NotAuthentic)? {
@@ -134,6 +129,24 @@ impl CodeSeal {
             Form::Module => map::module(engines.of(Flavor::Plain), &file).map(Code::Module),
         };
         code.map_err(|error| CodeError::Refused(format!("{error:#}")))
+    }
+
+    /// Checks the file, unless it is known to be authentic in the state that it is in.
+    fn verified_stamp(&self, component: &Sha256Digest, file: &mut File) -> Result<Stamp, CodeError> {
+        let mut stamp = Stamp::of(file)?;
+        for _ in 0..CHECKS {
+            if self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(component) == Some(&stamp) {
+                return Ok(stamp);
+            }
+            self.verify(component, file, stamp.size)?;
+            let after = Stamp::of(file)?;
+            if after == stamp {
+                self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(*component, stamp);
+                return Ok(stamp);
+            }
+            stamp = after;
+        }
+        Err(CodeError::NotAuthentic)
     }
 
     fn verify(&self, component: &Sha256Digest, file: &mut File, size: u64) -> Result<(), CodeError> {

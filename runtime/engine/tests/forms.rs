@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 use virga_engine::{DropletDir, UnpackLimits, archive, code::CodeError, code::CodeSeal, compile, engine_key, for_compiling, for_running};
 use virga_model::{
     Sha256Digest,
@@ -56,6 +62,34 @@ fn code_of_the_compiling_engine_loads_in_the_running_engine_and_only_if_authenti
     assert!(refused(&seal, &component), "one bit changed, also in a file known before");
     fs::write(&path, b"short").unwrap();
     assert!(refused(&seal, &component));
+}
+
+#[test]
+fn code_loads_while_another_worker_puts_its_own_copy_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = wat::parse_str(HELLO).unwrap();
+    let component = Sha256Digest::of(&wasm);
+    let code = compile(&for_compiling(None).unwrap(), &wasm, |_| false).unwrap().code;
+    let running = for_running(virga_engine::RunLimits { wasm_instances: 4 }).unwrap();
+    let seal = || CodeSeal::new([7; 32], engine_key(&running));
+    let (path, scratch) = (folder.path().join("app.code"), folder.path().join("scratch"));
+    let sealed = seal().seal(&component, code);
+    let put = || {
+        fs::write(&scratch, &sealed).unwrap();
+        fs::rename(&scratch, &path).unwrap();
+    };
+    put();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                put();
+            }
+        });
+        let problems: Vec<_> = (0..500).filter_map(|_| seal().load(&running, &component, &path).err()).collect();
+        is_over.store(true, Relaxed);
+        assert!(problems.is_empty(), "{}: {:?}", problems.len(), problems[0]);
+    });
 }
 
 #[test]
