@@ -114,6 +114,12 @@ guids! {
     ServiceInstanceGuid,
     /// What gives an app, or a key, the credentials of a service instance.
     ServiceCredentialBindingGuid,
+    /// A broker of services.
+    ServiceBrokerGuid,
+    /// What a broker offers.
+    ServiceOfferingGuid,
+    /// One way to have an offering.
+    ServicePlanGuid,
 }
 
 impl UserGuid {

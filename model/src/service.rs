@@ -13,6 +13,15 @@ crate::words! {
     OperationKind { Create = "create", Update = "update", Delete = "delete", }
     /// How far that is.
     OperationState { Initial = "initial", InProgress = "in progress", Succeeded = "succeeded", Failed = "failed", }
+    /// What is being done to a service broker.
+    BrokerState {
+        Synchronizing = "SYNCHRONIZING",
+        SynchronizationFailed = "SYNCHRONIZATION_FAILED",
+        Available = "AVAILABLE",
+        DeleteInProgress = "DELETE_IN_PROGRESS",
+    }
+    /// Who sees a service plan.
+    PlanVisibility { Public = "public", Admin = "admin", Organization = "organization", Space = "space", }
 }
 
 /// The label of user-provided instances in `VCAP_SERVICES`, where others have the name of their offering.

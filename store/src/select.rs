@@ -247,6 +247,16 @@ impl Select {
         self.and(&condition, values.iter().cloned().map(Into::into))
     }
 
+    /// Adds a condition in which each `{}` stands for the same list of values; no values match nothing.
+    pub(crate) fn and_everywhere(&mut self, condition: &str, values: &[String]) -> &mut Self {
+        if values.is_empty() {
+            return self.and("1 = 0", []);
+        }
+        let times = condition.matches("{}").count();
+        let binds = std::iter::repeat_n(values, times).flatten().map(|value| Bind::from(value.as_str()));
+        self.and(&condition.replace("{}", &marks(values.len())), binds)
+    }
+
     /// [`Select::and_in`] where the filter was given.
     pub fn and_in_if<V: Into<Bind> + Clone>(&mut self, column: &str, values: Option<&[V]>) -> &mut Self {
         match values {

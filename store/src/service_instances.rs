@@ -7,14 +7,15 @@ use crate::{
     row::Columns as _,
     select::{Listing, Page, Select, Visible},
 };
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use virga_model::{
-    ServiceInstanceGuid, SpaceGuid, Timestamp,
+    ServiceInstanceGuid, ServicePlanGuid, SpaceGuid, Timestamp,
     service::{LastOperation, ServiceInstanceKind},
 };
 
 /// One service instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServiceInstanceRow {
     /// Its guid.
     pub guid: ServiceInstanceGuid,
@@ -36,6 +37,12 @@ pub struct ServiceInstanceRow {
     pub syslog_drain_url: Option<String>,
     /// Where requests of bound routes go first.
     pub route_service_url: Option<String>,
+    /// What a managed instance is an instance of.
+    pub plan: Option<ServicePlanGuid>,
+    /// Where people administer a managed instance.
+    pub dashboard_url: Option<String>,
+    /// The version of its plan that a managed instance has, as JSON.
+    pub maintenance_info: Option<Value>,
     /// What was last done to it.
     pub last_operation: LastOperation,
     /// Labels and annotations.
@@ -82,7 +89,10 @@ impl Record for ServiceInstanceRow {
             .json("tags", &self.tags)?
             .set("credentials", self.credentials.as_ref().map(|sealed| sealed.as_str().to_owned()))
             .set("syslog_drain_url", self.syslog_drain_url.clone())
-            .set("route_service_url", self.route_service_url.clone());
+            .set("route_service_url", self.route_service_url.clone())
+            .opt_word("plan_guid", self.plan)
+            .set("dashboard_url", self.dashboard_url.clone())
+            .set("maintenance_info", self.maintenance_info.as_ref().map(ToString::to_string));
         operation_values(values, &self.last_operation).metadata(&self.metadata)
     }
 
@@ -98,6 +108,9 @@ impl Record for ServiceInstanceRow {
             credentials: row.opt_text("credentials")?.map(Sealed::from_stored),
             syslog_drain_url: row.opt_text("syslog_drain_url")?,
             route_service_url: row.opt_text("route_service_url")?,
+            plan: row.opt_parsed("plan_guid")?,
+            dashboard_url: row.opt_text("dashboard_url")?,
+            maintenance_info: row.opt_json("maintenance_info")?,
             last_operation: operation_from_row(row)?,
             metadata: Metadata::from_row(row)?,
         })
@@ -112,6 +125,22 @@ record::functions!(ServiceInstanceRow);
 /// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
 pub async fn hold(db: &mut Connection, instance: &ServiceInstanceRow) -> Result<()> {
     record::hold(db, instance).await
+}
+
+/// The instances of a plan, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_plan(db: &mut Connection, plan: ServicePlanGuid) -> Result<Vec<ServiceInstanceRow>> {
+    record::all(db, "WHERE plan_guid = $1 ORDER BY created_at, guid", [plan.to_string().into()]).await
+}
+
+/// Whether there is an instance of a plan.
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_of_plan(db: &mut Connection, plan: ServicePlanGuid) -> Result<bool> {
+    record::any::<ServiceInstanceRow>(db, "WHERE plan_guid = $1", [plan.to_string().into()]).await
 }
 
 /// The instance of this name in a space.
@@ -149,6 +178,10 @@ pub struct ServiceInstanceFilter {
     pub spaces: Option<Vec<String>>,
     /// In these organizations.
     pub organizations: Option<Vec<String>>,
+    /// Of these plans.
+    pub plans: Option<Vec<String>>,
+    /// Of plans with these names.
+    pub plan_names: Option<Vec<String>>,
 }
 
 /// A page of the instances in spaces that the caller sees.
@@ -168,6 +201,10 @@ pub async fn list(
         .and_in_if("t.space_guid", filter.spaces.as_deref())
         .and_space_visible("t.space_guid", visible)
         .and_in_organizations_if("t.space_guid", filter.organizations.as_deref())
+        .and_in_if("t.plan_guid", filter.plans.as_deref())
         .and_listing(listing);
+    if let Some(names) = &filter.plan_names {
+        select.and_in("t.plan_guid IN (SELECT guid FROM service_plans WHERE name", names, ")");
+    }
     select.page(db, listing, ServiceInstanceRow::from_row).await
 }

@@ -116,6 +116,9 @@ pub async fn create(
         credentials: Some(controller.store.seal(place_of_credentials(guid), &credentials)?),
         syslog_drain_url: body.syslog_drain_url,
         route_service_url: body.route_service_url,
+        plan: None,
+        dashboard_url: None,
+        maintenance_info: None,
         last_operation: LastOperation::done(OperationKind::Create, now),
         metadata: MetadataPatch::create(body.metadata)?,
     };

@@ -45,13 +45,13 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         let detail = "The query parameter is invalid: Type must be one of 'managed', 'user-provided'";
         return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
     }
-    // No instance has a plan: such a filter matches nothing.
-    let of_plan = query.values("service_plan_guids").or_else(|| query.values("service_plan_names")).is_some();
     let filter = ServiceInstanceFilter {
-        names: if of_plan { Some(Vec::new()) } else { query.values("names") },
+        names: query.values("names"),
         kinds,
         spaces: query.values("space_guids"),
         organizations: query.values("organization_guids"),
+        plans: query.values("service_plan_guids"),
+        plan_names: query.values("service_plan_names"),
     };
     let mut db = controller.store.read().await?;
     let page = service_instances::list(&mut db, &filter, access.visible(), &query.listing).await?;
