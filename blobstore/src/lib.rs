@@ -13,6 +13,7 @@ pub use config::{BlobstoreConfig, SecretText};
 pub use error::BlobError;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 use std::sync::Arc;
 use virga_model::Sha256Digest;
@@ -131,6 +132,37 @@ impl Blobstore {
     /// [`BlobError::Unavailable`].
     pub async fn delete_named(&self, kind: Kind, name: &str) -> Result<(), BlobError> {
         self.remove(kind, &self.by_name(kind, name)).await
+    }
+
+    /// Removes every named blob whose name begins with these whole parts.
+    ///
+    /// # Errors
+    /// [`BlobError::Unavailable`].
+    pub async fn delete_all_named(&self, kind: Kind, beginning: &str) -> Result<(), BlobError> {
+        let found = self.objects(kind).list(Some(&self.by_name(kind, beginning)));
+        found.map_err(BlobError::Unavailable).try_for_each(|blob| async move { self.remove(kind, &blob.location).await }).await
+    }
+
+    /// Removes the named blobs that were written before `before` and whose name's last part `judge` gives up; how many.
+    ///
+    /// # Errors
+    /// [`BlobError::Unavailable`].
+    pub async fn delete_old_named(
+        &self,
+        kind: Kind,
+        before: std::time::SystemTime,
+        judge: impl Fn(&str) -> bool,
+    ) -> Result<u64, BlobError> {
+        let mut deleted = 0;
+        let mut found = self.objects(kind).list(Some(&self.by_name(kind, "")));
+        while let Some(blob) = found.try_next().await.map_err(BlobError::Unavailable)? {
+            let is_old = std::time::SystemTime::from(blob.last_modified) < before;
+            if is_old && blob.location.filename().is_some_and(&judge) {
+                self.remove(kind, &blob.location).await?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 
     async fn remove(&self, kind: Kind, path: &Path) -> Result<(), BlobError> {

@@ -74,6 +74,26 @@ async fn names_stay_in_their_bucket() {
 }
 
 #[tokio::test]
+async fn named_blobs_are_deleted_together_and_by_their_age() {
+    let (_folder, blobs) = folder();
+    for name in ["abc/one", "abc/two", "abcd/one", "x/one"] {
+        blobs.put_named(Kind::Code, name, Bytes::from_static(b"x")).await.unwrap();
+    }
+    let there = async |name| blobs.read_named(Kind::Code, name).await.unwrap().is_some();
+    blobs.delete_all_named(Kind::Code, "abc").await.unwrap();
+    assert!(!there("abc/one").await && !there("abc/two").await);
+    assert!(there("abcd/one").await, "whole parts count");
+    blobs.delete_all_named(Kind::Code, "was never there").await.unwrap();
+
+    blobs.put_named(Kind::Code, "x/two", Bytes::from_static(b"x")).await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let now = std::time::SystemTime::now();
+    assert_eq!(blobs.delete_old_named(Kind::Code, now - hour, |name| name == "one").await.unwrap(), 0, "they are young");
+    assert_eq!(blobs.delete_old_named(Kind::Code, now + hour, |name| name == "one").await.unwrap(), 2);
+    assert!(!there("abcd/one").await && !there("x/one").await && there("x/two").await);
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_is_refused_at_once() {
     let config = BlobstoreConfig { location: "s3://".to_owned(), ..BlobstoreConfig::default() };
     assert!(matches!(Blobstore::open_at(&config), Err(BlobError::Location { .. })));

@@ -15,12 +15,15 @@ use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use virga_blobstore::{BlobError, Blobstore, Kind};
 use virga_contract::{ByteStream, cell::LinkError};
 use virga_engine::{DropletDir, UnpackLimits, code::CodeSeal};
 use virga_model::Sha256Digest;
+
+/// How long code of other engines is kept: an upgrade is over by then, or has been taken back.
+const OTHERS_CODE_STAYS: Duration = Duration::from_secs(7 * 86_400);
 
 /// Why there is no code.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,13 @@ impl Compiler {
     /// Whether sealed code of the component for this engine is there.
     pub(crate) async fn has(&self, component: &Sha256Digest) -> bool {
         self.blobs.open_named(Kind::Code, &self.name(component)).await.is_ok()
+    }
+
+    /// Removes code that was made for other engines, by earlier versions of this program: it would never be asked for again. What is
+    /// younger than [`OTHERS_CODE_STAYS`] may be of another platform that uses the same blobstore.
+    pub(crate) async fn clear_others(&self) -> Result<u64, BlobError> {
+        let before = SystemTime::now() - OTHERS_CODE_STAYS;
+        self.blobs.delete_old_named(Kind::Code, before, |engine_key| engine_key != self.seal.engine_key()).await
     }
 
     /// Makes the code of a component that lies in a file, unless it is there already.

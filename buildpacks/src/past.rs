@@ -20,7 +20,6 @@ pub(crate) struct PastStagings {
 #[derive(Serialize, Deserialize)]
 struct Last {
     content: Sha256Digest,
-    component: Option<Sha256Digest>,
     staged: StagedDroplet,
     /// What the droplet asks of the cell.
     #[serde(default)]
@@ -56,20 +55,9 @@ impl PastStagings {
         Some(last.imports)
     }
 
-    /// Its component.
-    pub(crate) fn component(&self, content: &Sha256Digest) -> Option<Sha256Digest> {
-        self.last(content).and_then(|last| last.component)
-    }
-
     /// Remembers a result.
-    pub(crate) fn remember(
-        &self,
-        content: &Sha256Digest,
-        staged: &StagedDroplet,
-        component: Option<Sha256Digest>,
-        imports: Vec<String>,
-    ) -> io::Result<()> {
-        let json = serde_json::to_vec(&Last { content: *content, component, staged: staged.clone(), imports })?;
+    pub(crate) fn remember(&self, content: &Sha256Digest, staged: &StagedDroplet, imports: Vec<String>) -> io::Result<()> {
+        let json = serde_json::to_vec(&Last { content: *content, staged: staged.clone(), imports })?;
         let aside = self.last.with_extension("new");
         fs::write(&aside, json)?;
         fs::rename(aside, &self.last)

@@ -134,6 +134,15 @@ impl StagingService {
         self.compiler.code(droplet, component, engine_key).await
     }
 
+    /// Removes code of engines that this platform does not have, once it is a week old. For the start of a platform: this is
+    /// a walk over all code.
+    ///
+    /// # Errors
+    /// Those of the blobstore.
+    pub async fn clear_old_code(&self) -> Result<u64, BlobError> {
+        self.compiler.clear_others().await
+    }
+
     async fn fetch(&self, package: Sha256Digest, scratch: &Path) -> Result<PathBuf, StagingError> {
         let zip = scratch.join("package.zip");
         self.compiler.blobs.to_file(Kind::Packages, &package, &zip).await.map_err(|error| match error {
@@ -167,7 +176,7 @@ impl StagingService {
         let content = content_key(&app, buildpack)?;
         steps.done("detect");
         if let Some(mut staged) = past.same(&content)
-            && self.still_there(&staged, &past, &content).await
+            && self.still_there(&staged).await
         {
             log.say("The app is as at its last staging; its droplet is used again");
             steps.skip(&["build", "package", "compile"]);
@@ -240,22 +249,23 @@ impl StagingService {
             self.compiler.ensure(component, &wasm, &buildpack.name).await.map_err(uncompilable)?;
         }
         steps.done("compile");
-        let staged = StagedDroplet { droplet, size_bytes, guest, process_types, buildpacks: vec![buildpack], steps: steps.into_list() };
+        let steps = steps.into_list();
+        let staged = StagedDroplet { droplet, size_bytes, guest, component, process_types, buildpacks: vec![buildpack], steps };
         past.imports().into_iter().flat_map(|before| capabilities::changes(&before, &imports)).for_each(|line| log.say(line));
-        if let Err(error) = past.remember(content, &staged, component, imports) {
+        if let Err(error) = past.remember(content, &staged, imports) {
             tracing::warn!(%error, "staging: the result is not remembered");
         }
         log.say(format!("Droplet {} bytes, sha256 {droplet}", staged.size_bytes));
         Ok(staged)
     }
 
-    async fn still_there(&self, staged: &StagedDroplet, past: &PastStagings, content: &Sha256Digest) -> bool {
+    async fn still_there(&self, staged: &StagedDroplet) -> bool {
         let droplet = self.compiler.blobs.exists(Kind::Droplets, &staged.droplet).await.unwrap_or_else(|error| {
             tracing::warn!(%error, droplet = %staged.droplet, "it is not known whether the last droplet is still stored; the app is built anew");
             false
         });
-        match past.component(content) {
-            Some(component) => droplet && self.compiler.has(&component).await,
+        match &staged.component {
+            Some(component) => droplet && self.compiler.has(component).await,
             None => droplet,
         }
     }
@@ -296,6 +306,7 @@ impl StagingService {
             droplet,
             size_bytes,
             guest: manifest.guest,
+            component: manifest.component,
             process_types: manifest.process_types,
             buildpacks: vec![buildpack],
             steps: steps.into_list(),

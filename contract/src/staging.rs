@@ -36,6 +36,8 @@ pub struct StagedDroplet {
     pub size_bytes: u64,
     /// How it runs.
     pub guest: GuestKind,
+    /// The component or core module in it; none of a static site.
+    pub component: Option<Sha256Digest>,
     /// Process types and commands.
     pub process_types: BTreeMap<String, String>,
     /// Who built it.

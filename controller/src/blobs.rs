@@ -20,10 +20,20 @@ pub(crate) enum Freed {
     Package(Sha256Digest),
     /// A droplet.
     Droplet(Sha256Digest),
+    /// Compiled code of a component, for every engine it was compiled for. It can be made again from a droplet, so that it does no
+    /// harm where a staging just now relies on it.
+    Code(Sha256Digest),
     /// Programs of a buildpack.
     Buildpack(Sha256Digest),
     /// What is kept of an app outside of the rows: its log, what its stagings left.
     App(AppGuid),
+}
+
+impl Freed {
+    /// What a droplet names.
+    pub(crate) fn of_droplet(archive: Option<Sha256Digest>, component: Option<Sha256Digest>) -> Vec<Self> {
+        component.map(Self::Code).into_iter().chain(archive.map(Self::Droplet)).collect()
+    }
 }
 
 /// Starts the job that deletes those of `freed` that nobody else names, in the transaction that deletes the rows.
@@ -51,6 +61,12 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
             Freed::Package(digest) => (Kind::Packages, digest, packages::is_blob_used(&mut tx, digest).await?),
             Freed::Droplet(digest) => (Kind::Droplets, digest, droplets::is_blob_used(&mut tx, digest).await?),
             Freed::Buildpack(digest) => (Kind::Buildpacks, digest, buildpacks::is_blob_used(&mut tx, digest).await?),
+            Freed::Code(component) => {
+                if !droplets::is_component_used(&mut tx, component).await? {
+                    controller.blobs.delete_all_named(Kind::Code, &component.to_string()).await?;
+                }
+                continue;
+            }
             Freed::App(app) => {
                 controller.log_cache.forget(app);
                 controller.stager.forget(Some(app)).await.map_err(ApiError::internal)?;

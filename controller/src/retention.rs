@@ -24,7 +24,7 @@ pub(crate) async fn expire_old(controller: &Controller, db: &mut Connection, app
     let droplets_in_use = droplets_in_use(db, app).await?;
     let staged = droplets::list_of_app(db, app).await?.into_iter().rev().filter(|droplet| droplet.state == DropletState::Staged);
     for mut droplet in staged.skip(KEEP_DROPLETS).filter(|droplet| !droplets_in_use.contains(&droplet.guid)) {
-        freed.extend(droplet.digest.take().map(blobs::Freed::Droplet));
+        freed.extend(blobs::Freed::of_droplet(droplet.digest.take(), droplet.component.take()));
         droplet.state = DropletState::Expired;
         droplets::update(db, &mut droplet, now).await?;
     }

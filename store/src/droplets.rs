@@ -34,6 +34,8 @@ pub struct DropletRow {
     pub size_bytes: Option<u64>,
     /// How it runs.
     pub guest: Option<GuestKind>,
+    /// The component or core module in it, while its code may be needed. None of a static site, nor of a droplet that is gone.
+    pub component: Option<Sha256Digest>,
     /// Name of the stack.
     pub stack: String,
     /// Process types and commands.
@@ -58,6 +60,7 @@ impl Record for DropletRow {
             .opt_word("digest", self.digest)
             .set("size_bytes", self.size_bytes.map(u64::cast_signed))
             .opt_word("guest", self.guest.map(GuestKind::as_str))
+            .opt_word("component", self.component)
             .set("stack", self.stack.as_str())
             .json("process_types", &self.process_types)?
             .json("buildpacks", &self.buildpacks)?
@@ -76,6 +79,7 @@ impl Record for DropletRow {
             digest: row.opt_parsed("digest")?,
             size_bytes: row.opt_count("size_bytes")?,
             guest: row.opt_parsed("guest")?,
+            component: row.opt_parsed("component")?,
             stack: row.text("stack")?,
             process_types: row.json("process_types")?,
             buildpacks: row.json("buildpacks")?,
@@ -93,6 +97,14 @@ record::of_app!(DropletRow);
 /// Those of the database.
 pub async fn is_blob_used(db: &mut Connection, digest: Sha256Digest) -> Result<bool> {
     record::any::<DropletRow>(db, "WHERE digest = $1", [digest.to_string().into()]).await
+}
+
+/// Whether any droplet has this component.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_component_used(db: &mut Connection, component: Sha256Digest) -> Result<bool> {
+    record::any::<DropletRow>(db, "WHERE component = $1", [component.to_string().into()]).await
 }
 
 /// Which droplets a list is to hold.

@@ -249,6 +249,7 @@ fn droplet(app: AppGuid, package: PackageGuid, digest: Sha256Digest) -> DropletR
         digest: Some(Sha256Digest::of(digest.as_bytes())),
         size_bytes: Some(9),
         guest: Some(GuestKind::Static),
+        component: None,
         stack: "cflinuxfs4".into(),
         process_types: BTreeMap::from([("web".into(), "serve".into())]),
         buildpacks: serde_json::json!([{ "name": "staticfile" }]),

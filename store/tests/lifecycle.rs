@@ -68,6 +68,7 @@ async fn app(db: &mut Connection) -> AppRow {
         digest: Some(virga_model::Sha256Digest::of(b"droplet")),
         size_bytes: Some(1),
         guest: None,
+        component: None,
         stack: "cflinuxfs4".into(),
         process_types: BTreeMap::new(),
         buildpacks: serde_json::json!([]),

@@ -70,7 +70,7 @@ pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connecti
         builds::delete(db, build.guid).await?;
     }
     for droplet in droplets::list_of_app(db, app).await? {
-        freed.extend(droplet.digest.map(blobs::Freed::Droplet));
+        freed.extend(blobs::Freed::of_droplet(droplet.digest, droplet.component));
         droplets::delete(db, droplet.guid).await?;
     }
     for package in packages::list_of_app(db, app).await? {

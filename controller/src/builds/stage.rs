@@ -105,7 +105,7 @@ async fn succeed(controller: &Controller, build: &BuildRow, staged: StagedDrople
     let mut tx = controller.store.begin().await?;
     let Some(mut build) = builds::find(&mut tx, build.guid).await?.filter(|build| build.state == BuildState::Staging) else {
         // The app was deleted meanwhile: nobody will name this droplet.
-        blobs::free_later(controller, &mut tx, vec![blobs::Freed::Droplet(staged.droplet)]).await?;
+        blobs::free_later(controller, &mut tx, blobs::Freed::of_droplet(Some(staged.droplet), staged.component)).await?;
         tx.commit().await?;
         controller.nudge_jobs();
         return Ok(());
@@ -125,6 +125,7 @@ async fn succeed(controller: &Controller, build: &BuildRow, staged: StagedDrople
         digest: Some(staged.droplet),
         size_bytes: Some(staged.size_bytes),
         guest: Some(staged.guest),
+        component: staged.component,
         stack: build.stack.clone(),
         process_types: staged.process_types,
         buildpacks: json!(staged.buildpacks),

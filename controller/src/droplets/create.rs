@@ -54,6 +54,7 @@ pub async fn create(
         digest: None,
         size_bytes: None,
         guest: None,
+        component: None,
         stack: change::STACK.to_owned(),
         process_types: request.process_types.unwrap_or_default(),
         buildpacks: json!([]),
@@ -84,6 +85,7 @@ async fn copy(db: &mut Connection, access: &Access, source: &str, droplet: &mut 
     droplet.digest = source.digest;
     droplet.size_bytes = source.size_bytes;
     droplet.guest = source.guest;
+    droplet.component = source.component;
     droplet.stack = source.stack;
     droplet.process_types = source.process_types;
     droplet.buildpacks = source.buildpacks;

@@ -24,7 +24,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
         return Err(ApiError::unprocessable("The droplet is the current droplet of its app. Assign another one first.").into());
     }
     droplets::delete(&mut tx, guid).await?;
-    blobs::free_later(&controller, &mut tx, droplet.digest.map(blobs::Freed::Droplet).into_iter().collect()).await?;
+    blobs::free_later(&controller, &mut tx, blobs::Freed::of_droplet(droplet.digest, droplet.component)).await?;
     let job = jobs::done(&mut tx, controller.now(), "droplet.delete", guid).await?;
     let data = json!({ "droplet_guid": guid });
     record(&controller, &mut tx, &access, event("audit.app.droplet.delete", &app, organization, data)).await?;

@@ -106,6 +106,7 @@ fn take(droplet: &mut DropletRow, staged: StagedDroplet) {
     droplet.digest = Some(staged.droplet);
     droplet.size_bytes = Some(staged.size_bytes);
     droplet.guest = Some(staged.guest);
+    droplet.component = staged.component;
     droplet.buildpacks = json!(staged.buildpacks);
     if droplet.process_types.is_empty() {
         droplet.process_types = staged.process_types;

@@ -97,6 +97,7 @@ impl Stager for FakeStager {
             droplet,
             size_bytes: 1,
             guest: GuestKind::Static,
+            component: None,
             process_types: BTreeMap::from([("web".to_owned(), "serve".to_owned())]),
             buildpacks: vec![UsedBuildpack {
                 name: "staticfile".to_owned(),

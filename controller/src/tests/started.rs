@@ -22,6 +22,7 @@ pub(super) async fn started_app(api: &Api, name: &str, space: SpaceGuid) -> AppG
         digest: Some(virga_model::Sha256Digest::of(name.as_bytes())),
         size_bytes: Some(1),
         guest: Some(GuestKind::Static),
+        component: None,
         stack: "cflinuxfs4".to_owned(),
         process_types: std::collections::BTreeMap::from([("web".to_owned(), "x".to_owned())]),
         buildpacks: json!([]),

@@ -1,6 +1,6 @@
 //! `cf push`, request by request, and what it leaves.
 
-use crate::support::{Harness, files, zip};
+use crate::support::{Harness, files, until, zip};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use std::sync::atomic::Ordering;
@@ -153,15 +153,28 @@ async fn deleting_an_app_leaves_nothing() {
     let route = harness.get("/v3/routes?hosts=dora").await.is(200);
     assert_eq!(route.body["resources"][0]["destinations"], json!([]), "the route stays, unmapped");
     let folder = harness.blobs.path().join("droplets");
-    for _ in 0..1_000 {
-        if files(&folder) == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    assert_eq!(files(&folder), 0, "nobody names the droplet any more");
+    // Nobody names the droplet any more.
+    until(|| files(&folder) == 0).await;
     harness.get(&format!("/v3/packages/{shared}/download")).await.is(200);
     assert_eq!(harness.job(harness.delete(&format!("/v3/packages/{shared}")).await).await["state"], "COMPLETE");
+}
+
+#[tokio::test]
+async fn compiled_code_goes_with_the_last_droplet_that_has_its_program() {
+    let harness = Harness::start().await;
+    let (one, two) = (harness.app("one").await, harness.app("two").await);
+    for (app, content) in [(&one, b"1"), (&two, b"2")] {
+        harness.staged(app, &[("a", content)]).await;
+    }
+    let (droplets, code) = (harness.blobs.path().join("droplets"), harness.blobs.path().join("code"));
+    assert_eq!((files(&droplets), files(&code)), (2, 1));
+    assert_eq!(harness.job(harness.delete(&format!("/v3/apps/{one}")).await).await["state"], "COMPLETE");
+    until(|| files(&droplets) == 1).await;
+    // Code is looked at before the droplet it belongs to.
+    assert_eq!(files(&code), 1, "another droplet has the program");
+    assert_eq!(harness.job(harness.delete(&format!("/v3/apps/{two}")).await).await["state"], "COMPLETE");
+    until(|| files(&droplets) == 0).await;
+    assert_eq!(files(&code), 0);
 }
 
 #[tokio::test]

@@ -41,12 +41,18 @@ impl Drop for Counted<'_> {
 }
 
 impl SimulatedStager {
+    /// The same in all droplets, as that of an interpreter is.
+    fn component() -> Sha256Digest {
+        Sha256Digest::of(b"a program")
+    }
+
     fn staged(droplet: Sha256Digest, size_bytes: u64) -> StagedDroplet {
         let commands = [("web", "serve app.wasm"), ("worker", "run worker.wasm")];
         StagedDroplet {
             droplet,
             size_bytes,
             guest: GuestKind::HttpP2,
+            component: Some(Self::component()),
             process_types: commands.map(|(kind, command)| (kind.to_owned(), command.to_owned())).into(),
             buildpacks: vec![UsedBuildpack {
                 name: "wasm".into(),
@@ -72,6 +78,8 @@ impl Stager for SimulatedStager {
         }
         let size = bits.len() as u64;
         let droplet = self.blobs.put_bytes(Kind::Droplets, [b"droplet of ", bits.as_ref()].concat().into()).await.unwrap();
+        let code = format!("{}/engine", Self::component());
+        self.blobs.put_named(Kind::Code, &code, "machine code".into()).await.unwrap();
         Ok(Self::staged(droplet, size))
     }
 

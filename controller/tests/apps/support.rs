@@ -352,6 +352,17 @@ pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+/// Waits for what happens in the background, at most 20 seconds.
+pub async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..4_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it does not come to be");
+}
+
 /// Files of a folder and below.
 pub fn files(folder: &std::path::Path) -> usize {
     std::fs::read_dir(folder)

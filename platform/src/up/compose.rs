@@ -102,6 +102,7 @@ impl Platform {
         tasks.spawn("gauges", keep_gauges(page.clone(), tasks.draining()));
         api::serve_metrics(page, config, tasks).await?;
         tasks.spawn("jobs", virga_controller::jobs::run(controller, tasks.draining()));
+        tasks.spawn("old code", clear_old_code(stager.clone(), tasks.draining()));
         let reported = Reported::new();
         let plane = Plane {
             config: worker_config,
@@ -255,6 +256,20 @@ fn controller_config(config: &Config) -> ControllerConfig {
             concurrent_stagings: staging.concurrency,
             rate: RateLimits { trusted_proxies: config.trusted_proxies.clone(), ..config.rate_limits.clone() },
         },
+    }
+}
+
+/// Once, at the start: it is a new version of the program that leaves code behind which nobody asks for.
+async fn clear_old_code(stager: Arc<StagingService>, draining: CancellationToken) {
+    match draining.run_until_cancelled(stager.clear_old_code()).await {
+        Some(Ok(0)) | None => {}
+        Some(Ok(files)) => tracing::info!(files, "code of earlier engines was removed from the blobstore"),
+        Some(Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "code of earlier engines could not be removed; the next start tries again"
+            );
+        }
     }
 }
 

@@ -442,6 +442,7 @@ pub(super) fn droplet(app: AppGuid) -> DropletRow {
         digest: Some(Sha256Digest::of(app.to_string().as_bytes())),
         size_bytes: Some(1),
         guest: None,
+        component: None,
         stack: "virga".into(),
         process_types: BTreeMap::from([("web".into(), "start".into())]),
         buildpacks: serde_json::json!([]),
