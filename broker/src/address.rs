@@ -14,13 +14,13 @@ use url::{Host, Url};
 use virga_model::reserved::{is_never_reachable, is_private, spellings};
 
 /// A text that is no address of a broker; its texts are those of Cloud Controller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBrokerUrl {
-    /// Not `http` or `https` with a host.
-    #[error("must be a valid url")]
-    Invalid,
+    /// Not `http` or `https` with a host, or with a query or fragment.
+    #[error("Url '{0}' must be a valid url")]
+    Invalid(String),
     /// Name and password belong into `authentication`.
-    #[error("must not contain authentication")]
+    #[error("Url must not contain authentication")]
     Authentication,
 }
 
@@ -32,15 +32,16 @@ impl FromStr for BrokerUrl {
     type Err = InvalidBrokerUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidBrokerUrl> {
-        let url = Url::parse(text).map_err(|_| InvalidBrokerUrl::Invalid)?;
+        let invalid = || InvalidBrokerUrl::Invalid(text.to_owned());
+        let url = Url::parse(text).map_err(|_| invalid())?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            return Err(InvalidBrokerUrl::Invalid);
+            return Err(invalid());
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(InvalidBrokerUrl::Authentication);
         }
         if url.query().is_some() || url.fragment().is_some() || url.port_or_known_default().is_none() {
-            return Err(InvalidBrokerUrl::Invalid);
+            return Err(invalid());
         }
         Ok(Self(url))
     }
@@ -230,7 +231,7 @@ mod tests {
         assert_eq!(url.below(&["v2", "a/b"]).as_str(), "https://broker.example.com/base/v2/a%2Fb");
         assert_eq!("http://b".parse::<BrokerUrl>().unwrap().below(&["v2"]).as_str(), "http://b/v2");
         for text in ["", "broker", "ftp://x", "file:///etc/passwd", "https://x?a=b", "https://x#a", "http://"] {
-            assert_eq!(text.parse::<BrokerUrl>(), Err(InvalidBrokerUrl::Invalid), "{text}");
+            assert_eq!(text.parse::<BrokerUrl>(), Err(InvalidBrokerUrl::Invalid(text.to_owned())), "{text}");
         }
         assert_eq!("https://a:b@x".parse::<BrokerUrl>(), Err(InvalidBrokerUrl::Authentication));
     }

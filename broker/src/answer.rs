@@ -1,7 +1,13 @@
 //! What a broker's answers mean: the protocol's status codes, one table per request.
 
+use crate::{
+    error::{BrokerError, BrokerErrorKind},
+    exchange::Answer,
+    reading::{failure, malformed, object, optional_object, optional_text, shown},
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
+use url::Url;
 use virga_model::service::OperationState;
 
 /// Whether what was asked for is done.
@@ -124,4 +130,273 @@ pub struct FetchedBinding {
     pub parameters: Map<String, Value>,
     /// What it gives.
     pub binding: Binding,
+}
+
+/// The broker's name for an operation.
+const OPERATION_CHARACTERS: usize = 10_000;
+
+type Object = Map<String, Value>;
+
+fn progress(answer: &Answer, body: &Object, accepts_incomplete: bool) -> Result<Progress, BrokerError> {
+    let operation = optional_text(answer, body, "operation")?;
+    if operation.as_ref().is_some_and(|operation| operation.chars().count() > OPERATION_CHARACTERS) {
+        let message = format!("The property '#/operation' was not of a maximum string length of {OPERATION_CHARACTERS}");
+        return Err(malformed(answer, &format!("\n{message}")));
+    }
+    match answer.status.as_u16() {
+        202 if accepts_incomplete => Ok(Progress::InProgress { operation }),
+        202 => Err(BrokerError {
+            status: Some(202),
+            leaves_orphan: true,
+            ..BrokerError::new(
+                BrokerErrorKind::RespondedAsync,
+                "The service broker responded asynchronously to a request, but the accepts_incomplete query parameter was false or not given.",
+            )
+        }),
+        _ => Ok(Progress::Done),
+    }
+}
+
+/// `metadata` of an instance: labels and attributes.
+fn instance_metadata(answer: &Answer, body: &Object) -> Result<Option<Object>, BrokerError> {
+    let metadata = optional_object(answer, body, "metadata")?;
+    if let Some(metadata) = &metadata {
+        optional_object(answer, metadata, "labels")?;
+        optional_object(answer, metadata, "attributes")?;
+    }
+    Ok(metadata)
+}
+
+fn dashboard_url(answer: &Answer, body: &Object) -> Result<Option<String>, BrokerError> {
+    Ok(optional_text(answer, body, "dashboard_url")?.map(|url| shown(&url)))
+}
+
+pub(crate) fn catalog(answer: &Answer) -> Result<Object, BrokerError> {
+    if answer.status != 200 {
+        return Err(BrokerError { leaves_orphan: false, ..failure(answer, &[], BrokerErrorKind::BadResponse) });
+    }
+    object(answer).map_err(|error| {
+        let message = "The service broker returned an invalid response: expected valid JSON object in body. \
+                       Please check that the URL points to a valid service broker.";
+        BrokerError { kind: BrokerErrorKind::CatalogMalformed, message: message.to_owned(), leaves_orphan: false, ..error }
+    })
+}
+
+pub(crate) fn provisioned(answer: &Answer, accepts_incomplete: bool) -> Result<Provisioned, BrokerError> {
+    let words = [
+        ("AsyncRequired", BrokerErrorKind::AsyncRequired),
+        ("ConcurrencyError", BrokerErrorKind::Concurrency),
+        ("MaintenanceInfoConflict", BrokerErrorKind::MaintenanceInfoConflict),
+    ];
+    match answer.status.as_u16() {
+        200..=202 => {
+            let body = object(answer)?;
+            Ok(Provisioned {
+                progress: progress(answer, &body, accepts_incomplete)?,
+                existed: answer.status == 200,
+                dashboard_url: dashboard_url(answer, &body)?,
+                metadata: instance_metadata(answer, &body)?,
+            })
+        }
+        409 => Err(failure(answer, &words, BrokerErrorKind::Conflict)),
+        _ => Err(failure(answer, &words, BrokerErrorKind::BadResponse)),
+    }
+}
+
+pub(crate) fn updated(answer: &Answer, accepts_incomplete: bool) -> Result<Updated, BrokerError> {
+    let words = [
+        ("AsyncRequired", BrokerErrorKind::AsyncRequired),
+        ("ConcurrencyError", BrokerErrorKind::Concurrency),
+        ("MaintenanceInfoConflict", BrokerErrorKind::MaintenanceInfoConflict),
+    ];
+    let read = || match answer.status.as_u16() {
+        200 | 202 => {
+            let body = object(answer)?;
+            Ok(Updated {
+                progress: progress(answer, &body, accepts_incomplete)?,
+                dashboard_url: dashboard_url(answer, &body)?,
+                metadata: instance_metadata(answer, &body)?,
+            })
+        }
+        422 => Err(failure(answer, &words, BrokerErrorKind::RequestRejected)),
+        _ => Err(failure(answer, &words, BrokerErrorKind::BadResponse)),
+    };
+    read().map_err(|error| BrokerError { leaves_orphan: false, ..error })
+}
+
+pub(crate) fn removed(answer: &Answer, accepts_incomplete: bool) -> Result<Removed, BrokerError> {
+    let words = [("AsyncRequired", BrokerErrorKind::AsyncRequired), ("ConcurrencyError", BrokerErrorKind::Concurrency)];
+    let read = || match answer.status.as_u16() {
+        200 | 202 => Ok(Removed { progress: progress(answer, &object(answer)?, accepts_incomplete)?, was_gone: false }),
+        410 => Ok(Removed { progress: Progress::Done, was_gone: true }),
+        _ => Err(failure(answer, &words, BrokerErrorKind::BadResponse)),
+    };
+    read().map_err(|error| BrokerError { leaves_orphan: false, ..error })
+}
+
+pub(crate) fn bound(answer: &Answer, requires: &[String], accepts_incomplete: bool) -> Result<Bound, BrokerError> {
+    let words = [
+        ("RequiresApp", BrokerErrorKind::AppRequired),
+        ("AsyncRequired", BrokerErrorKind::AsyncRequired),
+        ("ConcurrencyError", BrokerErrorKind::Concurrency),
+    ];
+    match answer.status.as_u16() {
+        200..=202 => {
+            let body = object(answer)?;
+            let progress = progress(answer, &body, accepts_incomplete)?;
+            let binding = match progress {
+                Progress::Done => binding(answer, &body, requires)?,
+                Progress::InProgress { .. } => Binding::default(),
+            };
+            Ok(Bound { progress, existed: answer.status == 200, binding })
+        }
+        409 => Err(failure(answer, &words, BrokerErrorKind::Conflict)),
+        _ => Err(failure(answer, &words, BrokerErrorKind::BadResponse)),
+    }
+}
+
+pub(crate) fn fetched_instance(answer: &Answer) -> Result<FetchedInstance, BrokerError> {
+    let read = || {
+        if answer.status != 200 {
+            return Err(failure(answer, &[], BrokerErrorKind::BadResponse));
+        }
+        let body = object(answer)?;
+        Ok(FetchedInstance {
+            parameters: optional_object(answer, &body, "parameters")?.unwrap_or_default(),
+            dashboard_url: dashboard_url(answer, &body)?,
+            service_id: optional_text(answer, &body, "service_id")?,
+            plan_id: optional_text(answer, &body, "plan_id")?,
+            metadata: instance_metadata(answer, &body)?,
+        })
+    };
+    read().map_err(|error| BrokerError { leaves_orphan: false, ..error })
+}
+
+pub(crate) fn fetched_binding(answer: &Answer, requires: &[String]) -> Result<FetchedBinding, BrokerError> {
+    let read = || {
+        if answer.status != 200 {
+            return Err(failure(answer, &[], BrokerErrorKind::BadResponse));
+        }
+        let body = object(answer)?;
+        Ok(FetchedBinding {
+            parameters: optional_object(answer, &body, "parameters")?.unwrap_or_default(),
+            binding: binding(answer, &body, requires)?,
+        })
+    };
+    read().map_err(|error| BrokerError { leaves_orphan: false, ..error })
+}
+
+pub(crate) fn operation(answer: &Answer) -> Result<OperationStatus, BrokerError> {
+    let status = |state, description| OperationStatus {
+        state,
+        description,
+        retry_after: answer.retry_after,
+        is_gone: false,
+        instance_usable: None,
+        update_repeatable: None,
+    };
+    let read = || match answer.status.as_u16() {
+        200 => {
+            let body = object(answer)?;
+            let state = match body.get("state").and_then(Value::as_str) {
+                Some("in progress") => OperationState::InProgress,
+                Some("succeeded") => OperationState::Succeeded,
+                Some("failed") => OperationState::Failed,
+                other => {
+                    let other = shown(other.unwrap_or_default());
+                    return Err(malformed(answer, &format!("expected state was 'succeeded', broker returned '{other}'.")));
+                }
+            };
+            let description = optional_text(answer, &body, "description")?.map(|text| shown(&text));
+            let flag = |name| body.get(name).and_then(Value::as_bool);
+            Ok(OperationStatus {
+                instance_usable: flag("instance_usable"),
+                update_repeatable: flag("update_repeatable"),
+                ..status(state, description)
+            })
+        }
+        400 => {
+            let body = object(answer).unwrap_or_default();
+            let description = body.get("description").and_then(Value::as_str).map_or_else(|| "Bad request".to_owned(), shown);
+            Ok(status(OperationState::Failed, Some(description)))
+        }
+        410 => Ok(OperationStatus { is_gone: true, ..status(OperationState::Succeeded, None) }),
+        _ => Err(failure(answer, &[], BrokerErrorKind::BadResponse)),
+    };
+    read().map_err(|error| BrokerError { leaves_orphan: false, ..error })
+}
+
+/// What a binding gives. A binding whose content cannot be taken exists at the broker nevertheless.
+fn binding(answer: &Answer, body: &Object, requires: &[String]) -> Result<Binding, BrokerError> {
+    let announced = |what: &str| requires.iter().any(|required| required == what);
+    let credentials = match body.get("credentials") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(credentials)) => credentials.clone(),
+        Some(_) => return Err(malformed(answer, "expected credentials to be a valid JSON object")),
+    };
+    let syslog_drain_url = optional_text(answer, body, "syslog_drain_url")?;
+    if syslog_drain_url.is_some() && !announced("syslog_drain") {
+        let message = "The service is attempting to stream logs from your application, but is not registered as a logging service. \
+                       Please contact the service provider.";
+        return Err(unfit(answer, BrokerErrorKind::InvalidSyslogDrain, message));
+    }
+    let route_service_url = optional_text(answer, body, "route_service_url")?;
+    if let Some(url) = &route_service_url
+        && !is_route_service(url)
+    {
+        let message = "The service broker returned an invalid response: route_service_url must be an https URL with a host";
+        return Err(unfit(answer, BrokerErrorKind::BadResponse, message));
+    }
+    let volume_mounts = volume_mounts(body, announced("volume_mount"))
+        .map_err(|problem| unfit(answer, BrokerErrorKind::InvalidVolumeMounts, &format!("{INVALID}{problem}")))?;
+    let metadata = optional_object(answer, body, "metadata")?.unwrap_or_default();
+    Ok(Binding {
+        credentials,
+        syslog_drain_url,
+        route_service_url,
+        volume_mounts,
+        expires_at: optional_text(answer, &metadata, "expires_at")?,
+        renew_before: optional_text(answer, &metadata, "renew_before")?,
+    })
+}
+
+const INVALID: &str = "The service broker returned an invalid response: ";
+
+fn unfit(answer: &Answer, kind: BrokerErrorKind, message: &str) -> BrokerError {
+    BrokerError { status: Some(answer.status.as_u16()), leaves_orphan: true, ..BrokerError::new(kind, message) }
+}
+
+fn is_route_service(text: &str) -> bool {
+    Url::parse(text)
+        .is_ok_and(|url| url.scheme() == "https" && url.host_str().is_some_and(|host| !host.is_empty() && !host.starts_with('.')))
+}
+
+fn volume_mounts(body: &Object, announced: bool) -> Result<Vec<Value>, String> {
+    let mounts = match body.get("volume_mounts") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(_) if !announced => {
+            let problem = "The service is attempting to supply volume mounts from your application, but is not registered as a volume \
+                           mount service. Please contact the service provider.";
+            return Err(problem.to_owned());
+        }
+        Some(Value::Array(mounts)) => mounts,
+        Some(_) => return Err("expected \"volume_mounts\" key to contain an array of JSON objects in body".to_owned()),
+    };
+    for mount in mounts {
+        let mount = mount.as_object().ok_or("expected \"volume_mounts\" key to contain an array of JSON objects in body")?;
+        for field in ["device_type", "mode", "container_dir", "driver"] {
+            if mount.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+                return Err(format!("missing required field '{field}'"));
+            }
+        }
+        let device = mount.get("device").ok_or("missing required field 'device'")?;
+        let device = device.as_object().ok_or("required field 'device' must be an object")?;
+        if device.get("volume_id").and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err("required field 'device.volume_id' must be a non-empty string".to_owned());
+        }
+        if device.get("mount_config").is_some_and(|config| !config.is_null() && !config.is_object()) {
+            return Err("field 'device.mount_config' must be an object if it is defined".to_owned());
+        }
+    }
+    Ok(mounts.clone())
 }

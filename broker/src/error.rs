@@ -95,7 +95,8 @@ pub struct BrokerError {
     /// The answer's HTTP status, if there was an answer.
     pub status: Option<u16>,
     /// Whether what was asked for may exist at the broker now although the request failed: the caller has to delete it there
-    /// (the protocol's table "orphan mitigation"). Only ever true of provisioning and binding.
+    /// (the protocol's table "orphan mitigation"). Only ever true of provisioning and binding: what could not be deleted stays
+    /// with the platform, and is deleted again by the same request.
     pub leaves_orphan: bool,
 }
 

@@ -12,6 +12,7 @@ mod client;
 mod error;
 mod exchange;
 mod polling;
+mod reading;
 mod request;
 
 pub use address::{AllowedAddress, BrokerUrl, InvalidAllowedAddress, InvalidBrokerUrl};

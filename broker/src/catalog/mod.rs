@@ -1,5 +1,9 @@
 //! A broker's catalog: what it offers. Only a catalog that keeps every rule becomes a [`Catalog`].
 
+mod schema;
+mod semver;
+mod validate;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
