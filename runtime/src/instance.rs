@@ -210,7 +210,7 @@ impl AppInstance {
     /// Keeps a wasm instance warm for the next request.
     pub(crate) fn keep(&self, warm: guest::http_p2::Warm) {
         self.pool.put(warm);
-        self.memory.room.notify_one();
+        self.memory.tell_of_room();
     }
 
     /// Requests in flight.

@@ -12,8 +12,10 @@ use tokio::{sync::Notify, time::timeout};
 pub struct MemoryBudget {
     limit: usize,
     ledger: Mutex<Ledger>,
-    /// Rings when a wasm instance is free again, or gone with its memory.
+    /// Rings for who waits to start, and is kept for who comes next.
     pub(crate) room: Notify,
+    /// Rings for all at work that wait to grow. Not the same bell: who is woken and cannot use the room would keep it from the others.
+    growth: Notify,
 }
 
 /// Time that a report of memory looks back, at the least. A wasm instance that is there for one request only, or that has just been
@@ -52,7 +54,7 @@ impl MemoryBudget {
     /// A budget of this many bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, ledger: Mutex::default(), room: Notify::new() }
+        Self { limit, ledger: Mutex::default(), room: Notify::new(), growth: Notify::new() }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -97,6 +99,12 @@ impl MemoryBudget {
     pub fn is_crowded(&self) -> bool {
         let ledger = self.ledger();
         ledger.holders.len() > 1 && ledger.needed(0) > self.limit
+    }
+
+    /// A wasm instance is free again, or gone with its memory.
+    pub(crate) fn tell_of_room(&self) {
+        self.growth.notify_waiters();
+        self.room.notify_one();
     }
 
     fn enter(&self) -> u64 {
@@ -213,6 +221,8 @@ impl Limiter {
             return false;
         }
         loop {
+            // Before it looks: what is left meanwhile is heard of.
+            let more = self.budget.growth.notified();
             if self.budget.take(self.holder, bytes) {
                 return true;
             }
@@ -222,9 +232,8 @@ impl Limiter {
             }
             let left = self.wait.saturating_sub(started.elapsed());
             let Some(_waiting) = self.budget.wait() else { return false };
-            if left.is_zero() || timeout(left, self.budget.room.notified()).await.is_err() {
-                // Room that came for another who could not use it is still there.
-                return self.budget.take(self.holder, bytes);
+            if left.is_zero() || timeout(left, more).await.is_err() {
+                return false;
             }
         }
     }
@@ -241,8 +250,8 @@ impl Drop for Limiter {
         self.budget.leave(self.holder);
         // One that served tells of its room when all of it is gone. One that could not be made left no more room than it had found
         // for the next start, but those that grow had to do without what it held.
-        if !self.was_made && self.budget.ledger().waiting > 0 {
-            self.budget.room.notify_one();
+        if !self.was_made {
+            self.budget.growth.notify_waiters();
         }
     }
 }
@@ -291,6 +300,8 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::poll;
+    use std::task::Poll;
     use wasmtime::ResourceLimiterAsync as _;
 
     fn limiter(budget: &Arc<MemoryBudget>) -> Limiter {
@@ -357,6 +368,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn room_that_one_cannot_use_is_not_lost_for_another() {
+        let budget = Arc::new(MemoryBudget::new(6 << 16));
+        let [mut large, mut small, mut ends] = [limiter(&budget), limiter(&budget), limiter(&budget)];
+        for limiter in [&mut large, &mut small, &mut ends] {
+            limiter.was_made();
+            assert!(limiter.memory_growing(0, 2 << 16, None).await.unwrap());
+        }
+        let mut too_much = std::pin::pin!(large.memory_growing(2 << 16, 5 << 16, None));
+        let mut little = std::pin::pin!(small.memory_growing(2 << 16, 3 << 16, None));
+        assert!(poll!(&mut too_much).is_pending() && poll!(&mut little).is_pending());
+        drop(ends);
+        budget.tell_of_room();
+        assert!(matches!(poll!(&mut little), Poll::Ready(Ok(true))));
+        assert!(poll!(&mut too_much).is_pending(), "it waits on for what that one holds");
+    }
+
+    #[tokio::test]
     async fn one_at_work_waits_for_another_but_not_for_one_that_waits_for_it() {
         let budget = Arc::new(MemoryBudget::new(3 << 16));
         let (mut first, mut second) = (limiter(&budget), limiter(&budget));
@@ -368,7 +396,7 @@ mod tests {
         let ending = async {
             assert!(!second.memory_growing(1 << 16, 3 << 16, None).await.unwrap(), "both wait for ever");
             drop(second);
-            budget.room.notify_one();
+            budget.tell_of_room();
         };
         let (grown, ()) = tokio::join!(growing, ending);
         assert!(grown.unwrap());

@@ -101,7 +101,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         if self.was_made {
             self.instance.wasm_instances.fetch_sub(1, Relaxed);
-            self.instance.memory.room.notify_one();
+            self.instance.memory.tell_of_room();
         }
     }
 }

@@ -193,9 +193,10 @@ async fn start_in_line(
     let first = First::of(instance).await?;
     loop {
         if instance.memory.has_room_for_another() {
+            let there_were_others = instance.has_wasm_instances();
             match start(instance, program, arguments, variables, meter).await {
                 Ok(started) => return Ok(started),
-                Err(failed) => first.after(&failed)?,
+                Err(failed) => first.after(&failed, there_were_others)?,
             }
         }
         first.until_room().await?;

@@ -195,12 +195,13 @@ async fn take_or_start(
             continue;
         }
         if instance.memory.has_room_for_another() {
+            let there_were_others = instance.has_wasm_instances();
             match start(instance, program.clone(), meter.clone()).await {
                 Ok(warm) => {
                     exchange.was_made.store(is_pooled, Relaxed);
                     return Ok(warm);
                 }
-                Err(failed) => first.after(&failed)?,
+                Err(failed) => first.after(&failed, there_were_others)?,
             }
         }
         first.until_room().await?;

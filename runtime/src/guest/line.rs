@@ -49,12 +49,13 @@ impl<'a> First<'a> {
         Ok(())
     }
 
-    /// What follows from a wasm instance that could not be made. `Ok` where those there are will leave room for it.
+    /// What follows from a wasm instance that could not be made. `Ok` where those that were there before it will leave room for it, or
+    /// have left it meanwhile.
     ///
     /// # Errors
     /// The request's end, where waiting does not help.
-    pub fn after(&self, failed: &StartFailed) -> Result<(), CellError> {
-        if failed.memory_was_refused && self.instance.has_wasm_instances() {
+    pub fn after(&self, failed: &StartFailed, there_were_others: bool) -> Result<(), CellError> {
+        if failed.memory_was_refused && there_were_others {
             return Ok(());
         }
         if failed.error.is::<PoolConcurrencyLimitError>() {
