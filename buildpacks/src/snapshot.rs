@@ -8,7 +8,7 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 use virga_engine::{
     shared,
@@ -33,14 +33,40 @@ pub(crate) struct Order {
     pub(crate) input: String,
     /// Where the program with the started app goes.
     pub(crate) out: PathBuf,
+    /// See [`Bytecode`].
+    #[serde(default)]
+    pub(crate) bytecode: Option<Bytecode>,
+}
+
+/// What an interpreter compiles of an app's libraries, from one staging to the next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Bytecode {
+    /// Read by the guest at `/.virga/bytecode`.
+    pub(crate) kept: PathBuf,
+    /// Written by the guest at `/.virga/compiled`.
+    pub(crate) made: PathBuf,
+}
+
+/// Whether what an app prints while it starts is put into its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// It is.
+    Shown,
+    /// It was before.
+    Hidden,
 }
 
 /// Takes a snapshot. The file is there if there is one; else what is wrong stands in the app's log.
-pub(crate) fn take(order: &Order, work: &Path) -> io::Result<bool> {
+pub(crate) fn take(order: &Order, work: &Path, output: Output) -> io::Result<bool> {
     let file = work.join("snapshot.json");
     fs::write(&file, serde_json::to_vec(order)?)?;
     let arguments = [OsStr::new("stage"), OsStr::new("snapshot"), file.as_os_str()];
-    Ok(Command::new(platform()).args(arguments).current_dir(work).status()?.success())
+    let mut command = Command::new(platform());
+    command.args(arguments).current_dir(work);
+    if output == Output::Hidden {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    Ok(command.status()?.success())
 }
 
 /// The platform's program, under a name that tools which we start can call it by.
@@ -63,6 +89,12 @@ pub(crate) fn follow(order: &Path) -> Result<(), String> {
         folder: &order.folder,
         environment: &environment,
         input: &order.input,
+        bytecode: order.bytecode.as_ref().map(|folders| snapshot::Bytecode {
+            kept: &folders.kept,
+            place: "/.virga/bytecode",
+            made: &folders.made,
+            place_for_more: "/.virga/compiled",
+        }),
     };
     match snapshot::take(&start) {
         Ok(kept) => fs::write(&order.out, kept).map_err(|error| told(&error)),
@@ -94,7 +126,7 @@ pub(crate) fn prepare(toolchain: &OsStr, folder: &Path) -> Result<(), String> {
     let program = fs::read(folder.join(engine.program)).map_err(|error| told(&error))?;
     let code = folder.join(engine.code);
     fs::write(&code, snapshot::prepare(&program, engine.function).map_err(|error| told(&error))?).map_err(|error| told(&error))?;
-    let start = Start { program: &program, code: &code, function: engine.function, folder, environment: &[], input: "" };
+    let start = Start { program: &program, code: &code, function: engine.function, folder, environment: &[], input: "", bytecode: None };
     let app = (engine.finish)(snapshot::untouched(&start).map_err(|error| told(&error))?)?;
     fs::create_dir(folder.join(SHARED)).map_err(|error| told(&error))?;
     let compiling = virga_engine::for_compiling(None).map_err(|error| told(&error))?;

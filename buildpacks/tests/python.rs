@@ -5,8 +5,12 @@
 mod harness;
 
 use harness::Platform;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use virga_contract::staging::{StagedDroplet, Stager as _, StagingErrorKind, StagingRequest};
-use virga_model::{droplet::GuestKind, process::ReusePolicy};
+use virga_model::{AppGuid, Sha256Digest, droplet::GuestKind, process::ReusePolicy};
 
 async fn staged(platform: &Platform, request: StagingRequest) -> StagedDroplet {
     let result = platform.service.stage(request).await;
@@ -60,6 +64,69 @@ async fn wsgi_apps_are_started_into_their_droplets() {
     let changed = b"from flask import Flask\napp = Flask(__name__)\n".as_slice();
     let again = staged(&platform, platform.sample("python-flask", &[("app.py", changed)]).await).await;
     assert_ne!(again.droplet, flask.droplet);
+}
+
+/// Stages Flask's sample with a module that answers this.
+async fn edited(platform: &Platform, text: &str) -> Sha256Digest {
+    let module = format!("from flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef hello():\n    return '{text}'\n");
+    let request = platform.sample("python-flask", &[("app.py", module.as_bytes())]).await;
+    staged(platform, request).await.droplet
+}
+
+/// Files of bytecode that an app's cache has.
+fn bytecode(platform: &Platform) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(platform.cache().join("pip-bytecode")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn what_packages_were_compiled_to_is_kept_and_never_seen_in_a_droplet() {
+    let (platform, other) = (Platform::new(), Platform::new());
+    edited(&platform, "one").await;
+    let files = bytecode(&platform);
+    assert!(files.iter().any(|file| file.ends_with("flask.app.pyc")), "{files:?}");
+    let written: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let warm = edited(&platform, "two").await;
+    assert_eq!(bytecode(&platform).iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>(), written, "it is used, not made again");
+    let cold = edited(&other, "two").await;
+    assert_eq!(warm, cold, "a droplet does not tell what was staged before");
+
+    // Broken entries: cut off, of another source, no bytecode at all, and one that is a folder.
+    let broken: [&dyn Fn(&Path); 4] = [
+        &|file| fs::write(file, &fs::read(file).unwrap()[..100]).unwrap(),
+        &|file| fs::write(file, &written[0]).unwrap(),
+        &|file| fs::write(file, b"import os").unwrap(),
+        &|file| {
+            fs::remove_file(file).unwrap();
+            fs::create_dir(file).unwrap();
+        },
+    ];
+    let last = files.iter().rev().take(broken.len());
+    last.clone().zip(broken).for_each(|(file, break_it)| break_it(file));
+    assert_eq!(edited(&platform, "three").await, edited(&other, "three").await, "nor what was wrong with it");
+    assert_eq!(bytecode(&platform).iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>(), written, "it is made anew");
+
+    // Evil code of one app's is that app's own.
+    let mut stranger = platform.sample("python-flask", &[]).await;
+    stranger.app = AppGuid::random();
+    last.for_each(|file| fs::write(file, b"evil").unwrap());
+    let unharmed = staged(&platform, stranger).await.droplet;
+    assert_eq!(unharmed, staged(&other, other.sample("python-flask", &[]).await).await.droplet);
+    assert!(files.iter().rev().take(4).all(|file| fs::read(file).unwrap() == b"evil"), "the other app's cache is not touched");
+}
+
+#[tokio::test]
+async fn a_package_with_other_source_is_compiled_again() {
+    let platform = Platform::new();
+    edited(&platform, "one").await;
+    let packages = fs::read_dir(platform.cache()).unwrap().map(|entry| entry.unwrap().path());
+    let flask = packages.map(|folder| folder.join("flask/__init__.py")).find(|file| file.is_file()).unwrap();
+    let source = fs::read_to_string(&flask).unwrap();
+    fs::write(&flask, format!("{source}\nprint('another flask')\n")).unwrap();
+    edited(&platform, "two").await;
+    let log = platform.lines.text();
+    assert_eq!(log.matches("another flask").count(), 1, "it runs, and what it says is shown once: {log}");
 }
 
 #[tokio::test]

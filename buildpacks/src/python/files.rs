@@ -16,6 +16,7 @@ pub(super) const TOOLCHAIN: &[(&str, &str)] = &[
     ("guest/virga_python/__init__.py", include_str!("guest/virga_python/__init__.py")),
     ("guest/virga_python/adapt.py", include_str!("guest/virga_python/adapt.py")),
     ("guest/virga_python/asgi.py", include_str!("guest/virga_python/asgi.py")),
+    ("guest/virga_python/bytecode.py", include_str!("guest/virga_python/bytecode.py")),
     ("guest/virga_python/command.py", include_str!("guest/virga_python/command.py")),
     ("guest/virga_python/entry.py", include_str!("guest/virga_python/entry.py")),
     ("guest/virga_python/fresh.py", include_str!("guest/virga_python/fresh.py")),

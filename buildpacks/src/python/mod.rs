@@ -3,6 +3,7 @@
 //! The toolchain holds an interpreter as a component, made once per platform. Staging puts the app's files and packages where
 //! the running app will have them, starts the app on that interpreter, and keeps what is in its memory then.
 
+mod bytecode;
 mod dependencies;
 mod files;
 mod requirements;
@@ -13,18 +14,18 @@ use crate::{
     buildpack::{Buildpack, has_extension},
     child::protocol::StageRequest,
     failure,
-    snapshot::{self, Engine, Order},
+    snapshot::{self, Engine, Order, Output},
     toolchain::Toolchain,
     wasm,
 };
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
     droplet::{GuestKind, Software},
     process::ReusePolicy,
 };
 
-const VERSION: &str = "2.1.1";
+const VERSION: &str = "2.2.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "python",
@@ -79,11 +80,11 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
     snapshot(request, toolchain, files, start.order(&packages.native), &out)?;
     let component = fs::read(&out)
         .map_err(|_| failure::compile(format!("the app could not be started: {start}; its traceback stands in the log above")))?;
-    let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
+    let imports = wasm::imports(&component).map_err(|error| failure::internal("make the component", &error))?;
     let guest = if start.is_web() { GuestKind::HttpP2 } else { GuestKind::Command };
     let mut built = Built::new(guest, ReusePolicy::Pool, format!("Python app: {start}"));
     built.component = Some(component);
-    built.imports = shape.imports;
+    built.imports = imports;
     built.software = SOFTWARE.map(|(name, version)| Software { name: name.into(), version: version.into() }).into();
     built.software.extend(packages.software);
     built.environment.insert("PYTHONUNBUFFERED".into(), "1".into());
@@ -93,6 +94,8 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
 
 /// Starts the app on the toolchain's interpreter, with `files` as its `/`, and writes the component with its memory to `out`.
 fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: String, out: &Path) -> Result<(), StagingError> {
+    let failed = |error: io::Error| failure::internal("start the interpreter", &error);
+    let folders = bytecode::folders(request).map_err(failed)?;
     let order = Order {
         program: toolchain.join(ENGINE.program),
         code: toolchain.join(ENGINE.code),
@@ -101,10 +104,14 @@ fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: Strin
         environment: [("VIRGA_START".to_owned(), order)].into(),
         input: String::new(),
         out: out.to_owned(),
+        bytecode: Some(folders.clone()),
     };
-    match snapshot::take(&order, &request.work) {
-        // Whether the file is there says it, which is asked next.
-        Ok(_) => Ok(()),
-        Err(error) => Err(failure::internal("start the interpreter", &error)),
+    // Whether the file is there says how it went, which is asked next.
+    let is_started = snapshot::take(&order, &request.work, Output::Shown).map_err(failed)?;
+    if is_started && bytecode::keep(&folders).map_err(failed)? {
+        // Compiling leaves its traces in memory, and a snapshot must not tell which stagings there were before it.
+        fs::remove_file(out).map_err(failed)?;
+        snapshot::take(&order, &request.work, Output::Hidden).map_err(failed)?;
     }
+    Ok(())
 }

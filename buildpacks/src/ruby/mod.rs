@@ -91,8 +91,8 @@ fn build(request: &StageRequest, files: &Path) -> Result<Built, StagingError> {
         return Err(failure::compile(format!("the app could not be started from {name}; what is wrong with it stands in the log above")));
     };
     let component = component(core).map_err(|error| failure::internal("make the component", &error))?;
-    let shape = wasm::inspect(&component).map_err(|error| failure::internal("make the component", &error))?;
-    Ok(built(entry.as_deref(), gems, component, shape.imports))
+    let imports = wasm::imports(&component).map_err(|error| failure::internal("make the component", &error))?;
+    Ok(built(entry.as_deref(), gems, component, imports))
 }
 
 /// See [`Engine::finish`].

@@ -54,6 +54,25 @@ pub(crate) fn inspect(binary: &[u8]) -> Result<Shape, String> {
     Ok(shape)
 }
 
+/// The imports of a component whose making makes it valid; it is validated when it is compiled, and not twice.
+pub(crate) fn imports(binary: &[u8]) -> Result<Vec<String>, String> {
+    let mut imports = Vec::new();
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(binary) {
+        match payload.map_err(|error| error.to_string())? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(import.map_err(|error| error.to_string())?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(imports)
+}
+
 impl Shape {
     /// The kind of guest its exports make it; none if the cell has no use for it.
     pub(crate) fn guest(&self) -> Option<GuestKind> {

@@ -6,7 +6,7 @@ mod inspect;
 mod spin;
 mod wrap;
 
-pub(crate) use inspect::inspect;
+pub(crate) use inspect::{imports, inspect};
 pub(crate) use wrap::{World, engine_component, world_component};
 
 use crate::{build::Built, buildpack::Buildpack, child::protocol::StageRequest, failure, procfile};

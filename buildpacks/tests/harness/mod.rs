@@ -68,6 +68,11 @@ impl Platform {
         Self { service: service.unwrap(), blobs, lines, app: AppGuid::random(), folder }
     }
 
+    /// Where package managers and interpreters keep what they will use again for this app.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("data/buildpacks/cache").join(self.app.to_string()).join("packages")
+    }
+
     /// Zips files, given as names with their text, into a package.
     pub async fn package(&self, files: &[(&str, &[u8])]) -> StagingRequest {
         let package = self.zipped(Kind::Packages, files).await;

@@ -1,6 +1,6 @@
 //! Components of WASI 0.2. The engine's own functions do the work; what would tell two machines apart is put right.
 
-use super::{Guest, SnapshotError, Start, ended, files::CHANGED_SECONDS, kept, linked, wizer};
+use super::{Guest, SnapshotError, Start, at_once, ended, files::CHANGED_SECONDS, kept, linked, wizer};
 use futures::executor::block_on;
 use std::collections::VecDeque;
 use wasmtime::{
@@ -46,14 +46,17 @@ pub(super) fn take(
     let mut linker = Linker::new(store.engine());
     linked(add_to_linker(&mut linker))?;
     linked(add_unknown(&mut linker, component))?;
-    let instance = linker.instantiate(&mut *store, component).map_err(|error| ended(&error))?;
-    // A component has called its reactor by itself.
-    for (name, _) in calls.iter().filter(|(_, is_needed)| *is_needed) {
-        let function = linked(instance.get_typed_func::<(), ()>(&mut *store, *name))?;
-        function.call(&mut *store, ()).map_err(|error| ended(&error))?;
-    }
     let wizer = wizer(start.program, start.function);
-    let (context, _) = linked(wizer.instrument_component(start.program))?;
+    let read = || linked(wizer.instrument_component(start.program)).map(|(context, _)| context);
+    let (context, instance) = at_once(read, || {
+        let instance = linker.instantiate(&mut *store, component).map_err(|error| ended(&error))?;
+        // A component has called its reactor by itself.
+        for (name, _) in calls.iter().filter(|(_, is_needed)| *is_needed) {
+            let function = linked(instance.get_typed_func::<(), ()>(&mut *store, *name))?;
+            function.call(&mut *store, ()).map_err(|error| ended(&error))?;
+        }
+        Ok(instance)
+    })?;
     let mut state = State { store, instance, missing: None };
     let result = block_on(wizer.snapshot_component(&context, &mut state));
     kept(result, state.missing)

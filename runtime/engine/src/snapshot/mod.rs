@@ -52,6 +52,21 @@ pub struct Start<'a> {
     pub environment: &'a [(String, String)],
     /// What the guest reads from its standard input.
     pub input: &'a str,
+    /// Where a guest that compiles its libraries finds and puts what came of it; it has no such folders where there is none.
+    pub bytecode: Option<Bytecode<'a>>,
+}
+
+/// Two folders that a guest has beside its `/`, while it is started only.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytecode<'a> {
+    /// What was compiled before, read-only.
+    pub kept: &'a Path,
+    /// Its name in the guest.
+    pub place: &'a str,
+    /// What the guest compiles now. What comes to lie there is of its choice.
+    pub made: &'a Path,
+    /// Its name in the guest.
+    pub place_for_more: &'a str,
 }
 
 /// Why there is no snapshot.
@@ -155,7 +170,9 @@ impl Guest {
     fn new(start: &Start<'_>) -> Result<Self, SnapshotError> {
         let time = Time::default();
         let mut wasi = WasiCtxBuilder::new();
-        wasi.inherit_stdout()
+        // One thread has nothing to do but this: handing each look at a file to another one took as long as all the rest.
+        wasi.allow_blocking_current_thread(true)
+            .inherit_stdout()
             .inherit_stderr()
             .stdin(MemoryInputPipe::new(start.input.to_owned()))
             .envs(start.environment)
@@ -166,11 +183,33 @@ impl Guest {
             .insecure_random_seed(0)
             .allow_tcp(false)
             .allow_udp(false);
-        let opened = wasi.preopened_dir(start.folder, "/", FsPerms::ReadOnly);
-        opened.map_err(|error| SnapshotError::Code(format!("{} cannot be opened: {error:#}", start.folder.display())))?;
+        open(&mut wasi, start.folder, "/", FsPerms::ReadOnly)?;
+        if let Some(bytecode) = &start.bytecode {
+            open(&mut wasi, bytecode.kept, bytecode.place, FsPerms::ReadOnly)?;
+            open(&mut wasi, bytecode.made, bytecode.place_for_more, FsPerms::ReadWrite)?;
+        }
         let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES).build();
         Ok(Self { wasi: wasi.build_p1(), time, seen: Identities::default(), lists: HashMap::new(), limits })
     }
+}
+
+fn open(wasi: &mut WasiCtxBuilder, folder: &Path, name: &str, perms: FsPerms) -> Result<(), SnapshotError> {
+    let opened = wasi.preopened_dir(folder, name, perms);
+    opened.map(drop).map_err(|error| SnapshotError::Code(format!("{} cannot be opened: {error:#}", folder.display())))
+}
+
+/// Does two things at once: the guest runs here while its program is read and checked beside.
+fn at_once<A: Send, B>(
+    beside: impl FnOnce() -> Result<A, SnapshotError> + Send,
+    here: impl FnOnce() -> Result<B, SnapshotError>,
+) -> Result<(A, B), SnapshotError> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(beside);
+        let here = here();
+        let other = other.join().map_err(|_| SnapshotError::Program("it could not be read".into()))?;
+        // How the start ended comes first.
+        here.and_then(|here| Ok((other?, here)))
+    })
 }
 
 /// Numbers without a pattern that a program could stumble over, and the same each time.

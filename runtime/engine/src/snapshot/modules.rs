@@ -1,6 +1,6 @@
 //! Core modules of WASI 0.1. The engine's own functions do the work; what would tell two machines apart is put right afterwards.
 
-use super::{Guest, SnapshotError, Start, ended, files::CHANGED_SECONDS, kept, linked, wizer};
+use super::{Guest, SnapshotError, Start, at_once, ended, files::CHANGED_SECONDS, kept, linked, wizer};
 use futures::executor::block_on;
 use wasmtime::{Caller, Extern, Instance, Linker, Module, Store, Val};
 use wasmtime_wasi::{p1::wasi_snapshot_preview1 as engine, runtime::in_tokio};
@@ -24,16 +24,19 @@ pub(super) fn take(start: &Start<'_>, module: &Module, store: &mut Store<Guest>,
     linked(add_to_linker(&mut linker))?;
     // What else the program belongs to is there when it is a component; a start that calls it all the same ends there.
     linked(linker.define_unknown_imports_as_traps(module))?;
-    let instance = linker.instantiate(&mut *store, module).map_err(|error| ended(&error))?;
-    for (name, is_needed) in calls {
-        match instance.get_typed_func::<(), ()>(&mut *store, name) {
-            Ok(function) => function.call(&mut *store, ()).map_err(|error| ended(&error))?,
-            Err(error) if *is_needed => return Err(SnapshotError::Program(format!("{error:#}"))),
-            Err(_) => {}
-        }
-    }
     let wizer = wizer(start.program, start.function);
-    let (context, _) = linked(wizer.instrument(start.program))?;
+    let read = || linked(wizer.instrument(start.program)).map(|(context, _)| context);
+    let (context, instance) = at_once(read, || {
+        let instance = linker.instantiate(&mut *store, module).map_err(|error| ended(&error))?;
+        for (name, is_needed) in calls {
+            match instance.get_typed_func::<(), ()>(&mut *store, name) {
+                Ok(function) => function.call(&mut *store, ()).map_err(|error| ended(&error))?,
+                Err(error) if *is_needed => return Err(SnapshotError::Program(format!("{error:#}"))),
+                Err(_) => {}
+            }
+        }
+        Ok(instance)
+    })?;
     let mut state = State { store, instance, missing: None };
     let result = block_on(wizer.snapshot(&context, &mut state));
     kept(result, state.missing)

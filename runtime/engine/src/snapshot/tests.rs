@@ -32,7 +32,7 @@ fn taken(text: &str, files: &[(&str, &str)]) -> Result<Vec<u8>, SnapshotError> {
     let program = wat::parse_str(text).unwrap();
     let code = folder.path().join("code");
     fs::write(&code, prepare(&program, "start")?).unwrap();
-    take(&Start { program: &program, code: &code, function: "start", folder: &root, environment: &[], input: "" })
+    take(&Start { program: &program, code: &code, function: "start", folder: &root, environment: &[], input: "", bytecode: None })
 }
 
 /// The bytes of memory that a module begins with.
@@ -95,7 +95,8 @@ fn code_of_another_machine_is_refused() {
     let code = folder.path().join("code");
     fs::write(&code, b"not code").unwrap();
     let program = wat::parse_str("(module)").unwrap();
-    let start = Start { program: &program, code: &code, function: "start", folder: folder.path(), environment: &[], input: "" };
+    let start =
+        Start { program: &program, code: &code, function: "start", folder: folder.path(), environment: &[], input: "", bytecode: None };
     assert!(matches!(take(&start), Err(SnapshotError::Code(_))));
     assert!(!key().unwrap().is_empty());
 }

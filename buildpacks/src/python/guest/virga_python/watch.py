@@ -16,7 +16,7 @@ import traceback
 
 from wit_world.imports import environment
 
-from . import asgi, start, wsgi
+from . import asgi, bytecode, start, wsgi
 
 PACKAGES = "/.virga/packages"
 LIBRARY = "/.virga/python314.zip"
@@ -116,9 +116,11 @@ def prepare():
     sys.path_importer_cache.clear()
     sys.dont_write_bytecode = True
     sys.argv = [""]
+    bytecode.use(PACKAGES)
     _import_what_may_be_needed()
     if start.WANTED.get("module") or start.WANTED.get("script"):
         _start()
+    bytecode.end()
     _close_snapshot()
 
 
