@@ -1,4 +1,4 @@
-//! Lists of what this platform has none of yet (brokers and what they offer, route policies). Commands read
+//! Lists of what this platform has none of yet (route services, route policies). Commands read
 //! them on the way to something else; an empty page is the truth.
 
 use crate::{
@@ -28,20 +28,6 @@ absent! {
     /// `GET /v3/service_route_bindings`.
     service_route_bindings = ListSpec::new(&["route_guids", "service_instance_guids", "service_instance_names"])
         .includes(&["route", "service_instance"]), ["routes" "service_instances"];
-    /// `GET /v3/service_offerings`.
-    service_offerings = ListSpec::new(&[
-        "names", "available", "broker_catalog_ids", "service_broker_guids", "service_broker_names", "space_guids",
-        "organization_guids", "fields[service_broker]",
-    ]).order_by(&["name"]), ["service_brokers"];
-    /// `GET /v3/service_plans`.
-    service_plans = ListSpec::new(&[
-        "names", "available", "broker_catalog_ids", "service_broker_guids", "service_broker_names", "service_offering_guids",
-        "service_offering_names", "service_instance_guids", "space_guids", "organization_guids",
-        "fields[service_offering.service_broker]",
-    ]).order_by(&["name"]).includes(&["space.organization", "service_offering"]),
-        ["spaces" "organizations" "service_offerings" "service_brokers"];
-    /// `GET /v3/service_brokers`.
-    service_brokers = ListSpec::new(&["names", "space_guids"]).order_by(&["name"]), [];
     /// `GET /v3/route_policies`.
     route_policies = ListSpec::new(&["space_guids", "route_guids", "sources"]).includes(&["route", "source"]), ["routes"];
 }

@@ -4,6 +4,7 @@ use crate::{RateLimits, builds::BuildNudge, jobs::JobNudge, rate_limit::Limiter}
 use std::{ops::Deref, sync::Arc};
 use tokio_util::task::TaskTracker;
 use virga_blobstore::Blobstore;
+use virga_broker::Brokers;
 use virga_contract::{
     logs::{LogCache, LogSink},
     scheduling::Scheduler,
@@ -84,6 +85,8 @@ pub struct Parts {
     pub logs: Arc<dyn LogSink>,
     /// Answers `/api/v1/read`.
     pub log_cache: Arc<dyn LogCache>,
+    /// Speaks to service brokers.
+    pub brokers: Brokers,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What it is told.

@@ -10,8 +10,8 @@ use crate::{
     endpoint::{self, delete, get, patch, post, put},
     environment_variable_groups as variable_groups, feature_flags, isolation_segments, jobs, log_cache, manifests, network_policies,
     openapi, organization_quotas, organizations, packages, processes, quotas, resource_matches, revisions, roles, root, router_groups,
-    routing, security_groups, service_credential_bindings, service_instances, sidecars, space_quotas, spaces, stacks, tasks, usage_events,
-    users,
+    routing, security_groups, service_brokers, service_credential_bindings, service_instances, service_offerings, service_plans, sidecars,
+    space_quotas, spaces, stacks, tasks, usage_events, users,
 };
 use virga_serve::axum::{Router, middleware::from_fn};
 
@@ -196,6 +196,23 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("/v3/apps/{guid}/tasks", Space(Write), tasks::create),
 
         // Services
+        get("/v3/service_brokers", LoggedIn, service_brokers::list),
+        post("/v3/service_brokers", Space(Write), service_brokers::create),
+        get("/v3/service_brokers/{guid}", LoggedIn, service_brokers::show),
+        patch("/v3/service_brokers/{guid}", Space(Write), service_brokers::update),
+        delete("/v3/service_brokers/{guid}", Space(Write), service_brokers::delete),
+        get("/v3/service_offerings", LoggedIn, service_offerings::list),
+        get("/v3/service_offerings/{guid}", LoggedIn, service_offerings::show),
+        patch("/v3/service_offerings/{guid}", Space(Write), service_offerings::update),
+        delete("/v3/service_offerings/{guid}", Space(Write), service_offerings::delete),
+        get("/v3/service_plans", LoggedIn, service_plans::list),
+        get("/v3/service_plans/{guid}", LoggedIn, service_plans::show),
+        patch("/v3/service_plans/{guid}", Space(Write), service_plans::update),
+        delete("/v3/service_plans/{guid}", Space(Write), service_plans::delete),
+        get("/v3/service_plans/{guid}/visibility", LoggedIn, service_plans::show_visibility),
+        patch("/v3/service_plans/{guid}/visibility", Space(Write), service_plans::replace),
+        post("/v3/service_plans/{guid}/visibility", Space(Write), service_plans::apply),
+        delete("/v3/service_plans/{guid}/visibility/{organization}", Space(Write), service_plans::remove),
         get("/v3/service_instances", LoggedIn, service_instances::list),
         post("/v3/service_instances", Space(Write), service_instances::create),
         get("/v3/service_instances/{guid}", Space(See), service_instances::show),
@@ -288,8 +305,5 @@ pub fn endpoints() -> Vec<Endpoint> {
         // Nothing there yet
         get("/v3/route_policies", LoggedIn, absent::route_policies),
         get("/v3/service_route_bindings", LoggedIn, absent::service_route_bindings),
-        get("/v3/service_offerings", LoggedIn, absent::service_offerings),
-        get("/v3/service_plans", LoggedIn, absent::service_plans),
-        get("/v3/service_brokers", LoggedIn, absent::service_brokers),
     ]
 }

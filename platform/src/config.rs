@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use virga_broker::BrokerSettings;
 use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::{Secret, ServerLimits, config as loading};
@@ -69,6 +70,8 @@ pub struct Config {
     pub uaa: UaaSettings,
     /// Defaults and limits of the v3 API.
     pub apps: Apps,
+    /// Limits on service brokers and where they may be.
+    pub brokers: BrokerSettings,
     /// Limits on staging.
     pub staging: Staging,
     /// Further limits on staging and compiling.
@@ -188,6 +191,7 @@ impl Default for Config {
             log_cache: LogCache::default(),
             uaa: UaaSettings::default(),
             apps: Apps::default(),
+            brokers: BrokerSettings::default(),
             staging: Staging::default(),
             staging_limits: StagingLimits::default(),
             cell_limits: CellLimits::default(),

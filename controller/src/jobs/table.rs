@@ -25,6 +25,9 @@ operations! {
     "app.delete" => crate::apps::delete::run,
     "blob.delete" => crate::blobs::run,
     "droplet.upload" => crate::droplets::upload_work,
+    "service_broker.catalog.synchronize" => crate::service_brokers::synchronize_work,
+    "service_broker.update" => crate::service_brokers::update_work,
+    "service_broker.delete" => crate::service_brokers::delete_work,
     "space.delete" => crate::spaces::delete::work,
     "organization.delete" => crate::organizations::delete::work,
 }

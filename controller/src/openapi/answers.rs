@@ -12,12 +12,15 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
     match *method {
         Method::GET if ends(&["/download"]) => &[200, 302],
         Method::PUT if ends(&["/cancel"]) => &[202],
+        // At once where only labels and annotations change.
+        Method::PATCH if ends(&["/service_brokers/{guid}"]) => &[200, 202],
         Method::PATCH | Method::GET | Method::PUT => &[200],
         Method::DELETE if is_other_api(path) => &[204],
         Method::POST if path.starts_with("/networking/") => &[200],
         Method::DELETE if path.contains("/relationships/") || path.contains("/instances/") || ends(NO_CONTENT) => &[204],
         Method::DELETE => &[202],
-        Method::POST if ends(&["/packages/{guid}/upload"]) => &[200],
+        Method::POST if ends(&["/packages/{guid}/upload", "/visibility"]) => &[200],
+        Method::POST if ends(&["/v3/service_brokers"]) => &[202],
         Method::POST if ends(&["/upload", "/tasks", "/actions/scale", "/actions/apply_manifest"]) => &[202],
         Method::POST if ends(&["/tasks/{guid}/actions/cancel", "/actions/clear_buildpack_cache"]) => &[202],
         Method::POST if path.contains("/relationships/") || path.contains("/actions/") || ends(&["/destinations"]) => &[200],
@@ -36,8 +39,11 @@ const NO_CONTENT: &[&str] = &[
     "/isolation_segments/{guid}",
     "/service_credential_bindings/{guid}",
     "/service_instances/{guid}",
+    "/service_offerings/{guid}",
+    "/service_plans/{guid}",
     "/sidecars/{guid}",
     "/stacks/{guid}",
+    "/visibility/{organization}",
 ];
 
 /// Ends of paths that are answered 202 with the resource. Every other 202 has no body.

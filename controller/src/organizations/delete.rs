@@ -13,7 +13,7 @@ use virga_store::{
     jobs::JobRow,
     organizations,
     roles::{self, RoleScope},
-    routes, spaces,
+    routes, service_plans, spaces,
 };
 
 /// `DELETE /v3/organizations/:guid`: a job that deletes every space, app, route, private domain and role with it.
@@ -65,6 +65,7 @@ pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> 
         domains::delete(&mut tx, domain.guid).await?;
     }
     roles::delete_in(&mut tx, RoleScope::Organization(guid)).await?;
+    service_plans::forget_organization(&mut tx, guid).await?;
     organizations::delete(&mut tx, guid).await?;
     tx.commit().await?;
     controller.scheduler.nudge();

@@ -1,6 +1,6 @@
 //! Deleting a space with everything in it.
 
-use crate::{Access, Controller, OrgRight, Result, SpaceRight, answer, apps, jobs, service_instances};
+use crate::{Access, Controller, OrgRight, Result, SpaceRight, answer, apps, jobs, service_brokers, service_instances};
 use serde_json::{Value, json};
 use virga_contract::ApiError;
 use virga_model::SpaceGuid;
@@ -59,6 +59,7 @@ pub async fn everything(controller: &Controller, guid: SpaceGuid) -> Result<()> 
         }
     };
     service_instances::delete_everything(controller, &mut tx, guid).await?;
+    service_brokers::delete_of_space(controller, &mut tx, guid).await?;
     for route in routes::list_of_space(&mut tx, guid, false).await? {
         routes::delete(&mut tx, route.guid).await?;
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::Blobstore;
+use virga_broker::{BrokerPolicy, Brokers};
 use virga_contract::ApiError;
 use virga_model::{OrgGuid, RoleGuid, SpaceGuid, UserGuid, state::RoleType};
 use virga_serve::{
@@ -67,6 +68,7 @@ impl Api {
             scheduler: scheduler.clone(),
             logs: logs.clone(),
             log_cache: logs.clone(),
+            brokers: Brokers::new(BrokerPolicy { allowed: vec!["127.0.0.1".parse().unwrap()], ..BrokerPolicy::default() }),
             clock: Arc::new(SystemClock),
             config: ControllerConfig {
                 system_domain: domain(""),

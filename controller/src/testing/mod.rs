@@ -12,6 +12,7 @@
 //! ```
 
 mod api;
+pub(crate) mod broker;
 mod fakes;
 mod user;
 

@@ -12,6 +12,8 @@ use virga_model::state::RoleType::{
 const ORG: &[RoleType] = &[OrgUser, OrgManager, OrgAuditor, Billing, Developer, Manager, Auditor, Supporter];
 /// Roles that see a space and what is in it.
 const SPACE: &[RoleType] = &[Developer, Manager, Auditor, Supporter, OrgManager];
+/// Roles in a space itself, which show what its own brokers offer.
+const MEMBERS: &[RoleType] = &[Developer, Manager, Auditor, Supporter];
 /// Roles that see a route.
 const ROUTE: &[RoleType] = &[Developer, Manager, Auditor, Supporter, OrgManager, OrgAuditor];
 /// Roles that see an organization's own domains. What its users and billing managers see of them is not written down.
@@ -152,7 +154,13 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/v3/revisions/{guid}/environment_variables", secret(&[Developer], &[Supporter])),
     ("GET", "/v3/revisions/{guid}*", read(SPACE)),
     ("PATCH", "/v3/revisions/{guid}", WRITE_PERHAPS),
-    // Services.
+    // Services. The fixture's broker belongs to its space.
+    ("GET", "/v3/service_brokers/{guid}", change(&[Developer, Supporter], &[Developer, Supporter])),
+    ("POST PATCH DELETE", "/v3/service_brokers*", WRITE),
+    ("GET", "/v3/service_offerings/{guid}", read(MEMBERS)),
+    ("PATCH DELETE", "/v3/service_offerings/{guid}", change_perhaps(&[Developer], MEMBERS, &[OrgManager])),
+    ("GET", "/v3/service_plans/{guid}*", read(MEMBERS)),
+    ("POST PATCH DELETE", "/v3/service_plans/{guid}*", change_perhaps(&[Developer], MEMBERS, &[OrgManager])),
     ("GET", "/v3/service_instances/{guid}/credentials", secret(&[Developer], &[])),
     // Anybody may ask what they may do.
     ("GET", "/v3/service_instances/{guid}/permissions", Rule::Everybody),

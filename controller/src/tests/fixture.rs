@@ -5,8 +5,17 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use virga_blobstore::Kind;
-use virga_model::{OrgGuid, PackageGuid, SpaceGuid, state::PackageState};
-use virga_store::packages;
+use virga_model::{
+    OrgGuid, PackageGuid, ServiceBrokerGuid, ServiceOfferingGuid, ServicePlanGuid, SpaceGuid, service::BrokerState, state::PackageState,
+};
+use virga_store::{
+    Sealed,
+    metadata::Metadata,
+    packages,
+    service_brokers::{self, ServiceBrokerRow},
+    service_offerings::{self, OfferingCatalog, ServiceOfferingRow},
+    service_plans::{self, PlanCatalog, ServicePlanRow},
+};
 
 /// Guids of one of everything.
 pub(super) struct Fixture {
@@ -38,6 +47,9 @@ pub(super) struct Fixture {
     buildpack: String,
     service_instance: String,
     binding: String,
+    broker: String,
+    offering: String,
+    plan: String,
 }
 
 fn text(resource: &Value) -> String {
@@ -122,6 +134,7 @@ impl Fixture {
         let destination = json!({ "destinations": [{ "app": { "guid": app } }] });
         let destination = admin.post(&format!("/v3/routes/{route}/destinations"), destination).await.ok();
         let (user, username, role) = member(api, &admin, org, space).await;
+        let (broker, offering, plan) = marketplace(api, space).await;
         Self {
             org,
             space,
@@ -156,6 +169,9 @@ impl Fixture {
             buildpack: text(&admin.post("/v3/buildpacks", json!({ "name": name })).await.created()),
             service_instance: instance(&admin, &space, &app, "free").await.0,
             binding: instance(&admin, &space, &app, "other").await.1,
+            broker,
+            offering,
+            plan,
             app,
         }
     }
@@ -189,6 +205,9 @@ impl Fixture {
             "buildpacks" => self.buildpack.clone(),
             "service_instances" => self.service_instance.clone(),
             "service_credential_bindings" => self.binding.clone(),
+            "service_brokers" => self.broker.clone(),
+            "service_offerings" => self.offering.clone(),
+            "service_plans" => self.plan.clone(),
             _ => uuid(),
         };
         let name = match resource {
@@ -220,6 +239,13 @@ impl Fixture {
             ) => {
                 json!({ "data": [{ "guid": self.org }] })
             }
+            ("POST", "/v3/service_brokers") => json!({
+                "name": uuid(),
+                "url": "https://broker.example.com",
+                "authentication": { "type": "basic", "credentials": { "username": "u", "password": "hunter2" } },
+                "relationships": to("space", &self.space),
+            }),
+            ("POST" | "PATCH", "/v3/service_plans/{guid}/visibility") => json!({ "type": "public" }),
             ("POST", "/v3/service_instances") => user_provided(&uuid(), &self.space),
             ("POST", "/v3/service_credential_bindings") => json!({ "type": "app", "relationships": {
                 "app": { "data": { "guid": self.app } }, "service_instance": { "data": { "guid": self.service_instance } } } }),
@@ -267,6 +293,55 @@ impl Fixture {
 /// A new guid, or a name that nobody has.
 fn uuid() -> String {
     PackageGuid::random().to_string()
+}
+
+/// A broker of the space with an offering and a plan; guids of all three.
+async fn marketplace(api: &Api, space: SpaceGuid) -> (String, String, String) {
+    let now = api.controller.now();
+    let broker = ServiceBrokerRow {
+        guid: ServiceBrokerGuid::random(),
+        created_at: now,
+        updated_at: now,
+        name: uuid(),
+        url: "https://broker.example.com".into(),
+        username: "u".into(),
+        password: Sealed::from_stored(String::new()),
+        space: Some(space),
+        state: BrokerState::Available,
+        metadata: Metadata::default(),
+    };
+    let offering = ServiceOfferingRow {
+        guid: ServiceOfferingGuid::random(),
+        created_at: now,
+        updated_at: now,
+        broker: broker.guid,
+        catalog_id: uuid(),
+        name: "database".into(),
+        description: "a database".into(),
+        available: true,
+        catalog: OfferingCatalog::default(),
+        metadata: Metadata::default(),
+    };
+    let plan = ServicePlanRow {
+        guid: ServicePlanGuid::random(),
+        created_at: now,
+        updated_at: now,
+        offering: offering.guid,
+        catalog_id: uuid(),
+        name: "small".into(),
+        description: "a small one".into(),
+        available: true,
+        is_free: true,
+        is_public: false,
+        catalog: PlanCatalog::default(),
+        metadata: Metadata::default(),
+    };
+    let mut tx = api.controller.store.begin().await.unwrap();
+    service_brokers::insert(&mut tx, &broker).await.unwrap();
+    service_offerings::insert(&mut tx, &offering).await.unwrap();
+    service_plans::insert(&mut tx, &plan).await.unwrap();
+    tx.commit().await.unwrap();
+    (broker.guid.to_string(), offering.guid.to_string(), plan.guid.to_string())
 }
 
 /// Makes the package ready as an upload would.

@@ -9,6 +9,7 @@ mod domains;
 mod expectations;
 mod fixture;
 mod lists;
+mod marketplace;
 mod network_policies;
 mod openapi;
 mod organizations;

@@ -13,6 +13,7 @@ use std::{
 };
 use tower::ServiceExt as _;
 use virga_blobstore::Blobstore;
+use virga_broker::{BrokerPolicy, Brokers};
 use virga_contract::ApiError;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, bootstrap, jobs};
 use virga_model::{Timestamp, UserGuid};
@@ -142,6 +143,7 @@ impl Harness {
             scheduler: scheduler.clone(),
             logs: logs.clone(),
             log_cache: logs.clone(),
+            brokers: Brokers::new(BrokerPolicy { allowed: vec!["127.0.0.1".parse().unwrap()], ..BrokerPolicy::default() }),
             clock: clock.clone(),
             config: ControllerConfig {
                 system_domain: "virga.localhost".into(),

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
+use virga_broker::Brokers;
 use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, RateLimits};
@@ -92,6 +93,7 @@ impl Platform {
             scheduler: Arc::new(scheduler.clone()),
             logs: sink,
             log_cache: log_cache.clone(),
+            brokers: brokers(config, &endpoints),
             clock,
             config: controller_config(config),
         });
@@ -257,6 +259,14 @@ fn controller_config(config: &Config) -> ControllerConfig {
             rate: RateLimits { trusted_proxies: config.trusted_proxies.clone(), ..config.rate_limits.clone() },
         },
     }
+}
+
+/// The client of service brokers. The addresses of the platform itself are none of theirs.
+fn brokers(config: &Config, endpoints: &Endpoints) -> Brokers {
+    let api = endpoints.canonical().api;
+    let own = own_addresses::list().into_iter().map(Into::into).collect();
+    let place = api.split_once("://").map_or(api.as_str(), |(_, place)| place);
+    Brokers::new(config.brokers.policy(own, format!("{place}/")))
 }
 
 /// Once, at the start: it is a new version of the program that leaves code behind which nobody asks for.
