@@ -14,7 +14,6 @@ mod exchange;
 mod polling;
 mod reading;
 mod request;
-mod settings;
 
 pub use address::{AllowedAddress, BrokerUrl, InvalidAllowedAddress, InvalidBrokerUrl};
 pub use answer::{Binding, Bound, FetchedBinding, FetchedInstance, OperationStatus, Progress, Provisioned, Removed, Updated};
@@ -27,4 +26,3 @@ pub use request::{
     BindRequest, BindResource, BindingIds, Context, DeprovisionRequest, LastOperationRequest, PlanIds, PreviousValues, ProvisionRequest,
     UnbindRequest, UpdateRequest,
 };
-pub use settings::BrokerSettings;
