@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use virga_broker::BrokerSettings;
+use virga_broker::AllowedAddress;
 use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::{Secret, ServerLimits, config as loading};
@@ -71,7 +71,7 @@ pub struct Config {
     /// Defaults and limits of the v3 API.
     pub apps: Apps,
     /// Limits on service brokers and where they may be.
-    pub brokers: BrokerSettings,
+    pub brokers: ServiceBrokers,
     /// Limits on staging.
     pub staging: Staging,
     /// Further limits on staging and compiling.
@@ -146,6 +146,25 @@ pub struct Apps {
     pub keep_events_days: u32,
 }
 
+/// Limits on service brokers and where they may be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceBrokers {
+    /// Addresses (IP, IP with a port, or CIDR) that brokers may be at although they are loopback, link-local, the platform's own or,
+    /// for brokers of a space, private; none by default.
+    pub allowed_addresses: Vec<AllowedAddress>,
+    /// Time for one request to a broker to the last byte of its answer, milliseconds (default 60,000).
+    pub timeout_ms: u64,
+    /// Longest answer of a broker, bytes (default 10 MiB).
+    pub max_answer_bytes: usize,
+}
+
+impl Default for ServiceBrokers {
+    fn default() -> Self {
+        Self { allowed_addresses: Vec::new(), timeout_ms: 60_000, max_answer_bytes: 10 << 20 }
+    }
+}
+
 /// Limits on staging.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -191,7 +210,7 @@ impl Default for Config {
             log_cache: LogCache::default(),
             uaa: UaaSettings::default(),
             apps: Apps::default(),
-            brokers: BrokerSettings::default(),
+            brokers: ServiceBrokers::default(),
             staging: Staging::default(),
             staging_limits: StagingLimits::default(),
             cell_limits: CellLimits::default(),

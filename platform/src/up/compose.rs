@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
-use virga_broker::Brokers;
+use virga_broker::{BrokerPolicy, Brokers};
 use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, RateLimits};
@@ -266,7 +266,13 @@ fn brokers(config: &Config, endpoints: &Endpoints) -> Brokers {
     let api = endpoints.canonical().api;
     let own = own_addresses::list().into_iter().map(Into::into).collect();
     let place = api.split_once("://").map_or(api.as_str(), |(_, place)| place);
-    Brokers::new(config.brokers.policy(own, format!("{place}/")))
+    Brokers::new(BrokerPolicy {
+        timeout: Duration::from_millis(config.brokers.timeout_ms),
+        max_answer_bytes: config.brokers.max_answer_bytes,
+        allowed: config.brokers.allowed_addresses.clone(),
+        platform: own,
+        api_info_location: format!("{place}/"),
+    })
 }
 
 /// Once, at the start: it is a new version of the program that leaves code behind which nobody asks for.
