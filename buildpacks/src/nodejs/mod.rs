@@ -25,7 +25,7 @@ use virga_model::{
     process::ReusePolicy,
 };
 
-const VERSION: &str = "1.2.1";
+const VERSION: &str = "1.3.0";
 
 pub(crate) const BUILDPACK: Buildpack = Buildpack {
     name: "nodejs",

@@ -2,7 +2,7 @@
 // before parent: a parent that goes before its child traps the whole instance. What is not asked for is not fetched from the
 // host, and there are no private fields: both cost more than the rest of a small request.
 import {
-  abort, answer, authority, close, dropRequest, end, headers, isHttps, method, open, path, read, respond, write,
+  abort, answer, authority, close, dropRequest, end, header, headers, isHttps, method, open, path, read, respond, write,
 } from 'virga:exchange';
 
 // Headers of a connection, which the host alone may set.
@@ -46,8 +46,15 @@ export class Exchange {
 
   /** The first value of a request header, or undefined. */
   header(name) {
-    for (const pair of this.headers) if (pair[0] === name) return pair[1];
+    if (!this.fetched) return this.valuesOf(name)[0];
+    for (const pair of this.fetched) if (pair[0] === name) return pair[1];
     return undefined;
+  }
+
+  /** The values of one request header, without fetching the others. */
+  valuesOf(name) {
+    if (this.closed) throw new Error(`the header ${name} of a request cannot be read after its end, if it was not before`);
+    return header(this.request, name);
   }
 
   /** The next piece of the request's body; null at its end. Throws when the client breaks off. */

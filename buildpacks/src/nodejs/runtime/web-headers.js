@@ -46,7 +46,10 @@ class Headers {
   /** Those of a request: pairs with names in lower case. */
   static _of(pairs) {
     const headers = new Headers();
-    for (const [name, value] of pairs) headers._add(name, value, name === 'cookie' ? '; ' : ', ');
+    for (let at = 0; at < pairs.length; at++) {
+      const pair = pairs[at];
+      headers._add(pair[0], pair[1], pair[0] === 'cookie' ? '; ' : ', ');
+    }
     return headers;
   }
 
@@ -101,5 +104,43 @@ class Headers {
   static [Symbol.hasInstance](value) { return Headers.prototype.isPrototypeOf(value) || value instanceof native; }
 }
 Object.defineProperty(Headers.prototype, '_held', { value: undefined, writable: true });
+
+// From so many on, all headers of a request are fetched instead of one more.
+const SINGLE_ONES = 3;
+
+const incoming = Object.create(Headers.prototype, {
+  /** All of them, fetched when something needs them. */
+  _held: {
+    get() {
+      const { _held } = Headers._of(this._exchange.headers);
+      Object.defineProperty(this, '_held', { value: _held, writable: true });
+      this._found = null;
+      return _held;
+    },
+  },
+});
+incoming.get = function get(name) {
+  const found = this._found;
+  if (found === null) return Headers.prototype.get.call(this, name);
+  const lower = nameOf(name);
+  const known = found.get(lower);
+  if (known !== undefined) return known;
+  if (found.size === SINGLE_ONES) return Headers.prototype.get.call(this, lower);
+  const values = this._exchange.valuesOf(lower);
+  const value = values.length === 0 ? null : values.length === 1 ? values[0] : values.join(lower === 'cookie' ? '; ' : ', ');
+  found.set(lower, value);
+  return value;
+};
+incoming.has = function has(name) { return this.get(name) !== null; };
+for (const name of ['get', 'has']) Object.defineProperty(incoming, name, { enumerable: false });
+
+/** The headers of an exchange's request: a few are fetched one by one, as they are asked for. */
+export function headersOf(exchange) {
+  if (exchange.fetched) return Headers._of(exchange.fetched);
+  const headers = Object.create(incoming);
+  headers._exchange = exchange;
+  headers._found = new Map();
+  return headers;
+}
 
 export { Headers };

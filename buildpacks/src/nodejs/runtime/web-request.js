@@ -1,6 +1,6 @@
 // The request that a fetch handler gets: what it is asked for is fetched, and a native Request made only where nothing else helps.
 import { addReaders } from './web-body.js';
-import { Headers } from './web-headers.js';
+import { Headers, headersOf } from './web-headers.js';
 
 const native = globalThis.Request;
 const BODYLESS = new Set(['GET', 'HEAD']);
@@ -20,7 +20,7 @@ export class IncomingRequest {
 
   get method() { return this._exchange.method; }
   get url() { return this._url ??= `${this._exchange.scheme}://${this._exchange.authority}${this._exchange.path}`; }
-  get headers() { return this._headers ??= Headers._of(this._exchange.headers); }
+  get headers() { return this._headers ??= headersOf(this._exchange); }
   get body() { return this._hasBody() ? this._native().body : null; }
   get bodyUsed() { return this._used || (this._made?.bodyUsed ?? false); }
   get signal() { return (this._abort ??= new AbortController()).signal; }

@@ -101,7 +101,9 @@ Object.setPrototypeOf(Response, native);
 native.prototype.constructor = Response;
 
 Response.json = (value, init) => {
-  const response = new WholeResponse(JSON.stringify(value), init);
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError('Response.json: the value has no form in JSON');
+  const response = new WholeResponse(text, init);
   if (!new Headers(init?.headers).has('content-type')) response.headers.set('content-type', 'application/json');
   return response;
 };

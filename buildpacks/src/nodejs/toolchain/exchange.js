@@ -4,13 +4,29 @@
 
 const exchange$METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
+// Views of our memory, which grows without moving: a view stays right for all that it reaches.
+let exchange$bytes = new Uint8Array(0);
+let exchange$words = new Uint32Array(0);
+
+/** Makes the views reach `end`. */
+function exchange$see(end) {
+  if (end <= exchange$bytes.length) return;
+  const { buffer } = $memory;
+  exchange$bytes = new Uint8Array(buffer);
+  exchange$words = new Uint32Array(buffer, 0, buffer.byteLength >> 2);
+}
+
+/** Bytes as text. A header's value may hold any bytes; where they are no UTF-8, the fetch standard reads each as one code unit. */
+function exchange$decode(bytes) {
+  const text = TEXT_DECODER_UTF8.decode(bytes);
+  return text.includes('\ufffd') ? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('') : text;
+}
+
 /** Text that the host has put into our memory, which is freed. */
 function exchange$text(pointer, length) {
   if (length === 0) return '';
-  const bytes = new Uint8Array($memory.buffer, pointer, length);
-  let text = TEXT_DECODER_UTF8.decode(bytes);
-  // A header's value may hold any bytes; the fetch standard reads each as one code unit.
-  if (text.includes('\ufffd')) text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  exchange$see(pointer + length);
+  const text = exchange$decode(exchange$bytes.subarray(pointer, pointer + length));
   $dealloc(pointer, length, 1);
   return text;
 }
@@ -20,13 +36,15 @@ function exchange$place(data) {
   if (typeof data !== 'string') {
     if (data.byteLength === 0) return [1, 0];
     const pointer = $realloc(0, 0, 1, data.byteLength);
-    new Uint8Array($memory.buffer, pointer, data.byteLength).set(data);
+    exchange$see(pointer + data.byteLength);
+    exchange$bytes.set(data, pointer);
     return [pointer, data.byteLength];
   }
   const length = data.length;
   if (length === 0) return [1, 0];
   const pointer = $realloc(0, 0, 1, length);
-  const bytes = new Uint8Array($memory.buffer, pointer, length);
+  exchange$see(pointer + length);
+  const bytes = exchange$bytes.subarray(pointer, pointer + length);
   const { read, written } = TEXT_ENCODER_UTF8.encodeInto(data, bytes);
   if (read === length && written === length) return [pointer, length];
   // Not ASCII: one byte for each code unit, where that is possible.
@@ -47,7 +65,8 @@ function exchange$placeBody(body) {
   const length = body.length;
   if (length === 0) return [1, 0];
   const pointer = $realloc(0, 0, 1, length);
-  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(body, new Uint8Array($memory.buffer, pointer, length));
+  exchange$see(pointer + length);
+  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(body, exchange$bytes.subarray(pointer, pointer + length));
   if (read === length && written === length) return [pointer, length];
   $dealloc(pointer, length, 1);
   return exchange$place(TEXT_ENCODER_UTF8.encode(body));
@@ -59,17 +78,19 @@ function exchange$free(pointer, length) {
 
 /** A text that a call returned, or undefined: `ret` is an option of a string. */
 function exchange$option(ret) {
-  const view = dataView($memory);
-  const text = view.getUint8(ret, true) ? exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true)) : undefined;
+  exchange$see(ret + 12);
+  const at = ret >> 2;
+  const text = exchange$bytes[ret] ? exchange$text(exchange$words[at + 1], exchange$words[at + 2]) : undefined;
   $dealloc(ret);
   return text;
 }
 
 function exchange$method(request) {
   const ret = $import_wasi_http_types_0_2_10$incomingRequest$method$method(request[symbolRscHandle]);
-  const view = dataView($memory);
-  const tag = view.getUint8(ret, true);
-  const method = tag < exchange$METHODS.length ? exchange$METHODS[tag] : exchange$text(view.getUint32(ret + 4, true), view.getUint32(ret + 8, true));
+  exchange$see(ret + 12);
+  const tag = exchange$bytes[ret];
+  const at = ret >> 2;
+  const method = tag < exchange$METHODS.length ? exchange$METHODS[tag] : exchange$text(exchange$words[at + 1], exchange$words[at + 2]);
   $dealloc(ret);
   return method;
 }
@@ -92,22 +113,84 @@ function exchange$isHttps(request) {
   return isThere && tag === 1;
 }
 
+/** The pieces between line feeds, each for itself. */
+function exchange$lines(bytes) {
+  const lines = [];
+  let from = 0;
+  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
+    lines.push(exchange$decode(bytes.subarray(from, end)));
+    from = end + 1;
+  }
+  return lines;
+}
+
+/**
+ * The texts of a list, whose `count` pieces the host has put into our memory, and which is freed. They are decoded in one go, with line
+ * feeds between them: a call for each costs more, and no header has one.
+ */
+function exchange$texts(base, count) {
+  if (count === 0) return [];
+  exchange$see(base + count * 8);
+  const first = base >> 2;
+  const last = first + count * 2;
+  let words = exchange$words;
+  let size = count;
+  let top = 0;
+  for (let at = first; at < last; at += 2) {
+    const length = words[at + 1];
+    size += length;
+    if (words[at] + length > top) top = words[at] + length;
+  }
+  const whole = $realloc(0, 0, 1, size);
+  exchange$see(Math.max(top, whole + size));
+  words = exchange$words;
+  const bytes = exchange$bytes;
+  let to = whole;
+  for (let at = first; at < last; at += 2) {
+    const length = words[at + 1];
+    if (length !== 0) {
+      const from = words[at];
+      bytes.copyWithin(to, from, from + length);
+      $dealloc(from, length, 1);
+      to += length;
+    }
+    bytes[to] = 10;
+    to += 1;
+  }
+  $dealloc(base, count * 8, 4);
+  const text = TEXT_DECODER_UTF8.decode(bytes.subarray(whole, to));
+  const texts = text.includes('\ufffd') ? exchange$lines(bytes.subarray(whole, to)) : text.split('\n');
+  $dealloc(whole, size, 1);
+  return texts;
+}
+
 /** The headers of a request: pairs. */
 function exchange$headers(request) {
   const fields = $import_wasi_http_types_0_2_10$incomingRequest$method$headers(request[symbolRscHandle]);
   const ret = $import_wasi_http_types_0_2_10$fields$method$entries(fields);
-  let view = dataView($memory);
-  const base = view.getUint32(ret, true);
-  const count = view.getUint32(ret + 4, true);
+  exchange$see(ret + 8);
+  const count = exchange$words[(ret >> 2) + 1];
+  const texts = exchange$texts(exchange$words[ret >> 2], count * 2);
   $dealloc(ret);
-  const headers = [];
-  for (let at = base; at < base + count * 16; at += 16) {
-    const name = exchange$text(view.getUint32(at, true), view.getUint32(at + 4, true));
-    headers.push([name, exchange$text(view.getUint32(at + 8, true), view.getUint32(at + 12, true))]);
-  }
-  if (count !== 0) $dealloc(base, count * 16, 4);
   $resource_import$types_0_2_10$drop$fields(fields);
+  const headers = [];
+  for (let at = 0; at < count * 2; at += 2) headers.push([texts[at], texts[at + 1]]);
   return headers;
+}
+
+/** The values of one header of a request; its name is in lower case. */
+function exchange$header(request, name) {
+  const fields = $import_wasi_http_types_0_2_10$incomingRequest$method$headers(request[symbolRscHandle]);
+  const [pointer, length] = exchange$place(name);
+  const ret = $import_wasi_http_types_0_2_10$fields$method$get(fields, pointer, length);
+  exchange$free(pointer, length);
+  exchange$see(ret + 8);
+  const count = exchange$words[(ret >> 2) + 1];
+  const texts = exchange$texts(exchange$words[ret >> 2], count);
+  $dealloc(ret);
+  $resource_import$types_0_2_10$drop$fields(fields);
+  texts.length = count;
+  return texts;
 }
 
 function exchange$dropRequest(request) {
@@ -116,9 +199,9 @@ function exchange$dropRequest(request) {
 
 /** The handle in a `result<own<…>>` that a call returned, or an error of this text. */
 function exchange$own(ret, what, headers) {
-  const view = dataView($memory);
-  const failed = view.getUint8(ret, true);
-  const handle = view.getInt32(ret + 4, true);
+  exchange$see(ret + 8);
+  const failed = exchange$bytes[ret];
+  const handle = exchange$words[(ret >> 2) + 1] | 0;
   $dealloc(ret);
   if (failed) throw new Error(headers ? `${what}: ${headers.map(([name]) => name).join(', ')}` : what);
   return handle;
@@ -132,7 +215,8 @@ function exchange$placeHeaders(headers) {
   for (let index = 0; index < count; index++) text += headers[index][0] + headers[index][1];
   const table = count * 16;
   const base = $realloc(0, 0, 4, table + text.length);
-  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(text, new Uint8Array($memory.buffer, base + table, text.length));
+  exchange$see(base + table + text.length);
+  const { read, written } = TEXT_ENCODER_UTF8.encodeInto(text, exchange$bytes.subarray(base + table, base + table + text.length));
   const pieces = [[base, table + text.length, 4]];
   // One byte for each code unit: all of them lie there one after the other. Otherwise each is placed for itself.
   const isPlain = read === text.length && written === text.length;
@@ -148,9 +232,8 @@ function exchange$placeHeaders(headers) {
         [place, length] = exchange$place(value);
         if (length !== 0) pieces.push([place, length, 1]);
       }
-      const view = dataView($memory);
-      view.setUint32(at, place, true);
-      view.setUint32(at + 4, length, true);
+      exchange$words[at >> 2] = place;
+      exchange$words[(at >> 2) + 1] = length;
       at += 8;
     }
   }
@@ -175,9 +258,9 @@ function exchange$respond(out, status, headers) {
 
 /** Throws if a call on a stream returned an error. */
 function exchange$checkStream(ret, at) {
-  const view = dataView($memory);
-  if (!view.getUint8(ret, true)) return;
-  if (view.getUint8(ret + at, true) === 0) $resource_import$error_0_2_10$drop$error(view.getInt32(ret + at + 4, true));
+  exchange$see(ret + 16);
+  if (!exchange$bytes[ret]) return;
+  if (exchange$bytes[ret + at] === 0) $resource_import$error_0_2_10$drop$error(exchange$words[(ret + at + 4) >> 2] | 0);
   $dealloc(ret);
   throw new Error('the client has gone');
 }
@@ -187,7 +270,7 @@ function exchange$send(stream, pointer, length) {
   for (let done = 0; done < length;) {
     let ret = $import_wasi_io_streams_0_2_10$outputStream$method$checkWrite(stream);
     exchange$checkStream(ret, 8);
-    const room = dataView($memory).getUint32(ret + 8, true);
+    const room = exchange$words[(ret + 8) >> 2];
     $dealloc(ret);
     if (room === 0) {
       const ready = $import_wasi_io_streams_0_2_10$outputStream$method$subscribe(stream);
@@ -235,7 +318,8 @@ function exchange$answer(out, status, headers, body, isHead) {
 function exchange$end(body, stream, isHead) {
   $resource_import$streams_0_2_10$drop$outputStream(stream);
   const ret = $import_wasi_http_types_0_2_10$outgoingBody$static$finish(body, 0, 0);
-  const failed = dataView($memory).getUint8(ret, true);
+  exchange$see(ret + 1);
+  const failed = exchange$bytes[ret];
   $dealloc(ret);
   if (failed && !isHead) throw new Error('the body of the answer could not be ended: is it as long as its content-length says?');
 }
@@ -286,6 +370,7 @@ defineBuiltinModule('virga:exchange', {
   authority: exchange$authority,
   isHttps: exchange$isHttps,
   headers: exchange$headers,
+  header: exchange$header,
   dropRequest: exchange$dropRequest,
   respond: exchange$respond,
   answer: exchange$answer,

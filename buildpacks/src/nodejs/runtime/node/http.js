@@ -261,11 +261,12 @@ export class Server extends EventEmitter {
 
   #serve(exchange) {
     return new Promise((resolve, reject) => {
+      const { headers } = exchange;
       const socket = new Socket(exchange);
       const request = new IncomingMessage(socket, () => exchange.read());
       request.method = exchange.method;
       request.url = exchange.path;
-      for (const [name, value] of exchange.headers) request.addHeader(name, value);
+      for (let at = 0; at < headers.length; at++) request.addHeader(headers[at][0], headers[at][1]);
       request.headers.host ??= exchange.authority;
       const response = new ServerResponse(request, exchange);
       response.once('finish', () => {
