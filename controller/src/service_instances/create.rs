@@ -5,10 +5,11 @@ use super::{
     view,
 };
 use crate::{
-    Access, Controller, Result, SpaceRight, answer,
+    Access, Controller, Error, Result, SpaceRight, answer,
     audit_events::{self, Event},
     metadata::MetadataPatch,
     request::{ToOne, require_feature},
+    service_plans,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,8 +100,7 @@ pub async fn create(
     }
     let organization = access.in_space(&mut tx, SpaceRight::Write, space, "Space").await?.organization;
     if kind == ServiceInstanceKind::Managed {
-        let detail = "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it.";
-        return Err(ApiError::unprocessable(detail).into());
+        return Err(no_instance_of_plan(&mut tx, &access, body.relationships.service_plan.as_ref()).await?);
     }
     let now = controller.now();
     let guid = ServiceInstanceGuid::random();
@@ -129,6 +129,20 @@ pub async fn create(
     record(&controller, &mut tx, &access, "create", &instance, organization, json!({ "request": request })).await?;
     tx.commit().await?;
     Ok(answer::created(view(&base, &instance)))
+}
+
+/// Why there is no instance of a plan: nobody can make one yet, which only who sees the plan is told.
+async fn no_instance_of_plan(db: &mut Connection, access: &Access, wanted: Option<&ToOne>) -> Result<Error> {
+    let seen = match wanted.and_then(ToOne::parsed) {
+        Some(plan) => service_plans::is_seen(db, access, plan).await?,
+        None => false,
+    };
+    let detail = if seen {
+        "Instances of service plans cannot be made on this platform yet. Use a user-provided service instance."
+    } else {
+        "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it."
+    };
+    Ok(ApiError::unprocessable(detail).into())
 }
 
 /// Records what was done to a user-provided instance: `create`, `update`, `delete`, `show`.

@@ -23,6 +23,15 @@ pub(super) async fn seen(db: &mut Connection, access: &Access, guid: ServicePlan
     Ok((plan, audience))
 }
 
+/// Whether a caller sees a plan.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn is_seen(db: &mut Connection, access: &Access, guid: ServicePlanGuid) -> Result<bool> {
+    let listing = Listing { guids: Some(vec![guid.to_string()]), ..Listing::everything() };
+    Ok(!service_plans::list(db, &ServicePlanFilter::default(), access.visible(), &listing).await?.rows.is_empty())
+}
+
 /// A plan for a caller who may change it: an administrator, or a developer of the space of its broker.
 ///
 /// # Errors

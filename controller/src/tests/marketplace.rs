@@ -168,7 +168,7 @@ async fn plans_are_shown_to_whom_the_operator_says() {
         let api = Api::start(store).await;
         let (admin, broker) = (api.admin().await, Broker::start(catalog(&["small"])).await);
         register(&api, &admin, &broker, None).await;
-        let ((here, org, _), (there, other, _)) = (developer(&api, "here").await, developer(&api, "there").await);
+        let ((here, org, space), (there, other, _)) = (developer(&api, "here").await, developer(&api, "there").await);
         let plan = format!("/v3/service_plans/{}", guid_of::<OrgGuid>(&only(&admin, "/v3/service_plans").await));
         let visibility = format!("{plan}/visibility");
         let seen = async |user: &User<'_>| (names(user, "/v3/service_plans").await.len(), names(user, "/v3/service_offerings").await.len());
@@ -196,6 +196,17 @@ async fn plans_are_shown_to_whom_the_operator_says() {
         admin.patch(&visibility, json!({ "type": "public" })).await.ok();
         assert_eq!((seen(&here).await, seen(&there).await), ((1, 1), (1, 1)));
         admin.delete(&format!("{visibility}/{org}")).await.error(422);
+        let managed = |plan: &str| {
+            let to = |guid: &str| json!({ "data": { "guid": guid } });
+            let relationships = json!({ "space": to(&space.to_string()), "service_plan": to(plan) });
+            json!({ "type": "managed", "name": "db", "relationships": relationships })
+        };
+        for (wanted, sentence) in
+            [(plan.rsplit('/').next().unwrap(), "cannot be made on this platform yet"), ("none", "Invalid service plan")]
+        {
+            let (_, detail) = here.post("/v3/service_instances", managed(wanted)).await.error(422);
+            assert!(detail.contains(sentence), "{detail}");
+        }
         admin.patch(&visibility, json!({ "type": "admin" })).await.ok();
         assert_eq!((seen(&here).await, seen(&there).await), ((0, 0), (0, 0)));
 
