@@ -20,7 +20,8 @@ def free_port():
 
 
 @contextlib.contextmanager
-def running_platform():
+def running_platform(settings=None):
+    """`settings` are further environment variables."""
     with tempfile.TemporaryDirectory(prefix="virga-py-") as data:
         listen = f"127.0.0.1:{free_port()}"
         with open(os.path.join(data, "up.log"), "w", encoding="utf-8") as log:
@@ -28,7 +29,7 @@ def running_platform():
                 [os.environ["TESTED_VIRGA"], "up", "--output", "json", "--listen", listen, "--data-dir", data, "--workers", "1"],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**{k: v for k, v in os.environ.items() if not k.startswith("VIRGA_")}, "VIRGA_ADMIN_PASSWORD": PASSWORD},
+                env={**{k: v for k, v in os.environ.items() if not k.startswith("VIRGA_")}, "VIRGA_ADMIN_PASSWORD": PASSWORD, **(settings or {})},
                 text=True,
             )
             try:
