@@ -13,6 +13,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
@@ -22,7 +23,7 @@ use virga_contract::{ByteStream, cell::LinkError};
 use virga_engine::{DropletDir, UnpackLimits, code::CodeSeal};
 use virga_model::Sha256Digest;
 
-/// How long code of other engines is kept: an upgrade is over by then, or has been taken back.
+/// How long code of other engines is kept after the engine has changed.
 const OTHERS_CODE_STAYS: Duration = Duration::from_secs(7 * 86_400);
 
 /// Why there is no code.
@@ -76,10 +77,17 @@ impl Compiler {
         self.blobs.open_named(Kind::Code, &self.name(component)).await.is_ok()
     }
 
-    /// Removes code that was made for other engines, by earlier versions of this program: it would never be asked for again. What is
-    /// younger than [`OTHERS_CODE_STAYS`] may be of another platform that uses the same blobstore.
+    /// Removes code that was made for other engines, by earlier versions of this program: it would never be asked for again. Not
+    /// before this engine has been the platform's for [`OTHERS_CODE_STAYS`]: until then an upgrade may be taken back.
     pub(crate) async fn clear_others(&self) -> Result<u64, BlobError> {
+        let mark = self.folder.join("engine");
+        if !fs::read_to_string(&mark).is_ok_and(|known| known == self.seal.engine_key()) {
+            fs::write(&mark, self.seal.engine_key())?;
+        }
         let before = SystemTime::now() - OTHERS_CODE_STAYS;
+        if fs::metadata(&mark)?.modified()? >= before {
+            return Ok(0);
+        }
         self.blobs.delete_old_named(Kind::Code, before, |engine_key| engine_key != self.seal.engine_key()).await
     }
 

@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use virga_contract::staging::StagedDroplet;
-use virga_model::{AppGuid, Sha256Digest};
+use virga_model::{AppGuid, Sha256Digest, droplet::GuestKind};
 
 /// The folder of one app. The result lies beside what the staging child may write, not in it.
 pub(crate) struct PastStagings {
@@ -46,7 +46,9 @@ impl PastStagings {
 
     /// The result of the last staging, if it was of the same content.
     pub(crate) fn same(&self, content: &Sha256Digest) -> Option<StagedDroplet> {
-        self.last(content).map(|last| last.staged)
+        // Earlier versions did not tell the component; what they made is made once more.
+        let is_whole = |staged: &StagedDroplet| staged.component.is_some() || staged.guest == GuestKind::Static;
+        self.last(content).map(|last| last.staged).filter(is_whole)
     }
 
     /// What the droplet of the last staging asks of the cell; none without one.

@@ -134,8 +134,8 @@ impl StagingService {
         self.compiler.code(droplet, component, engine_key).await
     }
 
-    /// Removes code of engines that this platform does not have, once it is a week old. For the start of a platform: this is
-    /// a walk over all code.
+    /// Removes code of engines that this platform does not have, once its own has been the same for a week. For the start of a
+    /// platform: this is a walk over all code.
     ///
     /// # Errors
     /// Those of the blobstore.

@@ -56,13 +56,13 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
     let freed = job.payload.get("freed").cloned().unwrap_or(Value::Null);
     let freed: Vec<Freed> = serde_json::from_value(freed).map_err(|error| ApiError::internal(format_args!("payload: {error}")))?;
     for blob in freed {
-        let mut tx = controller.store.begin().await?;
-        let (kind, digest, used) = match blob {
-            Freed::Package(digest) => (Kind::Packages, digest, packages::is_blob_used(&mut tx, digest).await?),
-            Freed::Droplet(digest) => (Kind::Droplets, digest, droplets::is_blob_used(&mut tx, digest).await?),
-            Freed::Buildpack(digest) => (Kind::Buildpacks, digest, buildpacks::is_blob_used(&mut tx, digest).await?),
+        let (kind, digest) = match blob {
+            Freed::Package(digest) => (Kind::Packages, digest),
+            Freed::Droplet(digest) => (Kind::Droplets, digest),
+            Freed::Buildpack(digest) => (Kind::Buildpacks, digest),
+            // No transaction, which would hold others up while the blobstore is walked: code can be made again.
             Freed::Code(component) => {
-                if !droplets::is_component_used(&mut tx, component).await? {
+                if !droplets::is_component_used(&mut *controller.store.read().await?, component).await? {
                     controller.blobs.delete_all_named(Kind::Code, &component.to_string()).await?;
                 }
                 continue;
@@ -72,6 +72,12 @@ pub(crate) async fn run(controller: &Controller, job: &JobRow) -> Result<Vec<Str
                 controller.stager.forget(Some(app)).await.map_err(ApiError::internal)?;
                 continue;
             }
+        };
+        let mut tx = controller.store.begin().await?;
+        let used = match kind {
+            Kind::Packages => packages::is_blob_used(&mut tx, digest).await?,
+            Kind::Droplets => droplets::is_blob_used(&mut tx, digest).await?,
+            _ => buildpacks::is_blob_used(&mut tx, digest).await?,
         };
         if !used {
             controller.blobs.delete(kind, &digest).await?;

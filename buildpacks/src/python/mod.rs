@@ -108,10 +108,14 @@ fn snapshot(request: &StageRequest, toolchain: &Path, files: &Path, order: Strin
     };
     // Whether the file is there says how it went, which is asked next.
     let is_started = snapshot::take(&order, &request.work, Output::Shown).map_err(failed)?;
-    if is_started && bytecode::keep(&folders).map_err(failed)? {
+    let not_kept = |error: io::Error| failure::internal("keep what the packages were compiled to", &error);
+    if is_started && bytecode::keep(&folders).map_err(not_kept)? {
         // Compiling leaves its traces in memory, and a snapshot must not tell which stagings there were before it.
         fs::remove_file(out).map_err(failed)?;
-        snapshot::take(&order, &request.work, Output::Hidden).map_err(failed)?;
+        if !snapshot::take(&order, &request.work, Output::Hidden).map_err(failed)? {
+            // An app that starts once and not twice: why stands in its log then.
+            snapshot::take(&order, &request.work, Output::Shown).map_err(failed)?;
+        }
     }
     Ok(())
 }

@@ -105,6 +105,9 @@ class Headers {
 }
 Object.defineProperty(Headers.prototype, '_held', { value: undefined, writable: true });
 
+// Not seen by who looks at the names of a headers object.
+const EXCHANGE = Symbol('exchange');
+const FOUND = Symbol('found');
 // From so many on, all headers of a request are fetched instead of one more.
 const SINGLE_ONES = 3;
 
@@ -112,21 +115,21 @@ const incoming = Object.create(Headers.prototype, {
   /** All of them, fetched when something needs them. */
   _held: {
     get() {
-      const { _held } = Headers._of(this._exchange.headers);
+      const { _held } = Headers._of(this[EXCHANGE].headers);
       Object.defineProperty(this, '_held', { value: _held, writable: true });
-      this._found = null;
+      this[FOUND] = null;
       return _held;
     },
   },
 });
 incoming.get = function get(name) {
-  const found = this._found;
+  const found = this[FOUND];
   if (found === null) return Headers.prototype.get.call(this, name);
   const lower = nameOf(name);
   const known = found.get(lower);
   if (known !== undefined) return known;
   if (found.size === SINGLE_ONES) return Headers.prototype.get.call(this, lower);
-  const values = this._exchange.valuesOf(lower);
+  const values = this[EXCHANGE].valuesOf(lower);
   const value = values.length === 0 ? null : values.length === 1 ? values[0] : values.join(lower === 'cookie' ? '; ' : ', ');
   found.set(lower, value);
   return value;
@@ -138,8 +141,8 @@ for (const name of ['get', 'has']) Object.defineProperty(incoming, name, { enume
 export function headersOf(exchange) {
   if (exchange.fetched) return Headers._of(exchange.fetched);
   const headers = Object.create(incoming);
-  headers._exchange = exchange;
-  headers._found = new Map();
+  headers[EXCHANGE] = exchange;
+  headers[FOUND] = new Map();
   return headers;
 }
 

@@ -21,7 +21,8 @@ def use(packages):
 
     def get_code(loader, fullname):
         path = loader.get_filename(fullname)
-        if not path.startswith(beginning):
+        # An import hook with a loader of its own may compile something else of the same source.
+        if type(loader) is not machinery.SourceFileLoader or not path.startswith(beginning):
             return _get_code(loader, fullname)
         source = loader.get_data(path)
         digest = _imp.source_hash(_imp.pyc_magic_number_token, source)
