@@ -35,6 +35,11 @@ impl Error {
         Self { failure: api.into(), lost_race: self.lost_race }
     }
 
+    /// Whether another was quicker, so that this may be done again.
+    pub(crate) fn lost_race(&self) -> bool {
+        self.lost_race
+    }
+
     /// What a client will read.
     #[must_use]
     pub fn api(&self) -> &ApiError {

@@ -75,6 +75,14 @@ impl Record for ServiceBrokerRow {
 
 record::functions!(ServiceBrokerRow);
 
+/// Keeps a broker as it was read until the transaction ends, so that its catalog is not stored while it is deleted.
+///
+/// # Errors
+/// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
+pub async fn hold(db: &mut Connection, broker: &ServiceBrokerRow) -> Result<()> {
+    record::hold(db, broker).await
+}
+
 /// The broker of this name.
 ///
 /// # Errors

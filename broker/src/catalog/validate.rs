@@ -9,6 +9,11 @@ use crate::{
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
+/// Of ids and names: what an index of the database takes, and a message may repeat.
+const NAME_CHARACTERS: usize = 255;
+const URL_CHARACTERS: usize = 2048;
+/// Of one offering, plan or catalog. Who reads a hundred knows.
+const MOST_PROBLEMS: usize = 100;
 const DESCRIPTION_CHARACTERS: usize = 10_000;
 const TAGS_CHARACTERS: usize = 2048;
 const MAINTENANCE_INFO_CHARACTERS: usize = 2000;
@@ -75,6 +80,9 @@ fn unique(services: &[Service], top: &mut Problems) {
     for service in services {
         for plan in service.plans.iter().filter(|plan| !plan.id.is_empty()) {
             count += 1;
+            if count > MOST_PLANS {
+                return top.add(format!("A catalog may not have more than {MOST_PLANS} plans"));
+            }
             if let Some((other_plan, other_service)) = plans.insert(&plan.id, (&plan.name, &service.name)) {
                 top.add(format!(
                     "Plan ids must be unique. Unable to register plan with id '{}' (plan name '{}', service name '{}') because it uses the \
@@ -83,9 +91,6 @@ fn unique(services: &[Service], top: &mut Problems) {
                 ));
             }
         }
-    }
-    if count > MOST_PLANS {
-        top.add(format!("A catalog may not have more than {MOST_PLANS} plans"));
     }
     if has_duplicates(services.iter().filter_map(|service| Some(service.dashboard_client.as_ref()?.id.as_str()))) {
         top.add("Service dashboard_client id must be unique");
@@ -239,11 +244,23 @@ fn maintenance_info(problems: &mut Problems, value: Option<&Value>) -> Option<Ma
 }
 
 fn dashboard_client(problems: &mut Problems, value: Option<&Value>) -> Option<DashboardClient> {
+    // What is in it is not repeated: it may be the secret.
+    if value.is_some_and(|value| !value.is_null() && !value.is_object()) {
+        problems.add("Service dashboard client attributes must be a hash");
+        return None;
+    }
     let client = problems.object("Service dashboard client attributes", value)?;
+    let secret = client.get("secret");
+    let secret = if secret.is_none_or(|secret| secret.is_null() || secret.is_string()) {
+        problems.text_up_to(URL_CHARACTERS, "Service dashboard client secret", secret)
+    } else {
+        problems.add("Service dashboard client secret must be a string");
+        String::new()
+    };
     Some(DashboardClient {
         id: problems.text("Service dashboard client id", client.get("id")),
-        secret: problems.text("Service dashboard client secret", client.get("secret")),
-        redirect_uri: problems.text("Service dashboard client redirect_uri", client.get("redirect_uri")),
+        secret,
+        redirect_uri: problems.text_up_to(URL_CHARACTERS, "Service dashboard client redirect_uri", client.get("redirect_uri")),
     })
 }
 
@@ -253,7 +270,9 @@ struct Problems(Vec<String>);
 
 impl Problems {
     fn add(&mut self, problem: impl Into<String>) {
-        self.0.push(problem.into());
+        if self.0.len() < MOST_PROBLEMS {
+            self.0.push(problem.into());
+        }
     }
 
     fn lines(&self, depth: usize) -> String {
@@ -264,13 +283,20 @@ impl Problems {
         self.add(format!("{name} must be {kind}, but has value {}", inspected(value)));
     }
 
-    /// Required; an empty text stands for one that is not there.
+    /// Required, and short; an empty text stands for one that is not there or cannot be taken.
     fn text(&mut self, name: &str, value: Option<&Value>) -> String {
+        self.text_up_to(NAME_CHARACTERS, name, value)
+    }
+
+    fn text_up_to(&mut self, most: usize, name: &str, value: Option<&Value>) -> String {
         match value {
             None | Some(Value::Null) => self.add(format!("{name} is required")),
             Some(Value::String(text)) if text.trim().is_empty() => self.add(format!("{name} is required")),
             Some(Value::String(text)) if text.chars().any(char::is_control) => {
                 self.add(format!("{name} may not have control characters"));
+            }
+            Some(Value::String(text)) if text.chars().count() > most => {
+                self.add(format!("{name} may not have more than {most} characters"))
             }
             Some(Value::String(text)) => return text.clone(),
             Some(other) => self.mistyped(name, "a string", other),
@@ -281,11 +307,7 @@ impl Problems {
     fn description(&mut self, name: &str, value: Option<&Value>) -> String {
         let tamed =
             value.and_then(Value::as_str).map(|text| Value::String(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()));
-        let text = self.text(name, tamed.as_ref().or(value));
-        if text.chars().count() > DESCRIPTION_CHARACTERS {
-            self.add(format!("{name} may not have more than {DESCRIPTION_CHARACTERS} characters"));
-        }
-        text
+        self.text_up_to(DESCRIPTION_CHARACTERS, name, tamed.as_ref().or(value))
     }
 
     fn optional_text(&mut self, name: &str, value: Option<&Value>) -> Option<String> {

@@ -129,7 +129,14 @@ fn each_rule_is_a_rule() {
         (of(&json!({"metadata": []})), "Service metadata must be a hash, but has value []"),
         (of(&json!({"metadata": {"shareable": "yes"}})), "Service metadata shareable must be a boolean, but has value \"yes\""),
         (of(&json!({"plan_updateable": 1})), "Service \"plan_updateable\" field must be a boolean, but has value 1"),
-        (of(&json!({"dashboard_client": 1})), "Service dashboard client attributes must be a hash, but has value 1"),
+        (of(&json!({"name": "x".repeat(256)})), "Service name may not have more than 255 characters"),
+        (of_plan(&json!({"id": "x".repeat(256)})), "Plan id may not have more than 255 characters"),
+        // Neither is repeated: it may be the secret.
+        (of(&json!({"dashboard_client": "hush"})), "Service dashboard client attributes must be a hash"),
+        (
+            of(&json!({"dashboard_client": {"id": "a", "secret": 7, "redirect_uri": "r"}})),
+            "Service dashboard client secret must be a string",
+        ),
         (of(&json!({"dashboard_client": {"id": "a", "secret": "b"}})), "Service dashboard client redirect_uri is required"),
         (of(&json!({"plans": {}})), "Service plans list must be an array of hashes, but has value {}"),
         (of(&json!({"plans": ["p"]})), "Service plans list must be an array of hashes, but has value \"p\""),
@@ -152,6 +159,14 @@ fn each_rule_is_a_rule() {
     let mut both = twice(second);
     both["services"][0]["dashboard_client"] = client;
     assert!(invalid(&both).contains("Service dashboard_client id must be unique"));
+}
+
+#[test]
+fn what_is_wrong_a_thousand_times_is_not_told_a_thousand_times() {
+    let plans: Vec<_> = (0..4_000).map(|_| plan("same", &"x".repeat(255))).collect();
+    let message = invalid(&of(&json!({"plans": plans, "requires": vec!["root"; 4_000]})));
+    assert!(message.contains("Plan ids must be unique") && message.len() < 20_000, "{}", message.len());
+    assert!(message.matches("unsupported value").count() <= 100);
 }
 
 #[tokio::test]

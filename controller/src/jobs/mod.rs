@@ -8,6 +8,7 @@ mod runner;
 mod show;
 mod table;
 
+pub(crate) use runner::must_wait;
 pub use runner::run;
 #[cfg(test)]
 pub(crate) use runner::run_one_round;

@@ -1,8 +1,11 @@
 //! Runs jobs: every unfinished one, each on its own, woken by a nudge and by a timer.
 
 use super::table::work_of;
-use crate::{Controller, Result};
-use std::{collections::HashSet, time::Duration};
+use crate::{Controller, Error, Result};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use virga_contract::ApiError;
@@ -11,6 +14,8 @@ use virga_store::jobs::{self, JobRow};
 
 /// Jobs at a time; more wait in their table.
 const AT_A_TIME: usize = 16;
+/// Of these, jobs that wait for a stranger's answer: slow service brokers hold up nobody but one another.
+const ASK_BROKERS_AT_A_TIME: usize = 4;
 /// How often the table is looked at without a nudge, and a job that could not be finished is tried again.
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -27,7 +32,7 @@ pub async fn run(controller: Controller, draining: CancellationToken) {
 
 async fn run_jobs(controller: &Controller, draining: CancellationToken) {
     let mut running = JoinSet::new();
-    let mut begun = HashSet::new();
+    let mut begun = HashMap::new();
     while !draining.is_cancelled() {
         begin_due(controller, &mut running, &mut begun).await;
         tokio::select! {
@@ -42,7 +47,7 @@ async fn run_jobs(controller: &Controller, draining: CancellationToken) {
     }
 }
 
-async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashSet<JobGuid>) {
+async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashMap<JobGuid, bool>) {
     let due = match unfinished(controller).await {
         Ok(due) => due,
         Err(error) => return tracing::error!(%error, context = error.api().context, "jobs could not be read; trying again"),
@@ -51,7 +56,12 @@ async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begu
         if running.len() >= AT_A_TIME {
             return;
         }
-        if begun.insert(job.guid) {
+        let asks = super::table::asks_broker(&job.operation);
+        if asks && begun.values().filter(|asks| **asks).count() >= ASK_BROKERS_AT_A_TIME {
+            continue;
+        }
+        if let Entry::Vacant(place) = begun.entry(job.guid) {
+            place.insert(asks);
             let controller = controller.clone();
             running.spawn(async move {
                 perform(&controller, &job).await;
@@ -61,7 +71,7 @@ async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begu
     }
 }
 
-fn note_end(ended: Result<JobGuid, tokio::task::JoinError>, begun: &mut HashSet<JobGuid>) {
+fn note_end(ended: Result<JobGuid, tokio::task::JoinError>, begun: &mut HashMap<JobGuid, bool>) {
     match ended {
         Ok(guid) => drop(begun.remove(&guid)),
         // Its guid stays in `begun`: a job that brings its task down is not tried again before the next start.
@@ -94,8 +104,8 @@ async fn perform(controller: &Controller, job: &JobRow) {
         Ok(warnings) => ended.warnings = warnings,
         Err(error) => {
             let api = error.api();
-            // The database was away: nothing is decided, the next round tries again.
-            if api.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+            // The database was away, or another was quicker: nothing is decided, the next round tries again.
+            if must_wait(&error) {
                 return tracing::warn!(job.guid = %job.guid, %error, context = api.context, "job must wait");
             }
             tracing::info!(job.guid = %job.guid, job.operation = job.operation, %error, context = api.context, "job failed");
@@ -106,6 +116,11 @@ async fn perform(controller: &Controller, job: &JobRow) {
     if let Err(error) = finish(controller, &ended).await {
         tracing::error!(job.guid = %job.guid, %error, context = error.api().context, "the end of a job could not be written");
     }
+}
+
+/// Whether a job that ended like this is to be done again.
+pub(crate) fn must_wait(error: &Error) -> bool {
+    error.lost_race() || error.api().status() == http::StatusCode::SERVICE_UNAVAILABLE
 }
 
 async fn finish(controller: &Controller, ended: &JobRow) -> Result<()> {

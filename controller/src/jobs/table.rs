@@ -19,6 +19,11 @@ macro_rules! operations {
     };
 }
 
+/// Whether an operation waits for the answer of a service broker.
+pub(crate) fn asks_broker(operation: &str) -> bool {
+    matches!(operation, "service_broker.catalog.synchronize" | "service_broker.update")
+}
+
 operations! {
     "admin.clear_buildpack_cache" => crate::apps::caches::run,
     "app.clear_buildpack_cache" => crate::apps::caches::run,

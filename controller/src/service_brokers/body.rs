@@ -61,6 +61,10 @@ impl Check {
         if url.chars().count() > MAX_URL_CHARS {
             return self.0.push(format!("Url is too long (maximum is {MAX_URL_CHARS} characters)"));
         }
+        // The parser would leave them out without a word.
+        if url.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+            return self.0.push("Url may not have spaces or control characters".to_owned());
+        }
         if let Err(error) = url.parse::<BrokerUrl>() {
             self.0.push(error.to_string());
         }
@@ -72,6 +76,10 @@ impl Check {
         }
         self.length("Authentication authentication.credentials.username", &authentication.credentials.username);
         self.length("Authentication authentication.credentials.password", &authentication.credentials.password);
+        let BasicCredentials { username, password } = &authentication.credentials;
+        if username.contains(':') || username.chars().chain(password.chars()).any(char::is_control) {
+            self.0.push("Authentication authentication.credentials may not have control characters, nor the username a colon".to_owned());
+        }
     }
 
     fn length(&mut self, what: &str, text: &str) {

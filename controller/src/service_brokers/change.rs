@@ -153,7 +153,7 @@ pub(crate) async fn update_work(controller: &Controller, job: &JobRow) -> Result
         Err(error) => Err(error),
     };
     let Err(error) = applied else { return Ok(Vec::new()) };
-    if error.api().status() != http::StatusCode::SERVICE_UNAVAILABLE {
+    if !jobs::must_wait(&error) {
         go_back(controller, guid, &change).await?;
     }
     Err(error)
@@ -162,6 +162,7 @@ pub(crate) async fn update_work(controller: &Controller, job: &JobRow) -> Result
 async fn apply(controller: &Controller, guid: ServiceBrokerGuid, change: &Change, catalog: Option<Vec<Offered>>) -> Result<()> {
     let mut tx = controller.store.begin().await?;
     let mut broker = service_brokers::find(&mut tx, guid).await?.ok_or_else(gone)?;
+    service_brokers::hold(&mut tx, &broker).await?;
     change.apply(&mut broker);
     if broker.state == BrokerState::Synchronizing {
         broker.state = BrokerState::Available;
@@ -232,6 +233,7 @@ pub(crate) async fn delete_of_space(controller: &Controller, db: &mut Connection
 }
 
 async fn remove(controller: &Controller, db: &mut Connection, broker: &ServiceBrokerRow) -> Result<()> {
+    service_brokers::hold(db, broker).await?;
     synchronize(controller, db, broker, Vec::new()).await?;
     service_brokers::delete(db, broker.guid).await?;
     Ok(())

@@ -3,7 +3,7 @@
 use super::{
     body::{Authentication, BrokerRelationships, Check},
     catalog, record,
-    synchronize::synchronize,
+    synchronize::{Offered, synchronize},
 };
 use crate::{Access, Controller, Error, Result, SpaceRight, answer, jobs, metadata::MetadataPatch, request::require_flag};
 use serde::Deserialize;
@@ -118,25 +118,40 @@ pub(super) fn user_of(job: &JobRow) -> Option<UserGuid> {
 pub(crate) async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
     let guid = broker_of(job)?;
     let broker = service_brokers::find(&mut *controller.store.read().await?, guid).await?.ok_or_else(gone)?;
-    let read = catalog::read(controller, &broker, user_of(job)).await;
+    let taken = match catalog::read(controller, &broker, user_of(job)).await {
+        Ok(catalog) => take(controller, guid, catalog).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = taken else { return Ok(Vec::new()) };
+    if !jobs::must_wait(&error) {
+        fail(controller, guid).await?;
+    }
+    Err(error)
+}
+
+async fn take(controller: &Controller, guid: ServiceBrokerGuid, catalog: Vec<Offered>) -> Result<()> {
     let mut tx = controller.store.begin().await?;
     let mut broker = service_brokers::find(&mut tx, guid).await?.ok_or_else(gone)?;
     // Somebody deletes it meanwhile.
     if broker.state == BrokerState::DeleteInProgress {
         return Err(gone().into());
     }
-    let outcome = match read {
-        Ok(catalog) => {
-            synchronize(controller, &mut tx, &broker, catalog).await?;
-            broker.state = BrokerState::Available;
-            Ok(Vec::new())
-        }
-        Err(error) => {
-            broker.state = BrokerState::SynchronizationFailed;
-            Err(error)
-        }
-    };
+    service_brokers::hold(&mut tx, &broker).await?;
+    synchronize(controller, &mut tx, &broker, catalog).await?;
+    broker.state = BrokerState::Available;
     service_brokers::update(&mut tx, &mut broker, controller.now()).await?;
     tx.commit().await?;
-    outcome
+    Ok(())
+}
+
+async fn fail(controller: &Controller, guid: ServiceBrokerGuid) -> Result<()> {
+    let mut tx = controller.store.begin().await?;
+    if let Some(mut broker) = service_brokers::find(&mut tx, guid).await?
+        && broker.state == BrokerState::Synchronizing
+    {
+        broker.state = BrokerState::SynchronizationFailed;
+        service_brokers::update(&mut tx, &mut broker, controller.now()).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
