@@ -181,6 +181,9 @@ impl World {
             route_service_url: None,
             last_operation: done.clone(),
             metadata: Default::default(),
+            plan: None,
+            dashboard_url: None,
+            maintenance_info: None,
         };
         service_instances::insert(&mut db, &instance).await.unwrap();
         let guid = ServiceCredentialBindingGuid::random();
