@@ -13,9 +13,12 @@ const RESOURCES: &str = "src/main/resources";
 /// Folders that hold no sources of the app itself.
 const NOT_SOURCES: [&str; 8] = ["target", "build", "out", "node_modules", ".git", ".gradle", "project", "test"];
 
-/// The sources of these languages, relative to the app, in order. Tests are none.
+/// The sources of these languages, relative to the app, in order. Tests are none, and a folder that is not there has none.
 pub(crate) fn find(app: &Path, extensions: &[&str]) -> Result<Vec<String>, StagingError> {
     let mut found = Vec::new();
+    if !app.is_dir() {
+        return Ok(found);
+    }
     let entries = walkdir::WalkDir::new(app).sort_by_file_name().into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
         entry.depth() == 0 || !entry.file_type().is_dir() || !NOT_SOURCES.contains(&name.as_ref())
@@ -92,6 +95,7 @@ mod tests {
             fs::write(app.path().join(name), "").unwrap();
         }
         assert_eq!(find(app.path(), &["java"]).unwrap(), ["src/main/java/a/A.java", "src/main/java/b/B.java"]);
+        assert!(find(&app.path().join("nowhere"), &["java"]).unwrap().is_empty());
         assert_eq!(find(app.path(), &["kt", "java"]).unwrap().len(), 3);
         let argument = list_file(app.path(), &["a \"b\".java".into()]).unwrap();
         assert!(argument.to_str().unwrap().starts_with('@'));
