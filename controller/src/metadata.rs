@@ -1,7 +1,7 @@
 //! Labels and annotations: their rules, and how a change is merged.
 
 use crate::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use virga_contract::{ApiError, ErrorCode};
 use virga_store::metadata::Metadata;
@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 200;
 const RESERVED_PREFIX: &str = "cloudfoundry.org";
 
 /// `metadata` of a request: what is named changes, `null` deletes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetadataPatch {
     /// Labels to set or delete.

@@ -47,7 +47,7 @@ pub struct Config {
     /// `/metrics` to operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Addresses (IP or CIDR) no app may reach, besides loopback, link-local and the platform's own.
+    /// Addresses (IP or CIDR) that no app may reach and no service broker be at, besides loopback, link-local and the platform's own.
     pub denied_addresses: Vec<String>,
     /// Load balancers in front (IP or CIDR) whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed; none by default.
     pub trusted_proxies: Vec<String>,
@@ -329,6 +329,9 @@ impl Config {
         if let Some(text) = self.trusted_proxies.iter().find(|text| virga_router::network(text).is_none()) {
             anyhow::bail!("trusted_proxies: '{text}' is neither an address nor a network");
         }
+        if let Some(text) = self.denied_addresses.iter().find(|text| virga_router::network(text).is_none()) {
+            anyhow::bail!("denied_addresses: '{text}' is neither an address nor a network");
+        }
         ensure!(self.staging.concurrency > 0, "staging.concurrency: must be at least 1");
         const MOST_WORKERS: u32 = 1_024;
         ensure!(self.workers.is_none_or(|count| count <= MOST_WORKERS), "workers: at most {MOST_WORKERS}");
@@ -393,6 +396,7 @@ mod tests {
         assert!(error("[database]\nsealing_key = \"abc\"").contains("database.sealing_key: must be 32 bytes in base64"));
         assert!(error("listen = \"8080\"").contains("'listen'"));
         assert!(error("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]").contains("trusted_proxies: 'proxy' is neither"));
+        assert!(error("denied_addresses = [\"10.0.0.0/33\"]").contains("denied_addresses: '10.0.0.0/33' is neither"));
     }
 
     #[test]

@@ -19,15 +19,26 @@ FRESH = 40
 SECONDS = 5
 
 
+# What every sample's answer says, and what it says after an edit.
+EDIT = (" on Virga", " on Virga again")
+# What is pushed without a language; a component in text has the length of its answer in it.
+READY = [
+    {"folder": "static-site", "language": "Static files"},
+    {"folder": "wat-hello", "language": "Ready component", "edit": ("Hello from Virga", "Hallo from Virga")},
+]
+
+
 def samples():
-    """Every sample of the table; those that BENCH_SAMPLES names, by folder and comma separated, where it is set."""
+    """Every sample of the table and what is ready; those that BENCH_SAMPLES names, by folder and comma separated, where it is set."""
     with open(os.path.join(bench.ROOT, "tests/apps/samples.toml"), "rb") as table:
         wanted = [name for name in os.environ.get("BENCH_SAMPLES", "").split(",") if name]
-        return [sample for sample in tomllib.load(table)["sample"] if not wanted or sample["folder"] in wanted]
+        every = tomllib.load(table)["sample"] + READY
+        return [sample for sample in every if not wanted or sample["folder"] in wanted]
 
 
 def changed_copy(sample, into):
-    """The sample with another text in its answer: what is pushed after an edit. The text is one that every sample has."""
+    """The sample with another text in its answer: what is pushed after an edit."""
+    before, after = sample.get("edit", EDIT)
     shutil.copytree(os.path.join(bench.ROOT, "tests/apps", sample["folder"]), into)
     count = 0
     for folder, _, names in os.walk(into):
@@ -37,8 +48,8 @@ def changed_copy(sample, into):
                 text = open(path, encoding="utf-8").read()
             except UnicodeDecodeError:
                 continue
-            if " on Virga" in text and not name.endswith(".md"):
-                open(path, "w", encoding="utf-8").write(text.replace(" on Virga", " on Virga again"))
+            if before in text and not name.endswith(".md"):
+                open(path, "w", encoding="utf-8").write(text.replace(before, after))
                 count += 1
     if count == 0:
         raise RuntimeError(f"{sample['folder']}: no file says where it runs")

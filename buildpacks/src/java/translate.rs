@@ -163,17 +163,18 @@ fn to_c(request: &StageRequest, classes: &Classes, mains: &[String]) -> Result<S
     arguments.push(classes.folder.as_os_str().into());
     arguments.extend(classes.jars.iter().map(|jar| jar.as_os_str().to_owned()));
     let done = tool::run("java", arguments, toolchain, &[]).map_err(|error| failure::internal("start java", &error))?;
-    let main = fs::read_to_string(request.work.join("main")).unwrap_or_default();
-    if done {
-        return Ok(main);
-    }
-    Err(failure::compile(if main.is_empty() {
-        "the app's main class could not be found; the reason stands in the log above".to_owned()
-    } else {
-        format!(
+    // The builder writes it before it translates.
+    let main = match fs::read_to_string(request.work.join("main")) {
+        Err(error) if !done && error.kind() == io::ErrorKind::NotFound => None,
+        read => Some(read.map_err(|error| failure::internal("read which class the app starts with", &error))?),
+    };
+    match main {
+        Some(main) if done => Ok(main),
+        None => Err(failure::compile("the app's main class could not be found; the reason stands in the log above".to_owned())),
+        Some(main) => Err(failure::compile(format!(
             "the app could not be translated, beginning from {main}; what it uses and what is not there stands in the log above. There is no reflection on what the translator cannot see, no class loading at run time, and no sockets"
-        )
-    }))
+        ))),
+    }
 }
 
 fn to_wasm(request: &StageRequest) -> Result<Vec<u8>, StagingError> {

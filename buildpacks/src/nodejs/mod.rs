@@ -18,7 +18,7 @@ use crate::{
     toolchain::Toolchain,
     wasm,
 };
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, fs, io, path::Path};
 use virga_contract::staging::StagingError;
 use virga_model::{
     droplet::{GuestKind, Software},
@@ -103,10 +103,14 @@ fn web_command(package: &entry::Package, entry: &Path, app: &Path) -> String {
     format!("node {}", entry.strip_prefix(app).unwrap_or(entry).display())
 }
 
+/// Paths of the files that the bundler took, as it wrote them down.
+fn bundled(work: &Path) -> io::Result<HashSet<String>> {
+    Ok(serde_json::from_slice(&fs::read(work.join("inputs.json"))?)?)
+}
+
 /// The app's files for its run: all but what is in the bundle already and what only building needs.
 fn copy_files(app: &Path, work: &Path, files: &Path) -> Result<(), StagingError> {
-    let bundled: HashSet<String> =
-        fs::read(work.join("inputs.json")).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let bundled = bundled(work).map_err(|error| failure::internal("read what is in the bundle", &error))?;
     let skip = |path: &Path| path.to_str().is_none_or(|name| BUILD_ONLY.contains(&name) || bundled.contains(name));
     let count = crate::files::copy_tree(app, files, &skip).map_err(|error| failure::internal("copy the app's files", &error))?;
     if count == 0 {

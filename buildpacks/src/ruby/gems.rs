@@ -118,7 +118,7 @@ pub(super) struct Gems {
 pub(super) fn find(app: &Path, toolchain: &Path, cache: &Path) -> Result<Gems, StagingError> {
     let brought = brought(&toolchain.join("gems")).map_err(|error| failure::internal("read the buildpack's gems", &error))?;
     let mut finder = Finder { app, cache, brought, gems: Gems::default() };
-    let gemfile = Gemfile::parse(&read(app, "Gemfile"));
+    let gemfile = Gemfile::parse(&read(app, "Gemfile")?);
     let mut without = gemfile.others.clone();
     for name in LEFT_OUT {
         if gemfile.deployed.contains(name) {
@@ -127,7 +127,7 @@ pub(super) fn find(app: &Path, toolchain: &Path, cache: &Path) -> Result<Gems, S
         without.insert(name.to_owned());
     }
     if app.join("Gemfile.lock").is_file() {
-        let lock = Lock::parse(&read(app, "Gemfile.lock"));
+        let lock = Lock::parse(&read(app, "Gemfile.lock")?);
         for gem in lock.needed(&without) {
             finder.locked(gem)?;
         }
@@ -140,8 +140,13 @@ pub(super) fn find(app: &Path, toolchain: &Path, cache: &Path) -> Result<Gems, S
     Ok(finder.gems)
 }
 
-fn read(app: &Path, name: &str) -> String {
-    fs::read(app.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+/// A file of the app; nothing for one that is not there.
+fn read(app: &Path, name: &str) -> Result<String, StagingError> {
+    match fs::read(app.join(name)) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(failure::compile(format!("{name} cannot be read: {error}"))),
+    }
 }
 
 /// A gem that the buildpack brings.
@@ -158,7 +163,7 @@ fn brought(folder: &Path) -> io::Result<BTreeMap<String, Brought>> {
         let entry = entry?;
         let full = entry.file_name().to_string_lossy().into_owned();
         let Some((name, version)) = full.rsplit_once('-') else { continue };
-        let specification = fs::read_to_string(entry.path().join("gemspec")).unwrap_or_default();
+        let specification = fs::read_to_string(entry.path().join("gemspec"))?;
         let gem = Brought { version: version.to_owned(), folder: entry.path(), needs: needs(&specification) };
         found.insert(name.to_owned(), gem);
     }

@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use virga_contract::ApiError;
 use virga_model::{JobGuid, state::JobState};
@@ -39,15 +39,23 @@ async fn run_jobs(controller: &Controller, draining: CancellationToken) {
             () = draining.cancelled() => break,
             () = controller.job_nudge().notified() => {}
             () = tokio::time::sleep(PERIOD) => {}
-            Some(ended) = running.join_next(), if !running.is_empty() => note_end(ended, &mut begun),
+            Some(ended) = running.join_next_with_id(), if !running.is_empty() => note_end(ended, &mut begun),
         }
     }
-    while let Some(ended) = running.join_next().await {
+    while let Some(ended) = running.join_next_with_id().await {
         note_end(ended, &mut begun);
     }
 }
 
-async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashMap<JobGuid, bool>) {
+/// A job that is not to be begun again now.
+enum Begun {
+    /// It runs; whether it waits for a stranger.
+    Runs { task: Id, asks_broker: bool },
+    /// It brought its task down, and is not tried again before the next start. It takes nobody's place.
+    Panicked,
+}
+
+async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashMap<JobGuid, Begun>) {
     let due = match unfinished(controller).await {
         Ok(due) => due,
         Err(error) => return tracing::error!(%error, context = error.api().context, "jobs could not be read; trying again"),
@@ -56,26 +64,37 @@ async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begu
         if running.len() >= AT_A_TIME {
             return;
         }
-        let asks = super::table::asks_broker(&job.operation);
-        if asks && begun.values().filter(|asks| **asks).count() >= ASK_BROKERS_AT_A_TIME {
+        let asks_broker = super::table::asks_broker(&job.operation);
+        if asks_broker && asking(begun) >= ASK_BROKERS_AT_A_TIME {
             continue;
         }
         if let Entry::Vacant(place) = begun.entry(job.guid) {
-            place.insert(asks);
             let controller = controller.clone();
-            running.spawn(async move {
+            let task = running.spawn(async move {
                 perform(&controller, &job).await;
                 job.guid
             });
+            place.insert(Begun::Runs { task: task.id(), asks_broker });
         }
     }
 }
 
-fn note_end(ended: Result<JobGuid, tokio::task::JoinError>, begun: &mut HashMap<JobGuid, bool>) {
+/// How many jobs wait for a stranger.
+fn asking(begun: &HashMap<JobGuid, Begun>) -> usize {
+    begun.values().filter(|job| matches!(job, Begun::Runs { asks_broker: true, .. })).count()
+}
+
+fn note_end(ended: Result<(Id, JobGuid), JoinError>, begun: &mut HashMap<JobGuid, Begun>) {
     match ended {
-        Ok(guid) => drop(begun.remove(&guid)),
-        // Its guid stays in `begun`: a job that brings its task down is not tried again before the next start.
-        Err(error) => tracing::error!(%error, "a job panicked"),
+        Ok((_, guid)) => drop(begun.remove(&guid)),
+        Err(error) => {
+            tracing::error!(%error, "a job panicked");
+            let ended = error.id();
+            let of_task = |job: &&mut Begun| matches!(job, Begun::Runs { task, .. } if *task == ended);
+            if let Some(job) = begun.values_mut().find(of_task) {
+                *job = Begun::Panicked;
+            }
+        }
     }
 }
 
@@ -128,4 +147,28 @@ async fn finish(controller: &Controller, ended: &JobRow) -> Result<()> {
     jobs::finish(&mut tx, ended).await?;
     tx.commit().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_gives_its_place_back_and_is_not_begun_again() {
+        let (mut running, mut begun) = (JoinSet::new(), HashMap::new());
+        let (bad, good) = (JobGuid::from_u128(1), JobGuid::from_u128(2));
+        for (guid, panics) in [(bad, true), (good, false)] {
+            let task = running.spawn(async move {
+                assert!(!panics, "as a job might");
+                guid
+            });
+            begun.insert(guid, Begun::Runs { task: task.id(), asks_broker: true });
+        }
+        assert_eq!(asking(&begun), 2);
+        while let Some(ended) = running.join_next_with_id().await {
+            note_end(ended, &mut begun);
+        }
+        assert_eq!(asking(&begun), 0);
+        assert!(matches!(begun.get(&bad), Some(Begun::Panicked)) && !begun.contains_key(&good));
+    }
 }

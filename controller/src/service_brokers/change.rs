@@ -21,7 +21,6 @@ use virga_serve::{
 use virga_store::{
     Connection, Sealed,
     jobs::JobRow,
-    metadata::Metadata,
     service_brokers::{self, ServiceBrokerRow, place_of_password},
 };
 
@@ -43,7 +42,7 @@ struct Change {
     url: Option<String>,
     username: Option<String>,
     password: Option<String>,
-    metadata: Option<Metadata>,
+    metadata: Option<MetadataPatch>,
     /// The state to go back to when the new catalog cannot be had.
     previous: String,
 }
@@ -54,7 +53,7 @@ impl Change {
         self.url.is_some() || self.username.is_some()
     }
 
-    fn apply(&self, broker: &mut ServiceBrokerRow) {
+    fn apply(&self, broker: &mut ServiceBrokerRow) -> Result<()> {
         if let Some(name) = &self.name {
             broker.name.clone_from(name);
         }
@@ -65,9 +64,11 @@ impl Change {
             broker.username.clone_from(username);
             broker.password = Sealed::from_stored(password.clone());
         }
-        if let Some(metadata) = &self.metadata {
-            broker.metadata = metadata.clone();
+        // Merged into what the broker has by then: others may label it while its catalog is read.
+        if let Some(patch) = &self.metadata {
+            patch.clone().apply(&mut broker.metadata)?;
         }
+        Ok(())
     }
 }
 
@@ -90,9 +91,8 @@ pub async fn update(
     body.authentication.iter().for_each(|authentication| check.authentication(authentication));
     check.end()?;
     let mut metadata = broker.metadata.clone();
-    let is_labelled = body.metadata.is_some();
-    if let Some(patch) = body.metadata {
-        patch.apply(&mut metadata)?;
+    if let Some(patch) = &body.metadata {
+        patch.clone().apply(&mut metadata)?;
     }
     let now = controller.now();
     if body.name.is_none() && body.url.is_none() && body.authentication.is_none() {
@@ -125,7 +125,7 @@ pub async fn update(
         url: body.url,
         username: credentials.map(|credentials| credentials.username),
         password,
-        metadata: is_labelled.then_some(metadata),
+        metadata: body.metadata,
         previous: broker.state.as_str().to_owned(),
     };
     broker.state = BrokerState::Synchronizing;
@@ -146,8 +146,11 @@ pub(crate) async fn update_work(controller: &Controller, job: &JobRow) -> Result
     let guid = broker_of(job)?;
     let change: Change = serde_json::from_value(job.payload.clone()).map_err(ApiError::internal)?;
     let mut wanted = service_brokers::find(&mut *controller.store.read().await?, guid).await?.ok_or_else(gone)?;
-    change.apply(&mut wanted);
-    let read = if change.needs_catalog() { catalog::read(controller, &wanted, user_of(job)).await.map(Some) } else { Ok(None) };
+    let read = match change.apply(&mut wanted) {
+        Ok(()) if change.needs_catalog() => catalog::read(controller, &wanted, user_of(job)).await.map(Some),
+        Ok(()) => Ok(None),
+        Err(error) => Err(error),
+    };
     let applied = match read {
         Ok(catalog) => apply(controller, guid, &change, catalog).await,
         Err(error) => Err(error),
@@ -163,7 +166,7 @@ async fn apply(controller: &Controller, guid: ServiceBrokerGuid, change: &Change
     let mut tx = controller.store.begin().await?;
     let mut broker = service_brokers::find(&mut tx, guid).await?.ok_or_else(gone)?;
     service_brokers::hold(&mut tx, &broker).await?;
-    change.apply(&mut broker);
+    change.apply(&mut broker)?;
     if broker.state == BrokerState::Synchronizing {
         broker.state = BrokerState::Available;
     }

@@ -134,6 +134,22 @@ async fn a_catalog_becomes_offerings_and_plans_and_follows_its_broker() {
 }
 
 #[tokio::test]
+async fn labels_that_a_broker_is_given_while_it_changes_stay() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let (admin, broker) = (api.admin().await, Broker::start(catalog(&["small"])).await);
+        let path = format!("/v3/service_brokers/{}", register(&api, &admin, &broker, None).await);
+        admin.patch(&path, json!({ "metadata": { "labels": { "old": "1" } } })).await.ok();
+        let labelled = json!({ "name": "renamed", "metadata": { "labels": { "first": "1", "old": null } } });
+        let job = admin.patch(&path, labelled).await.job();
+        admin.patch(&path, json!({ "metadata": { "labels": { "second": "2" } } })).await.ok();
+        assert_eq!(ended(&api, &admin, &job).await["state"], "COMPLETE");
+        assert_eq!(admin.get(&path).await.ok()["metadata"]["labels"], json!({ "first": "1", "second": "2" }));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_broker_that_cannot_be_read_offers_nothing_and_can_be_repaired() {
     on_both(|store| async move {
         let api = Api::start(store).await;

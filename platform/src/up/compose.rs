@@ -216,11 +216,15 @@ fn blobstore_config(config: &Config, data: &DataDir) -> BlobstoreConfig {
     }
 }
 
+/// What neither apps nor brokers may be at: the operator's list, and the addresses of this box.
+fn denied_addresses(config: &Config) -> Vec<String> {
+    let own = own_addresses::list();
+    config.denied_addresses.iter().cloned().chain(own.iter().map(ToString::to_string)).collect()
+}
+
 fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig> {
     let mut bare_hosts = config.external_names.clone();
     bare_hosts.push(config.domain.clone());
-    let mut denied_addresses = config.denied_addresses.clone();
-    denied_addresses.extend(own_addresses::list().iter().map(ToString::to_string));
     let mut router_limits = config.router_limits.clone();
     router_limits.drain_ms = router_limits.drain_ms.min(config.drain_ms);
     Ok(WorkerConfig {
@@ -229,7 +233,7 @@ fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig
         system_hosts: SYSTEM_LABELS.iter().map(|label| format!("{label}.{}", config.domain)).collect(),
         bare_hosts,
         api_socket: data.run.join("api.sock"),
-        denied_addresses,
+        denied_addresses: denied_addresses(config),
         workers: config.worker_count().max(1),
         guest_sockets: data.run.join("guests"),
         tcp_listen: Some(config.tcp_listen.unwrap_or_else(|| config.listen.ip())),
@@ -261,16 +265,16 @@ fn controller_config(config: &Config) -> ControllerConfig {
     }
 }
 
-/// The client of service brokers. The addresses of the platform itself are none of theirs.
+/// The client of service brokers. Where apps may not be led to, brokers may not be.
 fn brokers(config: &Config, endpoints: &Endpoints) -> Brokers {
     let api = endpoints.canonical().api;
-    let own = own_addresses::list().into_iter().map(Into::into).collect();
+    let platform = denied_addresses(config).iter().filter_map(|text| virga_router::network(text)).collect();
     let place = api.split_once("://").map_or(api.as_str(), |(_, place)| place);
     Brokers::new(BrokerPolicy {
         timeout: Duration::from_millis(config.brokers.timeout_ms),
         max_answer_bytes: config.brokers.max_answer_bytes,
         allowed: config.brokers.allowed_addresses.clone(),
-        platform: own,
+        platform,
         api_info_location: format!("{place}/"),
     })
 }
