@@ -16,7 +16,7 @@ const NOT_SOURCES: [&str; 8] = ["target", "build", "out", "node_modules", ".git"
 /// The sources of these languages, relative to the app, in order. Tests are none, and a folder that is not there has none.
 pub(crate) fn find(app: &Path, extensions: &[&str]) -> Result<Vec<String>, StagingError> {
     let mut found = Vec::new();
-    if !app.is_dir() {
+    if !app.try_exists().map_err(|error| failure::internal("look for sources", &error))? {
         return Ok(found);
     }
     let entries = walkdir::WalkDir::new(app).sort_by_file_name().into_iter().filter_entry(|entry| {
