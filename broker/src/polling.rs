@@ -35,6 +35,12 @@ impl Polling {
         grown.max(retry_after.unwrap_or_default()).min(self.longest_pause)
     }
 
+    /// How often a job looks whether others that it waits for are done: those ask the brokers.
+    #[must_use]
+    pub fn wait_for_jobs(&self) -> Duration {
+        self.interval.min(Duration::from_millis(250))
+    }
+
     /// How long an operation of a plan may be in progress; `plan_seconds` is the plan's `maximum_polling_duration`.
     #[must_use]
     pub fn longest_operation(&self, plan_seconds: Option<u64>) -> Duration {

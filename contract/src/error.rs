@@ -50,6 +50,7 @@ error_codes! {
     ServiceBrokerApiUnreachable = 10001, 502;
     ServiceBrokerBadResponse = 10001, 502;
     ServiceBrokerConflict = 10001, 409;
+    ServiceBrokerInvalidBindingsRetrievable = 10001, 502;
     ServiceBrokerInvalidSyslogDrainUrl = 10001, 502;
     ServiceBrokerInvalidVolumeMounts = 10001, 502;
     ServiceBrokerResponseMalformed = 10001, 502;
@@ -69,7 +70,9 @@ error_codes! {
     SpaceSuspended = 10019, 403;
     ResourceBeingDeleted = 10020, 422;
     UaaUnavailable = 20004, 503;
+    AsyncServiceInstanceOperationInProgress = 60016, 409;
     ServiceFetchBindingParametersNotSupported = 90007, 400;
+    AsyncServiceBindingOperationInProgress = 90008, 409;
     AppMemoryQuotaExceeded = 100005, 400;
     QuotaInstanceMemoryLimitExceeded = 100007, 400;
     ServiceFetchInstanceParametersNotSupported = 120004, 400;
@@ -104,6 +107,7 @@ error_codes! {
     BuildpackStacksDontMatch = 390011, 422;
     BuildpackStackDoesNotExist = 390012, 422;
     BuildpackZipError = 390013, 422;
+    ServiceInstanceDeletionSharesExists = 390002, 422;
     DeploymentsDisabled = 390014, 403;
     ScaleDisabledDuringDeployment = 390016, 422;
     ProcessUpdateDisabledDuringDeployment = 390017, 422;

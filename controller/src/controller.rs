@@ -4,7 +4,7 @@ use crate::{RateLimits, builds::BuildNudge, jobs::JobNudge, rate_limit::Limiter}
 use std::{ops::Deref, sync::Arc};
 use tokio_util::task::TaskTracker;
 use virga_blobstore::Blobstore;
-use virga_broker::Brokers;
+use virga_broker::{Brokers, Polling};
 use virga_contract::{
     logs::{LogCache, LogSink},
     scheduling::Scheduler,
@@ -87,6 +87,8 @@ pub struct Parts {
     pub log_cache: Arc<dyn LogCache>,
     /// Speaks to service brokers.
     pub brokers: Brokers,
+    /// How often brokers are asked how far they are.
+    pub polling: Polling,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What it is told.

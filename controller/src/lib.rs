@@ -69,6 +69,7 @@ mod service_brokers;
 mod service_credential_bindings;
 mod service_instances;
 mod service_offerings;
+mod service_operations;
 mod service_plans;
 mod sidecars;
 mod space_quotas;

@@ -56,6 +56,10 @@ impl LastOperation {
 pub struct BoundService {
     /// Name of the offering, [`USER_PROVIDED_LABEL`] without one.
     pub label: String,
+    /// Name of the plan, for an instance that has one.
+    pub plan: Option<String>,
+    /// The offering, where it is one of the platform's own.
+    pub own_offering: Option<String>,
     /// Words by which frameworks recognise a kind of service.
     pub tags: Vec<String>,
     /// The instance.
@@ -76,7 +80,7 @@ pub struct BoundService {
 
 impl BoundService {
     fn to_json(&self) -> Value {
-        json!({
+        let mut service = json!({
             "label": self.label,
             "name": self.binding_name.as_ref().unwrap_or(&self.instance_name),
             "tags": self.tags,
@@ -87,7 +91,13 @@ impl BoundService {
             "credentials": self.credentials,
             "syslog_drain_url": self.syslog_drain_url,
             "volume_mounts": self.volume_mounts,
-        })
+        });
+        if let (Some(plan), Value::Object(service)) = (&self.plan, &mut service) {
+            // A field of the first version of the broker protocol, which clients may look for; always null.
+            service.insert("provider".to_owned(), Value::Null);
+            service.insert("plan".to_owned(), json!(plan));
+        }
+        service
     }
 }
 
@@ -111,6 +121,8 @@ mod tests {
     fn bound(name: &str, binding_name: Option<&str>) -> BoundService {
         BoundService {
             label: USER_PROVIDED_LABEL.into(),
+            plan: None,
+            own_offering: None,
             tags: vec!["t".into()],
             instance: ServiceInstanceGuid::from_u128(1),
             instance_name: name.into(),

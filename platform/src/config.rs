@@ -157,11 +157,22 @@ pub struct ServiceBrokers {
     pub timeout_ms: u64,
     /// Longest answer of a broker, bytes (default 10 MiB).
     pub max_answer_bytes: usize,
+    /// First pause before a broker is asked again how far an operation is, milliseconds (default 5,000); each next pause is half as long
+    /// again, 10 minutes at most.
+    pub polling_interval_ms: u64,
+    /// Longest time that a broker may take for an operation, seconds (default 604,800: 7 days).
+    pub maximum_polling_seconds: u64,
 }
 
 impl Default for ServiceBrokers {
     fn default() -> Self {
-        Self { allowed_addresses: Vec::new(), timeout_ms: 60_000, max_answer_bytes: 10 << 20 }
+        Self {
+            allowed_addresses: Vec::new(),
+            timeout_ms: 60_000,
+            max_answer_bytes: 10 << 20,
+            polling_interval_ms: 5_000,
+            maximum_polling_seconds: 604_800,
+        }
     }
 }
 

@@ -84,13 +84,34 @@ pub async fn find(db: &mut Connection, guid: JobGuid) -> Result<Option<JobRow>> 
     row.as_ref().map(JobRow::from_row).transpose()
 }
 
-/// Every job that is not finished, oldest first.
+/// Every job that is not finished and due, oldest first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn unfinished(db: &mut Connection) -> Result<Vec<JobRow>> {
-    let query = sqlx::query("SELECT * FROM jobs WHERE state IN ('PROCESSING', 'POLLING') ORDER BY created_at, guid LIMIT 1000");
-    query.fetch_all(db).await?.iter().map(JobRow::from_row).collect()
+pub async fn due(db: &mut Connection, now: Timestamp) -> Result<Vec<JobRow>> {
+    let sql = "SELECT * FROM jobs WHERE state IN ('PROCESSING', 'POLLING') AND (due_at IS NULL OR due_at <= $1) \
+               ORDER BY created_at, guid LIMIT 1000";
+    sqlx::query(sql).bind(micros(now)).fetch_all(db).await?.iter().map(JobRow::from_row).collect()
+}
+
+/// When the next job is due that is not finished and not yet due.
+///
+/// # Errors
+/// Those of the database.
+pub async fn next_due(db: &mut Connection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(due_at) AS due_at FROM jobs WHERE state IN ('PROCESSING', 'POLLING') AND due_at > $1";
+    sqlx::query(sql).bind(micros(now)).fetch_one(db).await?.opt_time("due_at")
+}
+
+/// Writes what a job goes on with, and when. A job that has ended already stays as it is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn postpone(db: &mut Connection, job: JobGuid, payload: &Value, due_at: Timestamp, now: Timestamp) -> Result<()> {
+    let query = "UPDATE jobs SET updated_at = $1, state = 'POLLING', payload = $2, due_at = $3 \
+                 WHERE guid = $4 AND state IN ('PROCESSING', 'POLLING')";
+    sqlx::query(query).bind(micros(now)).bind(json("payload", payload)?).bind(micros(due_at)).bind(job.to_string()).execute(db).await?;
+    Ok(())
 }
 
 /// Writes how a job ended. A job that has ended already stays as it is.
@@ -98,13 +119,14 @@ pub async fn unfinished(db: &mut Connection) -> Result<Vec<JobRow>> {
 /// # Errors
 /// Those of the database.
 pub async fn finish(db: &mut Connection, job: &JobRow) -> Result<()> {
-    let query = "UPDATE jobs SET updated_at = $1, state = $2, errors = $3, warnings = $4 \
-                 WHERE guid = $5 AND state IN ('PROCESSING', 'POLLING')";
+    let query = "UPDATE jobs SET updated_at = $1, state = $2, errors = $3, warnings = $4, payload = $5 \
+                 WHERE guid = $6 AND state IN ('PROCESSING', 'POLLING')";
     sqlx::query(query)
         .bind(micros(job.updated_at))
         .bind(job.state.as_str())
         .bind(json("errors", &job.errors)?)
         .bind(json("warnings", &job.warnings)?)
+        .bind(json("payload", &job.payload)?)
         .bind(job.guid.to_string())
         .execute(db)
         .await?;

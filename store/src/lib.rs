@@ -57,6 +57,7 @@ pub mod scheduling;
 pub mod security_groups;
 pub mod service_brokers;
 pub mod service_credential_bindings;
+pub mod service_instance_shares;
 pub mod service_instances;
 pub mod service_offerings;
 pub mod service_plans;

@@ -197,6 +197,29 @@ pub async fn routes(db: &mut Connection, scope: QuotaScope) -> Result<RouteUse> 
     Ok(RouteUse { routes: row.count("routes")?, reserved_ports: row.count("ports")? })
 }
 
+/// Instances of service plans.
+///
+/// # Errors
+/// Those of the database.
+pub async fn service_instances(db: &mut Connection, scope: QuotaScope) -> Result<u64> {
+    let condition = scope.condition("t.space_guid");
+    let sql = format!("SELECT COUNT(*) AS total FROM service_instances t WHERE t.type = 'managed' AND {condition}");
+    sqlx::query(AssertSqlSafe(sql)).bind(scope.guid()).fetch_one(db).await?.count("total")
+}
+
+/// Service keys.
+///
+/// # Errors
+/// Those of the database.
+pub async fn service_keys(db: &mut Connection, scope: QuotaScope) -> Result<u64> {
+    let condition = scope.condition("i.space_guid");
+    let sql = format!(
+        "SELECT COUNT(*) AS total FROM service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid \
+         WHERE t.type = 'key' AND {condition}"
+    );
+    sqlx::query(AssertSqlSafe(sql)).bind(scope.guid()).fetch_one(db).await?.count("total")
+}
+
 /// How many private domains an organization owns, or all own.
 ///
 /// # Errors

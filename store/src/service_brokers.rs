@@ -29,6 +29,8 @@ pub struct ServiceBrokerRow {
     pub password: Sealed,
     /// The one space that sees it; every space without one.
     pub space: Option<SpaceGuid>,
+    /// Whether the platform itself is the broker, behind a socket that nobody else reaches.
+    pub is_own: bool,
     /// What is being done to it.
     pub state: BrokerState,
     /// Labels and annotations.
@@ -44,7 +46,7 @@ pub fn place_of_password(broker: ServiceBrokerGuid) -> String {
 impl Record for ServiceBrokerRow {
     record::head!(ServiceBrokerGuid);
     const TABLE: &'static str = "service_brokers";
-    const FIXED: &'static [&'static str] = &["space_guid"];
+    const FIXED: &'static [&'static str] = &["space_guid", "is_own"];
 
     fn values(&self) -> Result<Values> {
         Values::new()
@@ -53,6 +55,7 @@ impl Record for ServiceBrokerRow {
             .set("username", self.username.as_str())
             .set("password", self.password.as_str())
             .opt_word("space_guid", self.space)
+            .set("is_own", self.is_own)
             .set("state", self.state.as_str())
             .metadata(&self.metadata)
     }
@@ -67,6 +70,7 @@ impl Record for ServiceBrokerRow {
             username: row.text("username")?,
             password: Sealed::from_stored(row.text("password")?),
             space: row.opt_parsed("space_guid")?,
+            is_own: row.flag("is_own")?,
             state: row.parsed("state")?,
             metadata: Metadata::from_row(row)?,
         })
@@ -89,6 +93,14 @@ pub async fn hold(db: &mut Connection, broker: &ServiceBrokerRow) -> Result<()> 
 /// Those of the database.
 pub async fn find_by_name(db: &mut Connection, name: &str) -> Result<Option<ServiceBrokerRow>> {
     record::first(db, "WHERE name = $1", [name.into()]).await
+}
+
+/// The platform's own broker.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_own(db: &mut Connection) -> Result<Option<ServiceBrokerRow>> {
+    record::first(db, "WHERE is_own = 1", []).await
 }
 
 /// The brokers of a space, oldest first.

@@ -7,6 +7,7 @@ use crate::{
     row::Columns as _,
     select::{Listing, Page, Select, Visible},
     service_instances::{operation_from_row, operation_values},
+    service_offerings::OfferingCatalog,
 };
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
@@ -105,6 +106,29 @@ pub async fn list_of_instance(db: &mut Connection, instance: ServiceInstanceGuid
     record::all(db, "WHERE service_instance_guid = $1 ORDER BY created_at, guid", [instance.to_string().into()]).await
 }
 
+/// Those of the apps of a space to an instance, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_in_space(
+    db: &mut Connection,
+    instance: ServiceInstanceGuid,
+    space: SpaceGuid,
+) -> Result<Vec<ServiceCredentialBindingRow>> {
+    let condition =
+        "WHERE service_instance_guid = $1 AND app_guid IN (SELECT guid FROM apps WHERE space_guid = $2) ORDER BY created_at, guid";
+    record::all(db, condition, [instance.to_string().into(), space.to_string().into()]).await
+}
+
+/// Those of the apps of a space, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_space(db: &mut Connection, space: SpaceGuid) -> Result<Vec<ServiceCredentialBindingRow>> {
+    let condition = "WHERE app_guid IN (SELECT guid FROM apps WHERE space_guid = $1) ORDER BY created_at, guid";
+    record::all(db, condition, [space.to_string().into()]).await
+}
+
 /// The space that a binding belongs to: that of its app, else that of its instance.
 ///
 /// # Errors
@@ -141,6 +165,14 @@ pub struct BindingFilter {
     pub instances: Option<Vec<String>>,
     /// To instances with these names.
     pub instance_names: Option<Vec<String>>,
+    /// To instances of these plans.
+    pub plans: Option<Vec<String>>,
+    /// To instances of plans with these names.
+    pub plan_names: Option<Vec<String>>,
+    /// To instances of these offerings.
+    pub offerings: Option<Vec<String>>,
+    /// To instances of offerings with these names.
+    pub offering_names: Option<Vec<String>>,
 }
 
 /// A page of the bindings in spaces that the caller sees.
@@ -156,9 +188,14 @@ pub async fn list(
     let mut select = Select::new(
         "t.*",
         "service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid \
-         LEFT JOIN apps a ON a.guid = t.app_guid",
+         LEFT JOIN apps a ON a.guid = t.app_guid LEFT JOIN service_plans p ON p.guid = i.plan_guid \
+         LEFT JOIN service_offerings o ON o.guid = p.offering_guid",
     );
     select
+        .and_in_if("i.plan_guid", filter.plans.as_deref())
+        .and_in_if("p.name", filter.plan_names.as_deref())
+        .and_in_if("p.offering_guid", filter.offerings.as_deref())
+        .and_in_if("o.name", filter.offering_names.as_deref())
         .and_in_if("t.name", filter.names.as_deref())
         .and_in_if("t.type", filter.kinds.as_deref())
         .and_in_if("t.app_guid", filter.apps.as_deref())
@@ -182,36 +219,50 @@ pub async fn bound(store: &Store, db: &mut Connection, apps: &[AppGuid]) -> Resu
     for chunk in apps.chunks(CHUNK) {
         let guids: Vec<String> = chunk.iter().map(ToString::to_string).collect();
         let mut select = Select::new(
-            "t.*, i.name AS instance_name, i.tags",
-            "service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid",
+            "t.*, i.name AS instance_name, i.tags, p.name AS plan_name, o.name AS offering_name, o.catalog AS offering, \
+             b.is_own",
+            "service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid \
+             LEFT JOIN service_plans p ON p.guid = i.plan_guid LEFT JOIN service_offerings o ON o.guid = p.offering_guid \
+             LEFT JOIN service_brokers b ON b.guid = o.broker_guid",
         );
         select.and_in("t.app_guid", &guids, "").and("t.operation_type <> 'create' OR t.operation_state = 'succeeded'", []);
-        for (binding, instance_name, tags) in select.all(db, "t.created_at, t.guid", bound_row).await? {
+        for (binding, service) in select.all(db, "t.created_at, t.guid", bound_row).await? {
             if let Some(app) = binding.app {
-                let service = opened(store, binding, instance_name, tags)?;
-                services.entry(app).or_default().push(service);
+                let credentials = credentials(store, place_of_credentials(binding.guid), binding.credentials.as_ref())?;
+                services.entry(app).or_default().push(BoundService { credentials, ..service });
             }
         }
     }
     Ok(services)
 }
 
-fn bound_row(row: &AnyRow) -> Result<(ServiceCredentialBindingRow, String, Vec<String>)> {
-    Ok((ServiceCredentialBindingRow::from_row(row)?, row.text("instance_name")?, row.json("tags")?))
-}
-
-fn opened(store: &Store, binding: ServiceCredentialBindingRow, instance_name: String, tags: Vec<String>) -> Result<BoundService> {
-    Ok(BoundService {
-        label: USER_PROVIDED_LABEL.to_owned(),
+/// Without its credentials.
+fn bound_row(row: &AnyRow) -> Result<(ServiceCredentialBindingRow, BoundService)> {
+    let binding = ServiceCredentialBindingRow::from_row(row)?;
+    let offering: Option<OfferingCatalog> = row.opt_text("offering")?.map(|_| row.json("offering")).transpose()?;
+    // The user's own tags come after those of the offering, none of them twice.
+    let mut tags = offering.map(|offering| offering.tags).unwrap_or_default();
+    for tag in row.json::<Vec<String>>("tags")? {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    let label = row.opt_text("offering_name")?;
+    let is_own = row.opt_int("is_own")?.is_some_and(|is_own| is_own != 0);
+    let service = BoundService {
+        own_offering: label.clone().filter(|_| is_own),
+        label: label.unwrap_or_else(|| USER_PROVIDED_LABEL.to_owned()),
+        plan: row.opt_text("plan_name")?,
         tags,
         instance: binding.instance,
-        instance_name,
-        credentials: credentials(store, place_of_credentials(binding.guid), binding.credentials.as_ref())?,
+        instance_name: row.text("instance_name")?,
+        credentials: Map::new(),
         binding: binding.guid,
-        binding_name: binding.name,
-        syslog_drain_url: binding.syslog_drain_url,
-        volume_mounts: binding.volume_mounts,
-    })
+        binding_name: binding.name.clone(),
+        syslog_drain_url: binding.syslog_drain_url.clone(),
+        volume_mounts: binding.volume_mounts.clone(),
+    };
+    Ok((binding, service))
 }
 
 /// Credentials that were sealed for this place; an empty object for none.

@@ -10,7 +10,7 @@ use crate::{
 use serde_json::Value;
 use sqlx::any::AnyRow;
 use virga_model::{
-    ServiceInstanceGuid, ServicePlanGuid, SpaceGuid, Timestamp,
+    ServiceBrokerGuid, ServiceInstanceGuid, ServicePlanGuid, SpaceGuid, Timestamp,
     service::{LastOperation, ServiceInstanceKind},
 };
 
@@ -143,6 +143,16 @@ pub async fn any_of_plan(db: &mut Connection, plan: ServicePlanGuid) -> Result<b
     record::any::<ServiceInstanceRow>(db, "WHERE plan_guid = $1", [plan.to_string().into()]).await
 }
 
+/// Whether there is an instance of a plan of a broker.
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_of_broker(db: &mut Connection, broker: ServiceBrokerGuid) -> Result<bool> {
+    let condition = "WHERE plan_guid IN (SELECT p.guid FROM service_plans p JOIN service_offerings o ON o.guid = p.offering_guid \
+                     WHERE o.broker_guid = $1)";
+    record::any::<ServiceInstanceRow>(db, condition, [broker.to_string().into()]).await
+}
+
 /// The instance of this name in a space.
 ///
 /// # Errors
@@ -174,7 +184,7 @@ pub struct ServiceInstanceFilter {
     pub names: Option<Vec<String>>,
     /// Of these kinds.
     pub kinds: Option<Vec<String>>,
-    /// In these spaces.
+    /// In these spaces, or shared with one.
     pub spaces: Option<Vec<String>>,
     /// In these organizations.
     pub organizations: Option<Vec<String>>,
@@ -184,7 +194,20 @@ pub struct ServiceInstanceFilter {
     pub plan_names: Option<Vec<String>>,
 }
 
-/// A page of the instances in spaces that the caller sees.
+/// `{}` stands for the list of spaces.
+const IN_SPACES: &str =
+    "t.space_guid IN ({}) OR t.guid IN (SELECT service_instance_guid FROM service_instance_shares WHERE space_guid IN ({}))";
+
+/// That a user sees the space of the instance `t`, or one that it is shared with: any space role, or manager of its organization.
+const SEEN: &str = "t.space_guid IN (SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
+     UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
+     WHERE r.user_guid = ? AND r.type = 'organization_manager') \
+     OR t.guid IN (SELECT h.service_instance_guid FROM service_instance_shares h WHERE h.space_guid IN \
+     (SELECT space_guid FROM roles WHERE user_guid = ? AND space_guid IS NOT NULL \
+     UNION SELECT s.guid FROM roles r JOIN spaces s ON s.organization_guid = r.organization_guid \
+     WHERE r.user_guid = ? AND r.type = 'organization_manager'))";
+
+/// A page of the instances in spaces that the caller sees, and of those that are shared with one.
 ///
 /// # Errors
 /// Those of the database.
@@ -198,11 +221,13 @@ pub async fn list(
     select
         .and_in_if("t.name", filter.names.as_deref())
         .and_in_if("t.type", filter.kinds.as_deref())
-        .and_in_if("t.space_guid", filter.spaces.as_deref())
-        .and_space_visible("t.space_guid", visible)
+        .and_visible(SEEN, visible, 4)
         .and_in_organizations_if("t.space_guid", filter.organizations.as_deref())
         .and_in_if("t.plan_guid", filter.plans.as_deref())
         .and_listing(listing);
+    if let Some(spaces) = &filter.spaces {
+        select.and_everywhere(IN_SPACES, spaces);
+    }
     if let Some(names) = &filter.plan_names {
         select.and_in("t.plan_guid IN (SELECT guid FROM service_plans WHERE name", names, ")");
     }

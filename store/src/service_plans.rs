@@ -97,6 +97,14 @@ impl Record for ServicePlanRow {
 
 record::functions!(ServicePlanRow);
 
+/// Keeps a plan as it was read until the transaction ends, so that it does not leave while an instance of it is made.
+///
+/// # Errors
+/// [`crate::StoreError::Conflict`] when it was changed or deleted since it was read; those of the database.
+pub async fn hold(db: &mut Connection, plan: &ServicePlanRow) -> Result<()> {
+    record::hold(db, plan).await
+}
+
 /// The plans of an offering, oldest first.
 ///
 /// # Errors

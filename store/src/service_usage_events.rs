@@ -95,12 +95,15 @@ pub async fn note(db: &mut Connection, instance: &ServiceInstanceRow, state: &st
         ServiceInstanceKind::Managed => "managed_service_instance",
         ServiceInstanceKind::UserProvided => "user_provided_service_instance",
     };
+    let [plan, offering, broker] = provider(db, instance).await?;
     let last = sqlx::query("SELECT MAX(created_at) AS last FROM service_usage_events").fetch_one(&mut *db).await?.opt_int("last")?;
     // Readers go on after the last event they saw: no later one may come before it.
     let created_at = last.map_or(micros(now), |last| micros(now).max(last.saturating_add(1)));
     sqlx::query(
         "INSERT INTO service_usage_events (guid, created_at, state, space_guid, space_name, organization_guid, service_instance_guid, \
-         service_instance_name, service_instance_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         service_instance_name, service_instance_type, service_plan_guid, service_plan_name, service_offering_guid, \
+         service_offering_name, service_broker_guid, service_broker_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(EventGuid::random().to_string())
     .bind(created_at)
@@ -111,9 +114,29 @@ pub async fn note(db: &mut Connection, instance: &ServiceInstanceRow, state: &st
     .bind(instance.guid.to_string())
     .bind(instance.name.clone())
     .bind(kind)
+    .bind(plan.0)
+    .bind(plan.1)
+    .bind(offering.0)
+    .bind(offering.1)
+    .bind(broker.0)
+    .bind(broker.1)
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Guid and name.
+type Named = (Option<String>, Option<String>);
+
+/// The plan, offering and broker of an instance that has them.
+async fn provider(db: &mut Connection, instance: &ServiceInstanceRow) -> Result<[Named; 3]> {
+    let sql = "SELECT p.guid AS plan_guid, p.name AS plan_name, o.guid AS offering_guid, o.name AS offering_name, \
+               b.guid AS broker_guid, b.name AS broker_name FROM service_plans p \
+               JOIN service_offerings o ON o.guid = p.offering_guid JOIN service_brokers b ON b.guid = o.broker_guid WHERE p.guid = $1";
+    let Some(plan) = instance.plan else { return Ok(Default::default()) };
+    let Some(row) = sqlx::query(sql).bind(plan.to_string()).fetch_optional(db).await? else { return Ok(Default::default()) };
+    let named = |guid, name| Ok::<_, crate::StoreError>((row.opt_text(guid)?, row.opt_text(name)?));
+    Ok([named("plan_guid", "plan_name")?, named("offering_guid", "offering_name")?, named("broker_guid", "broker_name")?])
 }
 
 /// Deletes every event and begins anew with one for each instance there is.

@@ -13,6 +13,7 @@ pub use runner::run;
 #[cfg(test)]
 pub(crate) use runner::run_one_round;
 pub use show::show;
+pub(crate) use table::Outcome;
 
 use crate::Result;
 use serde_json::Value;

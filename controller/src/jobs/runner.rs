@@ -1,7 +1,8 @@
 //! Runs jobs: every unfinished one, each on its own, woken by a nudge and by a timer.
 
-use super::table::work_of;
+use super::table::{Outcome, work_of};
 use crate::{Controller, Error, Result};
+use serde_json::Value;
 use std::{
     collections::{HashMap, hash_map::Entry},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use virga_contract::ApiError;
-use virga_model::{JobGuid, state::JobState};
+use virga_model::{JobGuid, Timestamp, state::JobState};
 use virga_store::jobs::{self, JobRow};
 
 /// Jobs at a time; more wait in their table.
@@ -35,15 +36,30 @@ async fn run_jobs(controller: &Controller, draining: CancellationToken) {
     let mut begun = HashMap::new();
     while !draining.is_cancelled() {
         begin_due(controller, &mut running, &mut begun).await;
+        let pause = pause(controller).await;
         tokio::select! {
             () = draining.cancelled() => break,
             () = controller.job_nudge().notified() => {}
-            () = tokio::time::sleep(PERIOD) => {}
+            () = tokio::time::sleep(pause) => {}
             Some(ended) = running.join_next_with_id(), if !running.is_empty() => note_end(ended, &mut begun),
         }
     }
     while let Some(ended) = running.join_next_with_id().await {
         note_end(ended, &mut begun);
+    }
+}
+
+/// How long nothing is due, as far as is known.
+async fn pause(controller: &Controller) -> Duration {
+    let now = controller.now();
+    let next = async { Ok::<_, Error>(jobs::next_due(&mut *controller.store.read().await?, now).await?) };
+    match next.await {
+        Ok(Some(due)) => Duration::try_from(due.duration_since(now)).unwrap_or_default().min(PERIOD),
+        Ok(None) => PERIOD,
+        Err(error) => {
+            tracing::warn!(%error, context = error.api().context, "it is not known when the next job is due");
+            PERIOD
+        }
     }
 }
 
@@ -56,7 +72,7 @@ enum Begun {
 }
 
 async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begun: &mut HashMap<JobGuid, Begun>) {
-    let due = match unfinished(controller).await {
+    let due = match due(controller).await {
         Ok(due) => due,
         Err(error) => return tracing::error!(%error, context = error.api().context, "jobs could not be read; trying again"),
     };
@@ -98,14 +114,14 @@ fn note_end(ended: Result<(Id, JobGuid), JoinError>, begun: &mut HashMap<JobGuid
     }
 }
 
-async fn unfinished(controller: &Controller) -> Result<Vec<JobRow>> {
-    Ok(jobs::unfinished(&mut *controller.store.read().await?).await?)
+async fn due(controller: &Controller) -> Result<Vec<JobRow>> {
+    Ok(jobs::due(&mut *controller.store.read().await?, controller.now()).await?)
 }
 
 /// Runs every job there is now, one after the other; for tests, which own no runner.
 #[cfg(test)]
 pub(crate) async fn run_one_round(controller: &Controller) -> Result<usize> {
-    let due = unfinished(controller).await?;
+    let due = due(controller).await?;
     for job in &due {
         perform(controller, job).await;
     }
@@ -118,9 +134,10 @@ async fn perform(controller: &Controller, job: &JobRow) {
         Some(work) => work(controller, job).await,
         None => Err(ApiError::internal(format_args!("no such operation: {}", job.operation)).into()),
     };
-    let mut ended = JobRow { updated_at: controller.now(), state: JobState::Complete, ..job.clone() };
+    let mut ended = JobRow { updated_at: controller.now(), state: JobState::Complete, payload: Value::Null, ..job.clone() };
     match outcome {
-        Ok(warnings) => ended.warnings = warnings,
+        Ok(Outcome::Done(warnings)) => ended.warnings = warnings,
+        Ok(Outcome::Again { payload, at }) => return postpone(controller, job, &payload, at).await,
         Err(error) => {
             let api = error.api();
             // The database was away, or another was quicker: nothing is decided, the next round tries again.
@@ -134,6 +151,19 @@ async fn perform(controller: &Controller, job: &JobRow) {
     }
     if let Err(error) = finish(controller, &ended).await {
         tracing::error!(job.guid = %job.guid, %error, context = error.api().context, "the end of a job could not be written");
+    }
+}
+
+/// Where this cannot be written the job runs again with the input it had.
+async fn postpone(controller: &Controller, job: &JobRow, payload: &Value, at: Timestamp) {
+    let written = async {
+        let mut tx = controller.store.begin().await?;
+        jobs::postpone(&mut tx, job.guid, payload, at, controller.now()).await?;
+        tx.commit().await?;
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = written.await {
+        tracing::error!(job.guid = %job.guid, %error, context = error.api().context, "what a job goes on with could not be written");
     }
 }
 

@@ -26,6 +26,10 @@ fn view(base: &Base, job: &JobRow) -> Value {
     // What a complete delete was about is no more.
     let gone = job.state == JobState::Complete && job.operation.ends_with(".delete");
     if let (Some(resource), Some((kind, _)), false) = (&job.resource, job.operation.split_once('.'), gone) {
+        let kind = match kind {
+            "service_bindings" | "service_keys" => "service_credential_binding",
+            kind => kind,
+        };
         links.insert(kind.to_owned(), answer::link(base, format_args!("/v3/{kind}s/{resource}")));
     }
     json!({

@@ -59,7 +59,7 @@ pub struct ManifestService {
     /// Name of the binding.
     pub binding_name: Option<String>,
     /// What a broker is to be told.
-    pub has_parameters: bool,
+    pub parameters: Option<Map<String, Value>>,
 }
 
 /// What a manifest wants of one process.
@@ -281,7 +281,7 @@ fn read_services(fields: &mut Fields<'_>) -> Vec<ManifestService> {
     let mut services = Vec::new();
     for entry in fields.list("services").unwrap_or_default() {
         if let Some(name) = entry.as_str() {
-            services.push(ManifestService { name: name.to_owned(), binding_name: None, has_parameters: false });
+            services.push(ManifestService { name: name.to_owned(), binding_name: None, parameters: None });
             continue;
         }
         let Some(object) = entry.as_object() else {
@@ -291,8 +291,8 @@ fn read_services(fields: &mut Fields<'_>) -> Vec<ManifestService> {
         let mut service = Fields::new(object);
         match service.text("name").filter(|name| !name.is_empty()) {
             Some(name) => {
-                let (binding_name, parameters) = (service.text("binding_name"), service.object("parameters"));
-                services.push(ManifestService { name, binding_name, has_parameters: parameters.is_some() });
+                let (binding_name, parameters) = (service.text("binding_name"), service.object("parameters").cloned());
+                services.push(ManifestService { name, binding_name, parameters });
             }
             None => service.problem("All services must specify a name"),
         }

@@ -5,7 +5,7 @@ use crate::{
     Access, Controller, Error, Result, SpaceRight, answer,
     apps::lookup::{self, event},
     audit_events::{record, say},
-    jobs, quotas,
+    quotas,
 };
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
@@ -37,13 +37,14 @@ pub async fn apply_manifest(
     let mut tx = controller.store.begin().await?;
     let organization = access.in_space(&mut tx, SpaceRight::Write, space, "Space").await?.organization;
     let manifests = document::validate(&read(&headers, body)?)?;
-    let mut touched = Vec::new();
+    let (mut touched, mut awaited) = (Vec::new(), Vec::new());
     for manifest in &manifests {
-        let app =
+        let (app, bindings) =
             apply::app(&controller, &mut tx, &access, space, organization, manifest).await.map_err(|error| named(error, &manifest.name))?;
         let data = json!({ "request": { "name": app.name } });
         record(&controller, &mut tx, &access, event("audit.app.apply_manifest", &app, organization, data)).await?;
         touched.push(app);
+        awaited.extend(bindings);
     }
     for app in touched.iter().filter(|app| app.state == AppState::Started) {
         quotas::check_app(&mut tx, app.guid, space).await.map_err(|error| named(error, &app.name))?;
@@ -51,8 +52,9 @@ pub async fn apply_manifest(
     for app in &touched {
         app_usage_events::note(&mut tx, app.guid, controller.now()).await?;
     }
-    let job = jobs::done(&mut tx, controller.now(), "space.apply_manifest", space).await?;
+    let job = apply::job(&controller, &mut tx, space, awaited).await?;
     tx.commit().await?;
+    controller.nudge_jobs();
     controller.scheduler.nudge();
     for app in &touched {
         say(&controller, app.guid, format!("Applied manifest to app with guid {} ({})", app.guid, app.name));

@@ -9,4 +9,5 @@ mod processes;
 mod render;
 mod routes;
 
+pub(crate) use apply::work as apply_work;
 pub use endpoints::{apply_manifest, manifest_diff, show_manifest};

@@ -1,7 +1,11 @@
 //! Deleting an organization with everything in it.
 
-use crate::{Access, Controller, Result, answer, jobs};
-use serde_json::{Value, json};
+use crate::{
+    Access, Controller, Result, answer,
+    jobs::{self, Outcome},
+    service_operations::{Going, Order, resource_of},
+};
+use serde_json::json;
 use virga_contract::ApiError;
 use virga_model::OrgGuid;
 use virga_serve::{
@@ -34,7 +38,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
         json!({ "request": { "recursive": true } }),
     )
     .await?;
-    let job = jobs::start(&mut tx, controller.now(), "organization.delete", guid, Value::Null).await?;
+    let job = jobs::start(&mut tx, controller.now(), "organization.delete", guid, Order::plain(&access).payload()?).await?;
     tx.commit().await?;
     controller.nudge_jobs();
     Ok(answer::job(&base, job))
@@ -44,12 +48,17 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
-    let guid: OrgGuid =
-        job.resource.as_deref().and_then(|guid| guid.parse().ok()).ok_or_else(|| ApiError::internal("a job without its organization"))?;
+pub(crate) async fn work(controller: &Controller, job: &JobRow) -> Result<Outcome> {
+    let (order, guid): (_, OrgGuid) = (Order::read(job)?, resource_of(job)?);
     let mut tx = loop {
+        let mut going = Going::Gone;
         for space in spaces::list_of_organization(&mut *controller.store.read().await?, guid).await? {
-            crate::spaces::delete::everything(controller, space.guid).await?;
+            if crate::spaces::delete::everything(controller, &order, space.guid, job.created_at).await? == Going::Going {
+                going = Going::Going;
+            }
+        }
+        if going == Going::Going {
+            return order.wait(controller);
         }
         let mut tx = controller.store.begin().await?;
         // Somebody may have made one meanwhile.
@@ -69,5 +78,5 @@ pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> 
     organizations::delete(&mut tx, guid).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
-    Ok(Vec::new())
+    Ok(Outcome::Done(Vec::new()))
 }

@@ -135,6 +135,37 @@ pub(crate) async fn check_routes(db: &mut Connection, space: SpaceGuid) -> Resul
     Ok(())
 }
 
+/// Passes while the instances of service plans of a space fit, one of them of a plan that costs money or not.
+///
+/// # Errors
+/// 422 in the Cloud Controller's words.
+pub(crate) async fn check_service_instances(db: &mut Connection, space: SpaceGuid, is_paid: bool) -> Result<()> {
+    for held in held(db, space).await? {
+        if is_paid && !held.limits.paid_services_allowed {
+            let place = if held.is_space() { " for your space" } else { "" };
+            let detail = format!("The service instance cannot be created because paid service plans are not allowed{place}.");
+            return Err(ApiError::unprocessable(detail).into());
+        }
+        if over(held.limits.total_service_instances, quotas::service_instances(db, held.scope).await?) {
+            return Err(ApiError::unprocessable(format!("You have exceeded your {}'s services limit.", held.word)).into());
+        }
+    }
+    Ok(())
+}
+
+/// Passes while the service keys of a space fit.
+///
+/// # Errors
+/// 422 in the Cloud Controller's words.
+pub(crate) async fn check_service_keys(db: &mut Connection, space: SpaceGuid) -> Result<()> {
+    for held in held(db, space).await? {
+        if over(held.limits.total_service_keys, quotas::service_keys(db, held.scope).await?) {
+            return Err(ApiError::unprocessable(format!("You have exceeded your {}'s limit for service keys.", held.word)).into());
+        }
+    }
+    Ok(())
+}
+
 fn refuse(problems: Vec<String>) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(ApiError::unprocessable(problems.join(", ")).into()) }
 }

@@ -22,11 +22,11 @@ async fn summary(db: &mut Connection, scope: QuotaScope, organization: Option<Or
         "started_instances": processes.count,
         "memory_in_mb": processes.memory_in_mb.saturating_add(tasks.memory_in_mb),
         "routes": routes.routes,
-        "service_instances": 0,
+        "service_instances": quotas::service_instances(db, scope).await?,
         "reserved_ports": routes.reserved_ports,
         "domains": quotas::private_domains(db, organization).await?,
         "per_app_tasks": tasks.count,
-        "service_keys": 0,
+        "service_keys": quotas::service_keys(db, scope).await?,
     }))
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{Access, Controller, Result, answer, jobs, metadata::MetadataPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use virga_contract::ApiError;
+use virga_contract::{ApiError, ErrorCode};
 use virga_model::{ServiceBrokerGuid, SpaceGuid, service::BrokerState};
 use virga_serve::{
     Base, Json, Path,
@@ -22,6 +22,7 @@ use virga_store::{
     Connection, Sealed,
     jobs::JobRow,
     service_brokers::{self, ServiceBrokerRow, place_of_password},
+    service_instances,
 };
 
 /// Body of `PATCH /v3/service_brokers/:guid`.
@@ -85,6 +86,7 @@ pub async fn update(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let mut broker = writable(&mut tx, &access, guid).await?;
+    refuse_own(&broker)?;
     let mut check = Check::default();
     body.name.iter().for_each(|name| check.name(name));
     body.url.iter().for_each(|url| check.url(url));
@@ -193,7 +195,7 @@ async fn go_back(controller: &Controller, guid: ServiceBrokerGuid, change: &Chan
 /// `DELETE /v3/service_brokers/:guid`: a job.
 ///
 /// # Errors
-/// 404, 403.
+/// 404, 403, 422 while there are instances of its plans.
 pub async fn delete(
     State(controller): State<Controller>,
     access: Access,
@@ -202,6 +204,10 @@ pub async fn delete(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let mut broker = writable(&mut tx, &access, guid).await?;
+    refuse_own(&broker)?;
+    if service_instances::any_of_broker(&mut tx, guid).await? {
+        return Err(not_removable(&broker).into());
+    }
     broker.state = BrokerState::DeleteInProgress;
     service_brokers::update(&mut tx, &mut broker, controller.now()).await?;
     record::by_caller(&controller, &mut tx, &access, "delete", &broker, json!({})).await?;
@@ -217,11 +223,19 @@ pub async fn delete(
 /// Those of the database.
 pub(crate) async fn delete_work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
     let mut tx = controller.store.begin().await?;
-    if let Some(broker) = service_brokers::find(&mut tx, broker_of(job)?).await? {
-        remove(controller, &mut tx, &broker).await?;
+    let Some(mut broker) = service_brokers::find(&mut tx, broker_of(job)?).await? else { return Ok(Vec::new()) };
+    let Err(error) = remove(controller, &mut tx, &broker).await else {
+        tx.commit().await?;
+        return Ok(Vec::new());
+    };
+    drop(tx);
+    if !jobs::must_wait(&error) {
+        let mut tx = controller.store.begin().await?;
+        broker.state = BrokerState::Available;
+        service_brokers::update(&mut tx, &mut broker, controller.now()).await?;
+        tx.commit().await?;
     }
-    tx.commit().await?;
-    Ok(Vec::new())
+    Err(error)
 }
 
 /// Deletes the brokers of a space, when the space goes.
@@ -235,9 +249,27 @@ pub(crate) async fn delete_of_space(controller: &Controller, db: &mut Connection
     Ok(())
 }
 
+/// The platform's own broker stays as it is.
+fn refuse_own(broker: &ServiceBrokerRow) -> Result<()> {
+    if broker.is_own {
+        let detail = format!("The service broker {} belongs to the platform, and cannot be changed or deleted.", broker.name);
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    Ok(())
+}
+
+fn not_removable(broker: &ServiceBrokerRow) -> ApiError {
+    let detail = format!("Cannot remove brokers that have associated service instances: {}", broker.name);
+    ApiError::new(ErrorCode::ServiceBrokerNotRemovable, detail)
+}
+
 async fn remove(controller: &Controller, db: &mut Connection, broker: &ServiceBrokerRow) -> Result<()> {
     service_brokers::hold(db, broker).await?;
+    // An instance that was made meanwhile keeps its plan, and this holds the plans.
     synchronize(controller, db, broker, Vec::new()).await?;
+    if service_instances::any_of_broker(db, broker.guid).await? {
+        return Err(not_removable(broker).into());
+    }
     service_brokers::delete(db, broker.guid).await?;
     Ok(())
 }

@@ -74,6 +74,7 @@ pub async fn create(
         username: credentials.username.clone(),
         password: controller.store.seal(place_of_password(guid), &credentials.password)?,
         space,
+        is_own: false,
         state: BrokerState::Synchronizing,
         metadata: MetadataPatch::create(body.metadata)?,
     };

@@ -10,6 +10,7 @@ mod record;
 mod synchronize;
 mod view;
 
+pub(crate) use catalog::client;
 pub use change::{delete, update};
 pub(crate) use change::{delete_of_space, delete_work, update_work};
 pub use create::create;

@@ -8,6 +8,7 @@ use virga_store::{
     Connection,
     metadata::Metadata,
     service_brokers::ServiceBrokerRow,
+    service_instances,
     service_offerings::{self, OfferingCatalog, ServiceOfferingRow},
     service_plans::{self, PlanCatalog, ServicePlanRow},
 };
@@ -132,8 +133,8 @@ async fn save_plan(
         description: String::new(),
         available: true,
         is_free: true,
-        // Whoever runs the platform says who sees it.
-        is_public: false,
+        // Whoever runs the platform says who sees it; what the platform brings itself is there for everybody.
+        is_public: broker.is_own,
         catalog: PlanCatalog::default(),
         metadata: Metadata::default(),
     });
@@ -153,13 +154,37 @@ async fn save_plan(
     by_broker(controller, db, broker, ("service_plan", verb), row.guid, &row.name).await
 }
 
-async fn drop_plan(controller: &Controller, db: &mut Connection, broker: &ServiceBrokerRow, gone: ServicePlanRow) -> Result<()> {
+/// A plan in use stays for its instances, and can be had no more.
+async fn drop_plan(controller: &Controller, db: &mut Connection, broker: &ServiceBrokerRow, mut gone: ServicePlanRow) -> Result<()> {
+    service_plans::hold(db, &gone).await?;
+    if service_instances::any_of_plan(db, gone.guid).await? {
+        if gone.available {
+            gone.available = false;
+            service_plans::update(db, &mut gone, controller.now()).await?;
+            by_broker(controller, db, broker, ("service_plan", "update"), gone.guid, &gone.name).await?;
+        }
+        return Ok(());
+    }
     service_plans::hide_from_all(db, gone.guid).await?;
     service_plans::delete(db, gone.guid).await?;
     by_broker(controller, db, broker, ("service_plan", "delete"), gone.guid, &gone.name).await
 }
 
-async fn drop_offering(controller: &Controller, db: &mut Connection, broker: &ServiceBrokerRow, gone: ServiceOfferingRow) -> Result<()> {
+/// An offering with plans in use stays as long as they.
+async fn drop_offering(
+    controller: &Controller,
+    db: &mut Connection,
+    broker: &ServiceBrokerRow,
+    mut gone: ServiceOfferingRow,
+) -> Result<()> {
+    if !service_plans::list_of_offering(db, gone.guid).await?.is_empty() {
+        if gone.available {
+            gone.available = false;
+            service_offerings::update(db, &mut gone, controller.now()).await?;
+            by_broker(controller, db, broker, ("service", "update"), gone.guid, &gone.name).await?;
+        }
+        return Ok(());
+    }
     service_offerings::delete(db, gone.guid).await?;
     by_broker(controller, db, broker, ("service", "delete"), gone.guid, &gone.name).await
 }

@@ -1,22 +1,25 @@
 //! The rules of binding an app to a service instance, alike for requests and manifests.
 
+use super::managed::word;
 use crate::{
     Access, Controller, Error, Result,
-    audit_events::{self, Event},
+    audit_events::{self, Event, actor},
     service_instances::too_large,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
 use virga_model::{
-    OrgGuid, ServiceCredentialBindingGuid, SpaceGuid,
+    ServiceCredentialBindingGuid,
     service::{BindingKind, LastOperation, OperationKind},
 };
 use virga_store::{
     Connection, StoreError,
     apps::{self, AppRow},
+    audit_events::EventParty,
     metadata::Metadata,
     service_credential_bindings::{self as rows, ServiceCredentialBindingRow, place_of_credentials},
     service_instances::{self, ServiceInstanceRow},
+    spaces,
 };
 
 /// Longest name of a binding.
@@ -31,6 +34,8 @@ pub(crate) struct NewBinding {
     pub metadata: Metadata,
     /// Whether a manifest asked for it.
     pub by_manifest: bool,
+    /// What a broker is given.
+    pub parameters: Map<String, Value>,
 }
 
 /// Binds an app to an instance.
@@ -41,7 +46,6 @@ pub(crate) async fn bind(
     controller: &Controller,
     db: &mut Connection,
     access: &Access,
-    organization: OrgGuid,
     app: &AppRow,
     instance: &ServiceInstanceRow,
     new: NewBinding,
@@ -86,13 +90,13 @@ pub(crate) async fn bind(
     if let (true, Value::Object(data)) = (new.by_manifest, &mut data) {
         data.insert("manifest_triggered".to_owned(), json!(true));
     }
-    record(controller, db, access, "create", &binding, (app.space, organization), data).await?;
+    record(controller, db, actor(access), "create", &binding, data).await?;
     Ok(binding)
 }
 
-const ALREADY_BOUND: &str = "The app is already bound to the service instance";
+pub(super) const ALREADY_BOUND: &str = "The app is already bound to the service instance";
 
-fn check_name(name: Option<&str>) -> Result<()> {
+pub(super) fn check_name(name: Option<&str>) -> Result<()> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
     if name.chars().count() > MAX_NAME_CHARS {
         let detail = "The binding name is invalid. App binding names must be less than 256 characters.";
@@ -105,7 +109,7 @@ fn check_name(name: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn taken(error: StoreError, name: Option<&str>) -> Error {
+pub(super) fn taken(error: StoreError, name: Option<&str>) -> Error {
     if error.is_unique("service_credential_bindings_app_guid_service_instance_guid") {
         return ApiError::unprocessable(ALREADY_BOUND).into();
     }
@@ -118,24 +122,28 @@ fn taken(error: StoreError, name: Option<&str>) -> Error {
     error.into()
 }
 
-/// Records what was done to a binding of an app: `create`, `update`, `delete`, `show`.
+/// Records what was done to a binding or key: `create`, `update`, `delete`, the first and last also after `start_`, `show`.
 pub(super) async fn record(
     controller: &Controller,
     db: &mut Connection,
-    access: &Access,
+    actor: EventParty,
     verb: &str,
     binding: &ServiceCredentialBindingRow,
-    (space, organization): (SpaceGuid, OrgGuid),
     data: Value,
 ) -> Result<()> {
+    let word = word(binding.kind);
+    let space = match rows::space_of(db, binding.guid).await? {
+        Some(space) => spaces::find(db, space).await?,
+        None => None,
+    };
     let event = Event {
-        kind: &format!("audit.service_binding.{verb}"),
-        target_kind: "service_binding",
+        kind: &format!("audit.{word}.{verb}"),
+        target_kind: word,
         target: binding.guid.to_string(),
         target_name: binding.name.as_deref().unwrap_or_default(),
         data,
-        space: Some(space),
-        organization: Some(organization),
+        space: space.as_ref().map(|space| space.guid),
+        organization: space.as_ref().map(|space| space.organization),
     };
-    audit_events::record(controller, db, access, event).await
+    audit_events::record_by(controller, db, actor, event).await
 }

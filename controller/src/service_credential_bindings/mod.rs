@@ -3,6 +3,7 @@
 mod bind;
 mod change;
 mod create;
+mod managed;
 mod read;
 mod view;
 
@@ -10,4 +11,5 @@ pub(crate) use bind::{NewBinding, bind};
 pub(crate) use change::remove;
 pub use change::{delete, update};
 pub use create::create;
+pub(crate) use managed::{begin_for_app as begin_binding, begin_taking_along, create_work, delete_work, take_along};
 pub use read::{details, list, parameters, show};

@@ -4,14 +4,20 @@ use super::{bind::record, view::view};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     apps::view::app as app_view,
+    audit_events::actor,
     list::{ListRequest, ListSpec, asked_for, include},
     service_instances,
+    service_operations::Provider,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use virga_broker::BindingIds;
 use virga_contract::{ApiError, ErrorCode};
-use virga_model::{OrgGuid, ServiceCredentialBindingGuid, SpaceGuid, service::BindingKind};
+use virga_model::{
+    ServiceCredentialBindingGuid, SpaceGuid,
+    service::{BindingKind, OperationKind, OperationState},
+};
 use virga_serve::{
     Base, Path, Query,
     axum::{extract::State, response::Response},
@@ -39,8 +45,6 @@ const LIST: ListSpec = ListSpec::new(&[
 ])
 .order_by(&["name"])
 .includes(INCLUDES);
-/// Filters that match no binding, because no instance has a plan.
-const OF_BROKERS: &[&str] = &["service_plan_guids", "service_plan_names", "service_offering_guids", "service_offering_names"];
 
 /// `GET /v3/service_credential_bindings`.
 ///
@@ -53,14 +57,17 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         let detail = "The query parameter is invalid: Type must be one of 'app', 'key'";
         return Err(ApiError::new(ErrorCode::BadQueryParameter, detail).into());
     }
-    let of_plan = OF_BROKERS.iter().any(|filter| query.values(filter).is_some());
     let filter = BindingFilter {
-        names: if of_plan { Some(Vec::new()) } else { query.values("names") },
+        names: query.values("names"),
         kinds,
         apps: query.values("app_guids"),
         app_names: query.values("app_names"),
         instances: query.values("service_instance_guids"),
         instance_names: query.values("service_instance_names"),
+        plans: query.values("service_plan_guids"),
+        plan_names: query.values("service_plan_names"),
+        offerings: query.values("service_offering_guids"),
+        offering_names: query.values("service_offering_names"),
     };
     let mut db = controller.store.read().await?;
     let page = rows::list(&mut db, &filter, access.visible(), &query.listing).await?;
@@ -87,23 +94,24 @@ async fn add_included(
     if asked.contains(&"service_instance") {
         let listing = only(bindings.iter().map(|binding| binding.instance.to_string()).collect());
         let found = instance_rows::list(db, &instance_rows::ServiceInstanceFilter::default(), Visible::All, &listing).await?;
-        include(body, "service_instances", found.rows.iter().map(|instance| service_instances::view(base, instance)).collect());
+        let views = service_instances::views(db, base, &found.rows).await?;
+        include(body, "service_instances", views);
     }
     Ok(())
 }
 
-/// The binding with its space and organization, for a caller who has `right` there.
+/// The binding with its space, for a caller who has `right` there.
 pub(super) async fn permitted(
     db: &mut Connection,
     access: &Access,
     right: SpaceRight,
     guid: ServiceCredentialBindingGuid,
-) -> Result<(ServiceCredentialBindingRow, SpaceGuid, OrgGuid)> {
+) -> Result<(ServiceCredentialBindingRow, SpaceGuid)> {
     let missing = || ApiError::not_found(RESOURCE);
     let binding = rows::find(db, guid).await?.ok_or_else(missing)?;
     let space = rows::space_of(db, guid).await?.ok_or_else(missing)?;
-    let standing = access.in_space(db, right, space, RESOURCE).await?;
-    Ok((binding, space, standing.organization))
+    access.in_space(db, right, space, RESOURCE).await?;
+    Ok((binding, space))
 }
 
 /// Parameters of `GET /v3/service_credential_bindings/:guid`.
@@ -126,7 +134,7 @@ pub async fn show(
 ) -> Result<Response> {
     let asked = asked_for(query.include.as_deref(), INCLUDES)?;
     let mut db = controller.store.read().await?;
-    let (binding, ..) = permitted(&mut db, &access, SpaceRight::See, guid).await?;
+    let (binding, _) = permitted(&mut db, &access, SpaceRight::See, guid).await?;
     let mut body = view(&base, &binding);
     add_included(&mut db, &base, &mut body, std::slice::from_ref(&binding), &asked).await?;
     Ok(answer::ok(body))
@@ -142,7 +150,11 @@ pub async fn details(
     Path(guid): Path<ServiceCredentialBindingGuid>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
-    let (binding, space, organization) = permitted(&mut tx, &access, SpaceRight::See, guid).await?;
+    let (binding, space) = permitted(&mut tx, &access, SpaceRight::See, guid).await?;
+    if binding.last_operation.kind == OperationKind::Create && binding.last_operation.state != OperationState::Succeeded {
+        let detail = "Creation of credential binding is not done, or failed: it has no credentials.";
+        return Err(ApiError::new(ErrorCode::ResourceNotFound, detail).into());
+    }
     if !access.has_in_space(&mut tx, SpaceRight::ReadSecrets, space).await? {
         return Err(ApiError::not_found(RESOURCE).into());
     }
@@ -154,7 +166,7 @@ pub async fn details(
     if let Value::Object(body) = &mut body {
         body.insert("volume_mounts".to_owned(), json!(binding.volume_mounts));
     }
-    record(&controller, &mut tx, &access, "show", &binding, (space, organization), json!({})).await?;
+    record(&controller, &mut tx, actor(&access), "show", &binding, json!({})).await?;
     tx.commit().await?;
     Ok(answer::ok(body))
 }
@@ -162,14 +174,26 @@ pub async fn details(
 /// `GET /v3/service_credential_bindings/:guid/parameters`: those that a broker was given.
 ///
 /// # Errors
-/// 404; 400 for a binding to an instance without a broker.
+/// 404; 400 where no broker tells; what is wrong with the broker.
 pub async fn parameters(
     State(controller): State<Controller>,
     access: Access,
     Path(guid): Path<ServiceCredentialBindingGuid>,
 ) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    permitted(&mut db, &access, SpaceRight::See, guid).await?;
-    let detail = "This service does not support fetching service binding parameters.";
-    Err(ApiError::new(ErrorCode::ServiceFetchBindingParametersNotSupported, detail).into())
+    let (binding, _) = permitted(&mut db, &access, SpaceRight::See, guid).await?;
+    let instance = instance_rows::find(&mut db, binding.instance).await?.ok_or_else(|| ApiError::not_found(RESOURCE))?;
+    let provider = match instance.plan {
+        Some(plan) => Some(Provider::of_plan(&mut db, plan).await?).filter(|provider| provider.offering.catalog.bindings_retrievable),
+        None => None,
+    };
+    drop(db);
+    let Some(provider) = provider else {
+        let detail = "This service does not support fetching service binding parameters.";
+        return Err(ApiError::new(ErrorCode::ServiceFetchBindingParametersNotSupported, detail).into());
+    };
+    let ids = BindingIds { instance: instance.guid, binding: guid };
+    let client = provider.client(&controller, access.user())?;
+    let fetched = client.fetch_binding(ids, &provider.ids(), &provider.offering.catalog.requires).await.map_err(ApiError::from)?;
+    Ok(answer::ok(Value::Object(fetched.parameters)))
 }

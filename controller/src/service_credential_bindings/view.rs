@@ -21,6 +21,10 @@ pub(super) fn view(base: &Base, binding: &ServiceCredentialBindingRow) -> Value 
         relationships.insert("app".to_owned(), to_one(Some(app)));
         links.insert("app".to_owned(), link(base, format_args!("/v3/apps/{app}")));
     }
+    if let Value::Object(links) = &mut links {
+        let parameters = link(base, format_args!("/v3/service_credential_bindings/{guid}/parameters"));
+        links.insert("parameters".to_owned(), parameters);
+    }
     json!({
         "guid": guid,
         "created_at": time(binding.created_at),

@@ -4,6 +4,7 @@ use crate::{Error, Result, request::check_name};
 use serde_json::{Map, Value};
 use url::Url;
 use virga_contract::ApiError;
+use virga_model::service::ServiceInstanceKind;
 use virga_store::StoreError;
 
 /// Most characters of all tags of an instance together.
@@ -12,6 +13,35 @@ const MAX_TAG_CHARS: usize = 2_048;
 const MAX_URL_CHARS: usize = 10_000;
 /// Most bytes of an instance's credentials, as JSON.
 const MAX_CREDENTIAL_BYTES: usize = 64 << 10;
+
+/// Most bytes of what a broker is given, as JSON.
+const MAX_PARAMETER_BYTES: usize = 64 << 10;
+
+/// Passes parameters that a broker may be given.
+///
+/// # Errors
+/// 422 naming the limit.
+pub(crate) fn check_parameters(parameters: Option<&Map<String, Value>>) -> Result<()> {
+    let bytes = parameters.map_or(0, |parameters| Value::Object(parameters.clone()).to_string().len());
+    if bytes > MAX_PARAMETER_BYTES {
+        let detail = format!("Parameters are too large: they have {bytes} bytes as JSON, {MAX_PARAMETER_BYTES} is the most");
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    Ok(())
+}
+
+/// Refuses members of a body that only the other kind of instance has: name, whether it is there, whose it is.
+///
+/// # Errors
+/// 422 naming them.
+pub(super) fn check_members(kind: ServiceInstanceKind, members: &[(&str, bool, ServiceInstanceKind)]) -> Result<()> {
+    let strange = members.iter().filter(|(_, is_there, of)| *is_there && *of != kind);
+    let strange: Vec<String> = strange.map(|(name, ..)| format!("'{name}'")).collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::unprocessable(format!("Unknown field(s): {}", strange.join(", "))).into())
+}
 
 /// Gathers every sentence about what is wrong.
 #[derive(Debug, Default)]

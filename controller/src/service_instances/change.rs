@@ -1,28 +1,36 @@
 //! Changing and deleting service instances.
 
 use super::{
-    body::{Check, name_taken},
+    body::{Check, check_members, check_parameters, name_taken},
     create::record,
+    managed::{
+        self,
+        update::{Begun, Change},
+    },
     read::permitted,
-    view,
+    view::{plan_of, view},
 };
 use crate::{
-    Access, Controller, Result, SpaceRight, answer, metadata::MetadataPatch, processes::request::present,
+    Access, Controller, Result, SpaceRight, answer,
+    metadata::MetadataPatch,
+    processes::request::present,
+    request::ToOne,
     service_credential_bindings as bindings,
+    service_operations::{Order, Provider},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use virga_contract::ApiError;
+use virga_contract::{ApiError, ErrorCode};
 use virga_model::{
     AppGuid, ServiceInstanceGuid, SpaceGuid,
-    service::{LastOperation, OperationKind, vcap_services},
+    service::{LastOperation, OperationKind, ServiceInstanceKind, vcap_services},
 };
 use virga_serve::{
     Base, Json, Path, Query,
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, service_credential_bindings as binding_rows,
+    Connection, StoreError, Transaction, service_credential_bindings as binding_rows, service_instance_shares,
     service_instances::{self, ServiceInstanceRow, place_of_credentials},
     service_usage_events,
 };
@@ -45,11 +53,39 @@ pub struct UpdateServiceInstance {
     syslog_drain_url: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     route_service_url: Option<Option<String>>,
+    parameters: Option<Map<String, Value>>,
+    maintenance_info: Option<MaintenanceVersion>,
+    relationships: Option<UpdateRelationships>,
     metadata: Option<MetadataPatch>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaintenanceVersion {
+    version: String,
+    /// Clients send it along; what counts is the plan's.
+    #[serde(rename = "description")]
+    _description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdateRelationships {
+    service_plan: Option<ToOne>,
+}
+
 impl UpdateServiceInstance {
-    fn check(&self) -> Result<()> {
+    fn check(&self, kind: ServiceInstanceKind) -> Result<()> {
+        let members = [
+            ("credentials", self.credentials.is_some(), ServiceInstanceKind::UserProvided),
+            ("syslog_drain_url", self.syslog_drain_url.is_some(), ServiceInstanceKind::UserProvided),
+            ("route_service_url", self.route_service_url.is_some(), ServiceInstanceKind::UserProvided),
+            ("parameters", self.parameters.is_some(), ServiceInstanceKind::Managed),
+            ("maintenance_info", self.maintenance_info.is_some(), ServiceInstanceKind::Managed),
+            ("relationships", self.relationships.is_some(), ServiceInstanceKind::Managed),
+        ];
+        check_members(kind, &members)?;
+        check_parameters(self.parameters.as_ref())?;
         let mut check = Check::default();
         if let Some(name) = &self.name {
             check.name(name);
@@ -62,10 +98,26 @@ impl UpdateServiceInstance {
     }
 }
 
-/// `PATCH /v3/service_instances/:guid`. Apps see new credentials once they are restarted.
+impl UpdateServiceInstance {
+    fn of_managed(self) -> Result<Change> {
+        let unseen = "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it.";
+        let plan = self.relationships.and_then(|relationships| relationships.service_plan);
+        let plan = plan.map(|plan| plan.parsed().ok_or_else(|| ApiError::unprocessable(unseen))).transpose()?;
+        Ok(Change {
+            name: self.name,
+            tags: self.tags.map(Option::unwrap_or_default),
+            metadata: self.metadata,
+            plan,
+            parameters: self.parameters,
+            version: self.maintenance_info.map(|info| info.version),
+        })
+    }
+}
+
+/// `PATCH /v3/service_instances/:guid`; a job where a broker has to be asked. Apps see new credentials once they are restarted.
 ///
 /// # Errors
-/// 404, 403, 422 for a name that is taken and for what breaks a rule.
+/// 404, 403, 409 while something else is done to the instance, 422 for a name that is taken and for what breaks a rule.
 pub async fn update(
     State(controller): State<Controller>,
     access: Access,
@@ -75,7 +127,23 @@ pub async fn update(
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (mut instance, organization) = permitted(&mut tx, &access, SpaceRight::Write, guid).await?;
-    body.check()?;
+    body.check(instance.kind)?;
+    if instance.kind == ServiceInstanceKind::Managed {
+        return match managed::update::begin(&controller, &mut tx, &access, instance, body.of_managed()?).await? {
+            Begun::Done(instance) => {
+                let bindings = binding_rows::list_of_instance(&mut tx, guid).await?;
+                fits(&controller, &mut tx, &bindings.into_iter().filter_map(|binding| binding.app).collect::<Vec<_>>()).await?;
+                let plan = plan_of(&mut tx, &instance).await?;
+                tx.commit().await?;
+                Ok(answer::ok(view(&base, &instance, plan.as_ref())))
+            }
+            Begun::Job(job) => {
+                tx.commit().await?;
+                controller.nudge_jobs();
+                Ok(answer::job(&base, job))
+            }
+        };
+    }
     let now = controller.now();
     let is_renamed = body.name.as_ref().is_some_and(|name| *name != instance.name);
     let mut request = Map::new();
@@ -116,7 +184,7 @@ pub async fn update(
     }
     record(&controller, &mut tx, &access, "update", &instance, organization, json!({ "request": request })).await?;
     tx.commit().await?;
-    Ok(answer::ok(view(&base, &instance)))
+    Ok(answer::ok(view(&base, &instance, None)))
 }
 
 /// Gives every binding of an instance what the instance has now.
@@ -164,26 +232,32 @@ pub(crate) async fn too_large(controller: &Controller, db: &mut Connection, apps
 #[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
     /// Without asking a broker. A user-provided instance has none, and goes alike.
-    #[serde(default, rename = "purge")]
-    _purge: bool,
+    #[serde(default)]
+    purge: bool,
 }
 
-/// `DELETE /v3/service_instances/:guid`, with its bindings. Apps that run keep what they were started with.
+/// `DELETE /v3/service_instances/:guid`, with its bindings; where a broker made it, a job. Apps that run keep what they were started
+/// with.
 ///
 /// # Errors
-/// 404, 403.
+/// 404, 403 (also for `purge=true`, but for administrators and, where the broker is one of the space, its developers), 409 while
+/// something else is done to it, 422 while it is shared.
 pub async fn delete(
     State(controller): State<Controller>,
     access: Access,
+    base: Base,
     Path(guid): Path<ServiceInstanceGuid>,
-    Query(_): Query<DeleteQuery>,
+    Query(query): Query<DeleteQuery>,
 ) -> Result<Response> {
     let mut tx = controller.store.begin().await?;
     let (instance, organization) = permitted(&mut tx, &access, SpaceRight::Write, guid).await?;
+    if instance.kind == ServiceInstanceKind::Managed {
+        return delete_managed(&controller, tx, &access, &base, instance, query.purge).await;
+    }
     // Bindings come before this or find no instance.
     service_instances::hold(&mut tx, &instance).await?;
     for binding in binding_rows::list_of_instance(&mut tx, guid).await? {
-        bindings::remove(&controller, &mut tx, &access, &binding, instance.space, organization).await?;
+        bindings::remove(&controller, &mut tx, &access, &binding).await?;
     }
     service_usage_events::note(&mut tx, &instance, "DELETED", controller.now()).await?;
     service_instances::delete(&mut tx, guid).await?;
@@ -192,12 +266,49 @@ pub async fn delete(
     Ok(answer::no_content())
 }
 
-/// Deletes every instance of a space with its bindings, when the space goes.
+async fn delete_managed(
+    controller: &Controller,
+    mut tx: Transaction,
+    access: &Access,
+    base: &Base,
+    instance: ServiceInstanceRow,
+    is_purge: bool,
+) -> Result<Response> {
+    if is_purge {
+        if Provider::of(&mut tx, &instance).await?.broker.space.is_none() {
+            access.admin()?;
+        }
+        managed::purge(controller, &mut tx, access, &instance).await?;
+        tx.commit().await?;
+        controller.scheduler.nudge();
+        return Ok(answer::no_content());
+    }
+    if !managed::delete::may_begin(&instance) {
+        return Err(managed::busy(&instance));
+    }
+    if !service_instance_shares::list_of_instance(&mut tx, instance.guid).await?.is_empty() {
+        let detail = format!(
+            "Service instances must be unshared before they can be deleted. Unsharing {} will automatically delete any bindings that \
+             have been made to applications in other spaces.",
+            instance.name
+        );
+        return Err(ApiError::new(ErrorCode::ServiceInstanceDeletionSharesExists, detail).into());
+    }
+    let job = managed::delete::begin(controller, &mut tx, &Order::plain(access), instance).await?;
+    tx.commit().await?;
+    controller.nudge_jobs();
+    Ok(answer::job(base, job))
+}
+
+/// Deletes every user-provided instance of a space with its bindings, when the space goes. Those that brokers made are gone by then.
 ///
 /// # Errors
-/// Those of the database.
+/// That another was quicker, where there is one that a broker made; those of the database.
 pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connection, space: SpaceGuid) -> Result<()> {
     for instance in service_instances::list_of_space(db, space).await? {
+        if instance.kind == ServiceInstanceKind::Managed {
+            return Err(StoreError::Conflict.into());
+        }
         service_instances::hold(db, &instance).await?;
         for binding in binding_rows::list_of_instance(db, instance.guid).await? {
             binding_rows::delete(db, binding.guid).await?;

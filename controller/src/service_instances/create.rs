@@ -1,15 +1,15 @@
 //! Making service instances.
 
 use super::{
-    body::{Check, name_taken},
-    view,
+    body::{Check, check_members, check_parameters, name_taken},
+    managed::{self, create::NewInstance},
+    view::view,
 };
 use crate::{
-    Access, Controller, Error, Result, SpaceRight, answer,
+    Access, Controller, Result, SpaceRight, answer,
     audit_events::{self, Event},
     metadata::MetadataPatch,
     request::{ToOne, require_feature},
-    service_plans,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -63,11 +63,7 @@ impl CreateServiceInstance {
             ("parameters", self.parameters.is_some(), ServiceInstanceKind::Managed),
             ("relationships.service_plan", self.relationships.service_plan.is_some(), ServiceInstanceKind::Managed),
         ];
-        let strange = members.iter().filter(|(_, is_there, of)| *is_there && *of != kind);
-        let strange: Vec<String> = strange.map(|(name, ..)| format!("'{name}'")).collect();
-        if !strange.is_empty() {
-            return Err(ApiError::unprocessable(format!("Unknown field(s): {}", strange.join(", "))).into());
-        }
+        check_members(kind, &members)?;
         let mut check = Check::default();
         check.name(&self.name);
         check.tags(self.tags.as_deref().unwrap_or_default());
@@ -75,11 +71,12 @@ impl CreateServiceInstance {
         check.syslog_drain_url(self.syslog_drain_url.as_deref().unwrap_or_default());
         check.route_service_url(self.route_service_url.as_deref().unwrap_or_default());
         check.end()?;
+        check_parameters(self.parameters.as_ref())?;
         Ok(kind)
     }
 }
 
-/// `POST /v3/service_instances`.
+/// `POST /v3/service_instances`; for an instance of a plan, a job.
 ///
 /// # Errors
 /// 403 for who does not develop in the space and while the flag `service_instance_creation` is off; 422 for a space or plan that is
@@ -100,7 +97,17 @@ pub async fn create(
     }
     let organization = access.in_space(&mut tx, SpaceRight::Write, space, "Space").await?.organization;
     if kind == ServiceInstanceKind::Managed {
-        return Err(no_instance_of_plan(&mut tx, &access, body.relationships.service_plan.as_ref()).await?);
+        let new = NewInstance {
+            name: body.name,
+            tags: body.tags.unwrap_or_default(),
+            plan: body.relationships.service_plan.as_ref().and_then(ToOne::parsed),
+            parameters: body.parameters.unwrap_or_default(),
+            metadata: MetadataPatch::create(body.metadata)?,
+        };
+        let job = managed::create::begin(&controller, &mut tx, &access, space, new).await?;
+        tx.commit().await?;
+        controller.nudge_jobs();
+        return Ok(answer::job(&base, job));
     }
     let now = controller.now();
     let guid = ServiceInstanceGuid::random();
@@ -128,21 +135,7 @@ pub async fn create(
     let request = json!({ "type": kind, "name": instance.name, "tags": instance.tags, "credentials": "[PRIVATE DATA HIDDEN]" });
     record(&controller, &mut tx, &access, "create", &instance, organization, json!({ "request": request })).await?;
     tx.commit().await?;
-    Ok(answer::created(view(&base, &instance)))
-}
-
-/// Why there is no instance of a plan: nobody can make one yet, which only who sees the plan is told.
-async fn no_instance_of_plan(db: &mut Connection, access: &Access, wanted: Option<&ToOne>) -> Result<Error> {
-    let seen = match wanted.and_then(ToOne::parsed) {
-        Some(plan) => service_plans::is_seen(db, access, plan).await?,
-        None => false,
-    };
-    let detail = if seen {
-        "Instances of service plans cannot be made on this platform yet. Use a user-provided service instance."
-    } else {
-        "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it."
-    };
-    Ok(ApiError::unprocessable(detail).into())
+    Ok(answer::created(view(&base, &instance, None)))
 }
 
 /// Records what was done to a user-provided instance: `create`, `update`, `delete`, `show`.

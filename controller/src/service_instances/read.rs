@@ -1,9 +1,15 @@
 //! Reading service instances.
 
-use super::{create::record, fields::Fields, view};
+use super::{
+    create::record,
+    fields::Fields,
+    managed::busy,
+    view::{plan_of, plans_of, view},
+};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     list::{ListRequest, ListSpec},
+    service_operations::{Provider, is_under_way},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,7 +20,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, service_credential_bindings,
+    Connection, service_credential_bindings, service_instance_shares,
     service_instances::{self, ServiceInstanceFilter, ServiceInstanceRow, place_of_credentials},
 };
 
@@ -55,8 +61,10 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
     };
     let mut db = controller.store.read().await?;
     let page = service_instances::list(&mut db, &filter, access.visible(), &query.listing).await?;
-    let mut body = query.render(&page, |instance| view(&query.base, instance));
-    fields.add(&mut db, &mut body, page.rows.iter().map(|instance| instance.space)).await?;
+    let plans = plans_of(&mut db, &page.rows).await?;
+    let plan = |instance: &ServiceInstanceRow| instance.plan.and_then(|plan| plans.get(&plan));
+    let mut body = query.render(&page, |instance| view(&query.base, instance, plan(instance)));
+    fields.add(&mut db, &mut body, page.rows.iter().map(|instance| instance.space), plans.values()).await?;
     Ok(answer::ok(body))
 }
 
@@ -74,6 +82,24 @@ pub(crate) async fn permitted(
     let instance = service_instances::find(db, guid).await?.ok_or_else(|| ApiError::not_found(RESOURCE))?;
     let standing = access.in_space(db, right, instance.space, RESOURCE).await?;
     Ok((instance, standing.organization))
+}
+
+/// The instance, for a caller who sees its space or one that it is shared with.
+///
+/// # Errors
+/// 404 `Service instance not found`.
+pub(crate) async fn permitted_or_shared(db: &mut Connection, access: &Access, guid: ServiceInstanceGuid) -> Result<ServiceInstanceRow> {
+    let missing = || ApiError::not_found("Service instance");
+    let instance = service_instances::find(db, guid).await?.ok_or_else(missing)?;
+    if access.has_in_space(db, SpaceRight::See, instance.space).await? {
+        return Ok(instance);
+    }
+    for space in service_instance_shares::list_of_instance(db, guid).await? {
+        if access.has_in_space(db, SpaceRight::See, space).await? {
+            return Ok(instance);
+        }
+    }
+    Err(missing().into())
 }
 
 /// Parameters of `GET /v3/service_instances/:guid`.
@@ -118,9 +144,10 @@ pub async fn show(
 ) -> Result<Response> {
     let fields = Fields::read(|parameter| query.values(parameter))?;
     let mut db = controller.store.read().await?;
-    let (instance, _) = permitted(&mut db, &access, SpaceRight::See, guid).await?;
-    let mut body = view(&base, &instance);
-    fields.add(&mut db, &mut body, [instance.space]).await?;
+    let instance = permitted_or_shared(&mut db, &access, guid).await?;
+    let plan = plan_of(&mut db, &instance).await?;
+    let mut body = view(&base, &instance, plan.as_ref());
+    fields.add(&mut db, &mut body, [instance.space], plan.as_ref()).await?;
     Ok(answer::ok(body))
 }
 
@@ -144,13 +171,25 @@ pub async fn credentials(State(controller): State<Controller>, access: Access, P
 /// `GET /v3/service_instances/:guid/parameters`: those that a broker was given.
 ///
 /// # Errors
-/// 404; 400 for an instance without a broker.
+/// 404; 400 where no broker tells; 409 while something is done to the instance; what is wrong with the broker.
 pub async fn parameters(State(controller): State<Controller>, access: Access, Path(guid): Path<ServiceInstanceGuid>) -> Result<Response> {
     let mut db = controller.store.read().await?;
-    permitted(&mut db, &access, SpaceRight::See, guid).await?;
-    // The CLI matches these words.
-    let detail = "This service does not support fetching service instance parameters.";
-    Err(ApiError::new(ErrorCode::ServiceFetchInstanceParametersNotSupported, detail).into())
+    let (instance, _) = permitted(&mut db, &access, SpaceRight::See, guid).await?;
+    let provider = match instance.plan {
+        Some(plan) => Some(Provider::of_plan(&mut db, plan).await?).filter(|provider| provider.offering.catalog.instances_retrievable),
+        None => None,
+    };
+    drop(db);
+    let Some(provider) = provider else {
+        // The CLI matches these words.
+        let detail = "This service does not support fetching service instance parameters.";
+        return Err(ApiError::new(ErrorCode::ServiceFetchInstanceParametersNotSupported, detail).into());
+    };
+    if is_under_way(&instance.last_operation) {
+        return Err(busy(&instance));
+    }
+    let fetched = provider.client(&controller, access.user())?.fetch_instance(guid, &provider.ids()).await.map_err(ApiError::from)?;
+    Ok(answer::ok(Value::Object(fetched.parameters)))
 }
 
 /// `GET /v3/service_instances/:guid/permissions`: what the caller may do, asked by dashboards of any user.

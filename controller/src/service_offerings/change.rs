@@ -5,6 +5,7 @@ use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{self, Event},
     metadata::MetadataPatch,
+    service_instances::purge,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use virga_serve::{
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, service_brokers,
+    Connection, service_brokers, service_instances,
     service_offerings::{self as rows, ServiceOfferingRow},
     service_plans,
 };
@@ -82,6 +83,9 @@ pub async fn delete(
     for plan in service_plans::list_of_offering(&mut tx, guid).await? {
         if !query.purge {
             return Err(ApiError::unprocessable("Please delete the service_plans associations for your services.").into());
+        }
+        for instance in service_instances::list_of_plan(&mut tx, plan.guid).await? {
+            purge(&controller, &mut tx, &access, &instance).await?;
         }
         service_plans::hide_from_all(&mut tx, plan.guid).await?;
         service_plans::delete(&mut tx, plan.guid).await?;

@@ -1,9 +1,14 @@
 //! Deleting a space with everything in it.
 
-use crate::{Access, Controller, OrgRight, Result, SpaceRight, answer, apps, jobs, service_brokers, service_instances};
-use serde_json::{Value, json};
+use crate::{
+    Access, Controller, OrgRight, Result, SpaceRight, answer, apps,
+    jobs::{self, Outcome},
+    service_brokers, service_credential_bindings as bindings, service_instances,
+    service_operations::{Going, Order, resource_of},
+};
+use serde_json::json;
 use virga_contract::ApiError;
-use virga_model::SpaceGuid;
+use virga_model::{SpaceGuid, Timestamp};
 use virga_serve::{
     Base, Path,
     axum::{extract::State, response::Response},
@@ -11,7 +16,7 @@ use virga_serve::{
 use virga_store::{
     jobs::JobRow,
     roles::{self, RoleScope},
-    routes, spaces,
+    routes, service_credential_bindings, service_instance_shares, spaces,
 };
 
 /// `DELETE /v3/spaces/:guid`: a job that deletes every app, service instance, route and role with it.
@@ -25,7 +30,7 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
     let space = spaces::find(&mut tx, guid).await?.ok_or_else(|| ApiError::not_found("Space"))?;
     super::change::record(&controller, &mut tx, &access, "audit.space.delete-request", &space, json!({ "request": { "recursive": true } }))
         .await?;
-    let job = jobs::start(&mut tx, controller.now(), "space.delete", guid, Value::Null).await?;
+    let job = jobs::start(&mut tx, controller.now(), "space.delete", guid, Order::plain(&access).payload()?).await?;
     tx.commit().await?;
     controller.nudge_jobs();
     Ok(answer::job(&base, job))
@@ -35,17 +40,28 @@ pub async fn delete(State(controller): State<Controller>, access: Access, base: 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn work(controller: &Controller, job: &JobRow) -> Result<Vec<String>> {
-    let guid = job.resource.as_deref().and_then(|guid| guid.parse().ok()).ok_or_else(|| ApiError::internal("a job without its space"))?;
-    everything(controller, guid).await?;
-    Ok(Vec::new())
+pub(crate) async fn work(controller: &Controller, job: &JobRow) -> Result<Outcome> {
+    let order = Order::read(job)?;
+    match everything(controller, &order, resource_of(job)?, job.created_at).await? {
+        Going::Gone => Ok(Outcome::Done(Vec::new())),
+        Going::Going => order.wait(controller),
+    }
 }
 
-/// Deletes the space and all that is in it, app by app. Once more does nothing more.
+/// Deletes the space and all that is in it: first what is at brokers, then app by app. Once more does nothing more. `since` is when
+/// that was asked for.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn everything(controller: &Controller, guid: SpaceGuid) -> Result<()> {
+/// 400 naming a service instance or binding that could not be deleted; those of the database.
+pub(crate) async fn everything(controller: &Controller, order: &Order, guid: SpaceGuid, since: Timestamp) -> Result<Going> {
+    if service_instances::take_along(controller, order, guid, since).await? == Going::Going {
+        return Ok(Going::Going);
+    }
+    // To instances that other spaces share.
+    let bound = service_credential_bindings::list_of_space(&mut *controller.store.read().await?, guid).await?;
+    if bindings::take_along(controller, order, bound, since).await? == Going::Going {
+        return Ok(Going::Going);
+    }
     let mut tx = loop {
         for app in virga_store::apps::list_of_space(&mut *controller.store.read().await?, guid).await? {
             let mut tx = controller.store.begin().await?;
@@ -63,9 +79,10 @@ pub async fn everything(controller: &Controller, guid: SpaceGuid) -> Result<()> 
     for route in routes::list_of_space(&mut tx, guid, false).await? {
         routes::delete(&mut tx, route.guid).await?;
     }
+    service_instance_shares::delete_of_space(&mut tx, guid).await?;
     roles::delete_in(&mut tx, RoleScope::Space(guid)).await?;
     spaces::delete(&mut tx, guid).await?;
     tx.commit().await?;
     controller.scheduler.nudge();
-    Ok(())
+    Ok(Going::Gone)
 }

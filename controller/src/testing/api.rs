@@ -3,10 +3,13 @@
 use super::{FakeLogs, FakeScheduler, FakeStager, User};
 use crate::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, bootstrap, builds, jobs, routes};
 use serde_json::{Value, json};
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::Blobstore;
-use virga_broker::{BrokerPolicy, Brokers};
+use virga_broker::{BrokerPolicy, Brokers, Polling};
 use virga_contract::ApiError;
 use virga_model::{OrgGuid, RoleGuid, SpaceGuid, UserGuid, state::RoleType};
 use virga_serve::{
@@ -68,7 +71,12 @@ impl Api {
             scheduler: scheduler.clone(),
             logs: logs.clone(),
             log_cache: logs.clone(),
-            brokers: Brokers::new(BrokerPolicy { allowed: vec!["127.0.0.1".parse().unwrap()], ..BrokerPolicy::default() }),
+            brokers: Brokers::new(BrokerPolicy {
+                allowed: vec!["127.0.0.1".parse().unwrap()],
+                timeout: Duration::from_secs(2),
+                ..BrokerPolicy::default()
+            }),
+            polling: Polling { interval: Duration::ZERO, ..Polling::default() },
             clock: Arc::new(SystemClock),
             config: ControllerConfig {
                 system_domain: domain(""),

@@ -23,6 +23,10 @@ pub(crate) const PASSWORD: &str = "hunter2";
 pub(crate) enum Reply {
     /// This status and body.
     Is(u16, Value),
+    /// Status 200 and a text that is no JSON.
+    Junk,
+    /// Never anything.
+    Hangs,
 }
 
 /// A request that came.
@@ -32,6 +36,8 @@ pub(crate) struct Asked {
     pub what: String,
     /// Its headers.
     pub headers: HeaderMap,
+    /// Its body.
+    pub body: Value,
 }
 
 #[derive(Debug, Default)]
@@ -108,11 +114,13 @@ fn operation(method: &str, path: &str) -> &'static str {
 
 async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let operation = operation(parts.method.as_str(), parts.uri.path());
     let reply = {
         let mut script = script.lock().unwrap();
-        script.asked.push(Asked { what: format!("{} {}", parts.method, parts.uri.path()), headers: parts.headers.clone() });
+        script.asked.push(Asked { what: format!("{} {}", parts.method, parts.uri.path()), headers: parts.headers.clone(), body });
         let replies = script.replies.entry(operation).or_insert_with(|| vec![Reply::Is(200, json!({}))]);
         if replies.len() > 1 { replies.pop().unwrap() } else { replies[0].clone() }
     };
@@ -120,6 +128,9 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
     if parts.headers.get(header::AUTHORIZATION).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let Reply::Is(status, body) = reply;
-    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+    match reply {
+        Reply::Is(status, body) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),
+        Reply::Junk => "<html>".into_response(),
+        Reply::Hangs => std::future::pending().await,
+    }
 }

@@ -1,33 +1,13 @@
 //! Deletes that are jobs: what they leave behind, and what becomes of them when the process ends in the middle.
 
-use super::fixture::Fixture;
+use super::{crashing::Crashing, fixture::Fixture};
 use crate::{
     jobs::{run_one_round, start},
     testing::{Api, on_both},
 };
 use serde_json::{Value, json};
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
 use virga_blobstore::Kind;
 use virga_model::OrgGuid;
-
-/// Work that ends after some steps, wherever it is then, as at a crash.
-struct Crashing<F> {
-    work: Pin<Box<F>>,
-    steps: usize,
-}
-
-impl<F: Future> Future for Crashing<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(left) = self.steps.checked_sub(1) else { return Poll::Ready(None) };
-        self.steps = left;
-        self.work.as_mut().poll(context).map(Some)
-    }
-}
 
 async fn count(api: &Api, path: &str) -> Value {
     api.admin().await.get(path).await.ok()["pagination"]["total_results"].clone()

@@ -307,6 +307,7 @@ async fn marketplace(api: &Api, space: SpaceGuid) -> (String, String, String) {
         username: "u".into(),
         password: Sealed::from_stored(String::new()),
         space: Some(space),
+        is_own: false,
         state: BrokerState::Available,
         metadata: Metadata::default(),
     };

@@ -13,7 +13,7 @@ use std::{
 };
 use tower::ServiceExt as _;
 use virga_blobstore::Blobstore;
-use virga_broker::{BrokerPolicy, Brokers};
+use virga_broker::{BrokerPolicy, Brokers, Polling};
 use virga_contract::ApiError;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, bootstrap, jobs};
 use virga_model::{Timestamp, UserGuid};
@@ -144,6 +144,7 @@ impl Harness {
             logs: logs.clone(),
             log_cache: logs.clone(),
             brokers: Brokers::new(BrokerPolicy { allowed: vec!["127.0.0.1".parse().unwrap()], ..BrokerPolicy::default() }),
+            polling: Polling { interval: Duration::ZERO, ..Polling::default() },
             clock: clock.clone(),
             config: ControllerConfig {
                 system_domain: "virga.localhost".into(),

@@ -103,6 +103,7 @@ async fn offer(harness: &Harness, space: SpaceGuid, name: &str) {
         username: "u".into(),
         password: Sealed::from_stored(String::new()),
         space: Some(space),
+        is_own: false,
         state: BrokerState::Available,
         metadata: Metadata::default(),
     };

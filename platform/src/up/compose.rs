@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use virga_blobstore::{Blobstore, BlobstoreConfig, SecretText};
-use virga_broker::{BrokerPolicy, Brokers};
+use virga_broker::{BrokerPolicy, Brokers, Polling};
 use virga_buildpacks::{StagingLimits, StagingPolicy, StagingService, StagingSetup};
 use virga_contract::cell::WorkerConfig;
 use virga_controller::{Bootstrap, Controller, ControllerConfig, ControllerLimits, Parts, RateLimits};
@@ -94,6 +94,11 @@ impl Platform {
             logs: sink,
             log_cache: log_cache.clone(),
             brokers: brokers(config, &endpoints),
+            polling: Polling {
+                interval: Duration::from_millis(config.brokers.polling_interval_ms),
+                longest_operation: Duration::from_secs(config.brokers.maximum_polling_seconds),
+                ..Polling::default()
+            },
             clock,
             config: controller_config(config),
         });
