@@ -7,7 +7,7 @@ ALTER TABLE jobs ADD COLUMN due_at BIGINT;
 ALTER TABLE service_brokers ADD COLUMN is_own BIGINT NOT NULL DEFAULT 0;
 
 -- Names of keys are unique for their instance, as those of bindings are for their app.
-CREATE UNIQUE INDEX service_credential_bindings_key_name ON service_credential_bindings (service_instance_guid, name) WHERE type = 'key';
+CREATE UNIQUE INDEX service_credential_bindings_service_instance_guid_name ON service_credential_bindings (service_instance_guid, name) WHERE type = 'key';
 
 -- Spaces besides its own whose apps may be bound to an instance.
 CREATE TABLE service_instance_shares (

@@ -125,7 +125,7 @@ pub(in super::super) async fn begin(
     };
     let insert = rows::insert(db, &binding).await;
     insert.map_err(|error| {
-        if error.is_unique("service_credential_bindings_key_name") {
+        if error.is_unique("service_credential_bindings_service_instance_guid_name") {
             return key_taken(binding.name.as_deref());
         }
         taken(error, binding.name.as_deref())
