@@ -19,26 +19,51 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@contextlib.contextmanager
-def running_platform(settings=None):
-    """`settings` are further environment variables."""
-    with tempfile.TemporaryDirectory(prefix="virga-py-") as data:
-        listen = f"127.0.0.1:{free_port()}"
-        with open(os.path.join(data, "up.log"), "w", encoding="utf-8") as log:
-            process = subprocess.Popen(
-                [os.environ["TESTED_VIRGA"], "up", "--output", "json", "--listen", listen, "--data-dir", data, "--workers", "1"],
+class Platform:
+    """A platform whose process may be killed and started again over the same data. `settings` are further environment variables."""
+
+    def __init__(self, data, settings=None):
+        self.data = data
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.log = os.path.join(data, "up.log")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("VIRGA_")}
+        self.environment = {**kept, "VIRGA_ADMIN_PASSWORD": PASSWORD, **(settings or {})}
+        self.process = None
+
+    def start(self):
+        """What `virga up --output json` printed, once it is ready."""
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [os.environ["TESTED_VIRGA"], "up", "--output", "json", "--listen", self.listen, "--data-dir", self.data, "--workers", "1"],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**{k: v for k, v in os.environ.items() if not k.startswith("VIRGA_")}, "VIRGA_ADMIN_PASSWORD": PASSWORD, **(settings or {})},
+                env=self.environment,
                 text=True,
             )
-            try:
-                line = process.stdout.readline()
-                assert line, open(log.name, encoding="utf-8").read()
-                yield {**json.loads(line), "listen": listen, "log": log.name}
-            finally:
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(30) == 0
+        line = self.process.stdout.readline()
+        assert line, open(self.log, encoding="utf-8").read()
+        return {**json.loads(line), "listen": self.listen, "log": self.log}
+
+    def kill(self):
+        """`kill -9`."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self):
+        """As an operator does it."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0
+
+
+@contextlib.contextmanager
+def running_platform(settings=None):
+    """What `virga up --output json` printed; `settings` are further environment variables."""
+    with tempfile.TemporaryDirectory(prefix="virga-py-") as data:
+        platform = Platform(data, settings)
+        try:
+            yield platform.start()
+        finally:
+            platform.stop()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,10 @@ pub(crate) fn success(method: &Method, path: &str) -> &'static [u16] {
     match *method {
         Method::GET if ends(&["/download"]) => &[200, 302],
         Method::PUT if ends(&["/cancel"]) => &[202],
-        // At once where only labels and annotations change.
-        Method::PATCH if ends(&["/service_brokers/{guid}"]) => &[200, 202],
+        // At once where no broker has to be asked.
+        Method::PATCH if ends(&["/service_brokers/{guid}", "/service_instances/{guid}"]) => &[200, 202],
+        Method::DELETE if ends(&["/service_credential_bindings/{guid}", "/service_instances/{guid}"]) => &[202, 204],
+        Method::POST if ends(&["/v3/service_credential_bindings", "/v3/service_instances"]) => &[201, 202],
         Method::PATCH | Method::GET | Method::PUT => &[200],
         Method::DELETE if is_other_api(path) => &[204],
         Method::POST if path.starts_with("/networking/") => &[200],
@@ -37,8 +39,6 @@ fn is_other_api(path: &str) -> bool {
 const NO_CONTENT: &[&str] = &[
     "/destinations/{destination}",
     "/isolation_segments/{guid}",
-    "/service_credential_bindings/{guid}",
-    "/service_instances/{guid}",
     "/service_offerings/{guid}",
     "/service_plans/{guid}",
     "/sidecars/{guid}",
@@ -64,7 +64,7 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
         (403, endpoint.who != Who::Anyone),
         // The routing API finds a group by its name, too.
         (404, endpoint.path.contains('{') || is_other_api(endpoint.path)),
-        (409, !endpoint.method.is_safe()),
+        (409, !endpoint.method.is_safe() || endpoint.path.ends_with("/parameters")),
         (413, takes_body(&endpoint.method)),
         (422, !endpoint.method.is_safe() || reads.list || endpoint.path.contains('{')),
         (429, true),
