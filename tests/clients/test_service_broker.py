@@ -107,7 +107,10 @@ def test_an_instance_of_a_broker_of_others_is_made_bound_changed_and_deleted(bro
         try:
             space = Space(platform, killed)
             assert register(space.client, "py", broker)["state"] == "COMPLETE"
-            app = space.client.v3.apps.create("app", space.guid)["guid"]
+            for plan in space.client.v3.service_plans.list():
+                space.client.post(f"{space.api}/service_plans/{plan['guid']}/visibility", json={"type": "public"})
+            made = space.client.post(f"{space.api}/apps", json={"name": "app", "relationships": {"space": to(space.guid)}})
+            app = made.json()["guid"]
             for name, plan in (("db", "small"), ("later", "slow")):
                 instance = space.create(name, plan)
                 assert state(broker)["instances"] == {instance: {"small": "plan-1", "slow": "plan-2"}[plan]}
