@@ -13,10 +13,12 @@ use virga_contract::ApiError;
 use virga_model::{JobGuid, Timestamp, state::JobState};
 use virga_store::jobs::{self, JobRow};
 
-/// Jobs at a time; more wait in their table.
+/// Jobs at a time that do their work here; more wait in their table.
 const AT_A_TIME: usize = 16;
-/// Of these, jobs that wait for a stranger's answer: slow service brokers hold up nobody but one another.
-const ASK_BROKERS_AT_A_TIME: usize = 4;
+/// Jobs at a time that wait for a stranger's answer.
+const ASK_BROKERS_AT_A_TIME: usize = 32;
+/// Of these, jobs of one user: who registers a broker that never answers holds up nobody else.
+const ASK_BROKERS_OF_ONE_USER: usize = 4;
 /// How often the table is looked at without a nudge, and a job that could not be finished is tried again.
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -65,8 +67,8 @@ async fn pause(controller: &Controller) -> Duration {
 
 /// A job that is not to be begun again now.
 enum Begun {
-    /// It runs; whether it waits for a stranger.
-    Runs { task: Id, asks_broker: bool },
+    /// It runs; whose it is, if it waits for a stranger.
+    Runs { task: Id, asks_for: Option<String> },
     /// It brought its task down, and is not tried again before the next start. It takes nobody's place.
     Panicked,
 }
@@ -77,11 +79,8 @@ async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begu
         Err(error) => return tracing::error!(%error, context = error.api().context, "jobs could not be read; trying again"),
     };
     for job in due {
-        if running.len() >= AT_A_TIME {
-            return;
-        }
-        let asks_broker = super::table::asks_broker(&job.operation);
-        if asks_broker && asking(begun) >= ASK_BROKERS_AT_A_TIME {
+        let asks_for = super::table::asks_broker(&job.operation).then(|| user_of(&job));
+        if !has_place(begun, asks_for.as_deref()) {
             continue;
         }
         if let Entry::Vacant(place) = begun.entry(job.guid) {
@@ -90,14 +89,32 @@ async fn begin_due(controller: &Controller, running: &mut JoinSet<JobGuid>, begu
                 perform(&controller, &job).await;
                 job.guid
             });
-            place.insert(Begun::Runs { task: task.id(), asks_broker });
+            place.insert(Begun::Runs { task: task.id(), asks_for });
         }
     }
 }
 
-/// How many jobs wait for a stranger.
-fn asking(begun: &HashMap<JobGuid, Begun>) -> usize {
-    begun.values().filter(|job| matches!(job, Begun::Runs { asks_broker: true, .. })).count()
+/// Who asked for a job; empty for the platform itself.
+fn user_of(job: &JobRow) -> String {
+    let user = ["/actor/0", "/order/actor/0", "/user"].iter().find_map(|place| job.payload.pointer(place));
+    user.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Whether one more job may begin: one that waits for a stranger on behalf of a user, or one that does not.
+fn has_place(begun: &HashMap<JobGuid, Begun>, asks_for: Option<&str>) -> bool {
+    let running = begun.values().filter_map(|job| match job {
+        Begun::Runs { asks_for, .. } => Some(asks_for.as_deref()),
+        Begun::Panicked => None,
+    });
+    let (mut here, mut asking, mut of_user) = (0, 0, 0);
+    for other in running {
+        match other {
+            None => here += 1,
+            Some(_) => asking += 1,
+        }
+        of_user += usize::from(other.is_some() && other == asks_for);
+    }
+    if asks_for.is_some() { asking < ASK_BROKERS_AT_A_TIME && of_user < ASK_BROKERS_OF_ONE_USER } else { here < AT_A_TIME }
 }
 
 fn note_end(ended: Result<(Id, JobGuid), JoinError>, begun: &mut HashMap<JobGuid, Begun>) {
@@ -182,6 +199,7 @@ async fn finish(controller: &Controller, ended: &JobRow) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[tokio::test]
     async fn a_job_that_panics_gives_its_place_back_and_is_not_begun_again() {
@@ -192,13 +210,57 @@ mod tests {
                 assert!(!panics, "as a job might");
                 guid
             });
-            begun.insert(guid, Begun::Runs { task: task.id(), asks_broker: true });
+            begun.insert(guid, Begun::Runs { task: task.id(), asks_for: Some("one".to_owned()) });
         }
-        assert_eq!(asking(&begun), 2);
         while let Some(ended) = running.join_next_with_id().await {
             note_end(ended, &mut begun);
         }
-        assert_eq!(asking(&begun), 0);
         assert!(matches!(begun.get(&bad), Some(Begun::Panicked)) && !begun.contains_key(&good));
+        for number in 3..6 {
+            let task = running.spawn(async { JobGuid::from_u128(0) });
+            begun.insert(JobGuid::from_u128(number), Begun::Runs { task: task.id(), asks_for: Some("one".to_owned()) });
+        }
+        assert!(has_place(&begun, Some("one")), "what panicked takes no place");
+    }
+
+    #[tokio::test]
+    async fn one_users_brokers_hold_up_nobody_else() {
+        let (mut running, mut begun) = (JoinSet::new(), HashMap::new());
+        let mut run = |begun: &mut HashMap<JobGuid, Begun>, asks_for: Option<&str>| {
+            let task = running.spawn(async { JobGuid::from_u128(0) });
+            begun.insert(JobGuid::random(), Begun::Runs { task: task.id(), asks_for: asks_for.map(str::to_owned) });
+        };
+        for _ in 0..ASK_BROKERS_OF_ONE_USER {
+            assert!(has_place(&begun, Some("slow")));
+            run(&mut begun, Some("slow"));
+        }
+        assert!(!has_place(&begun, Some("slow")) && has_place(&begun, Some("other")) && has_place(&begun, None));
+        for number in ASK_BROKERS_OF_ONE_USER..ASK_BROKERS_AT_A_TIME {
+            run(&mut begun, Some(&number.to_string()));
+        }
+        assert!(!has_place(&begun, Some("other")) && has_place(&begun, None));
+        for _ in 0..AT_A_TIME {
+            run(&mut begun, None);
+        }
+        assert!(!has_place(&begun, None));
+    }
+
+    #[test]
+    fn a_job_is_its_users() {
+        let payloads =
+            [json!({ "actor": ["a", "user", "n"] }), json!({ "order": { "actor": ["a", "user", "n"] } }), json!({ "user": "a" })];
+        let job = |payload| JobRow {
+            guid: JobGuid::from_u128(1),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            operation: String::new(),
+            state: JobState::Processing,
+            resource: None,
+            payload,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        assert!(payloads.into_iter().all(|payload| user_of(&job(payload)) == "a"));
+        assert_eq!(user_of(&job(Value::Null)), "");
     }
 }

@@ -335,6 +335,27 @@ async fn what_a_broker_fails_at_can_be_read_and_repaired_and_leaves_nothing_ther
 }
 
 #[tokio::test]
+async fn what_is_deleted_while_a_broker_makes_it_was_not_made() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let scene = Scene::set(&api).await;
+        scene.broker.always("provision", Reply::Is(202, json!({})));
+        scene.broker.always("last_operation", Reply::Is(200, json!({ "state": "in progress" })));
+        let job = scene.create("db").await;
+        let path = format!("/v3/service_instances/{}", guid(&scene.instance("db").await));
+        // Nobody knows yet whether the broker was asked.
+        assert_eq!(scene.developer.delete(&path).await.error(409).0, 60016);
+        run_one_round(&api.controller).await.unwrap();
+        let deletion = scene.developer.delete(&path).await.job();
+        assert_eq!(scene.ended(&deletion).await["state"], "COMPLETE");
+        let ended = scene.developer.get(&job).await.ok();
+        assert_eq!(ended["state"], "FAILED");
+        assert_eq!((scene.total("/v3/service_instances").await, scene.said("DELETE", "")), (json!(0), 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operation_that_takes_longer_than_its_plan_allows_has_failed() {
     on_both(|store| async move {
         let api = Api::start(store).await;

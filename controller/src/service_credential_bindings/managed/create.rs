@@ -198,7 +198,7 @@ pub(crate) async fn work(controller: &Controller, job: &JobRow) -> Result<Outcom
     let mut binding = rows::find(&mut tx, guid).await?.ok_or_else(gone)?;
     // Its deletion was begun meanwhile, which asks the broker itself.
     if binding.last_operation.kind != OperationKind::Create {
-        return Ok(Outcome::Done(Vec::new()));
+        return settled(&binding, OperationKind::Create).map(Outcome::Done);
     }
     let outcome = match step {
         Step::GoesOn { pending, description, at } => {
@@ -225,7 +225,7 @@ async fn finish(controller: &Controller, order: &Order, guid: ServiceCredentialB
     let mut tx = controller.store.begin().await?;
     let mut binding = rows::find(&mut tx, guid).await?.ok_or_else(gone)?;
     if binding.last_operation.kind != OperationKind::Create {
-        return Ok(());
+        return settled(&binding, OperationKind::Create).map(drop);
     }
     let credentials = Value::Object(made.credentials).to_string();
     if credentials.len() > MAX_CREDENTIAL_BYTES {

@@ -9,7 +9,7 @@ pub(super) use create::{Whom, begin};
 pub(super) use delete::{begin as begin_deletion, may_begin as may_be_deleted};
 pub(crate) use delete::{begin_taking_along, take_along, work as delete_work};
 
-use crate::{Error, Result};
+use crate::{Error, Result, service_operations::failed};
 use virga_broker::BindingIds;
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::service::{BindingKind, OperationKind, OperationState};
@@ -34,9 +34,13 @@ fn gone() -> Error {
     ApiError::not_found("Service credential binding").into()
 }
 
-/// How an operation ended that a job finds at its end: a job whose own end was lost says it again.
+/// How an operation ended that a job finds at its end: a job whose own end was lost says it again. What is deleted while it is made
+/// was not made.
 fn settled(binding: &ServiceCredentialBindingRow, kind: OperationKind) -> Result<Vec<String>> {
     let last = &binding.last_operation;
+    if kind == OperationKind::Create && last.kind == OperationKind::Delete {
+        return Err(failed(kind, "the binding is being deleted").into());
+    }
     if last.kind == kind && last.state == OperationState::Failed {
         return Err(ApiError::new(ErrorCode::UnableToPerform, last.description.clone()).into());
     }

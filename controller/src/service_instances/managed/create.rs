@@ -141,7 +141,7 @@ pub(crate) async fn work(controller: &Controller, job: &JobRow) -> Result<Outcom
     let mut instance = rows::find(&mut tx, guid).await?.ok_or_else(gone)?;
     // Its deletion was begun meanwhile, which asks the broker itself.
     if instance.last_operation.kind != OperationKind::Create {
-        return Ok(Outcome::Done(Vec::new()));
+        return settled(&instance, OperationKind::Create).map(Outcome::Done);
     }
     let outcome = match step {
         Step::Done(made) => {

@@ -10,7 +10,7 @@ pub(crate) use delete::{purge, take_along, work as delete_work};
 pub(super) use record::record;
 pub(crate) use update::work as update_work;
 
-use crate::{Error, Result};
+use crate::{Error, Result, service_operations::failed};
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::service::OperationKind;
 use virga_store::service_instances::ServiceInstanceRow;
@@ -26,9 +26,13 @@ fn gone() -> Error {
     ApiError::not_found("Service instance").into()
 }
 
-/// How an operation ended that a job finds at its end: a job whose own end was lost says it again.
+/// How an operation ended that a job finds at its end: a job whose own end was lost says it again. What is deleted while it is made
+/// was not made.
 fn settled(instance: &ServiceInstanceRow, kind: OperationKind) -> Result<Vec<String>> {
     let last = &instance.last_operation;
+    if kind == OperationKind::Create && last.kind == OperationKind::Delete {
+        return Err(failed(kind, "the service instance is being deleted").into());
+    }
     if last.kind == kind && last.state == virga_model::service::OperationState::Failed {
         return Err(ApiError::new(ErrorCode::UnableToPerform, last.description.clone()).into());
     }
