@@ -28,7 +28,7 @@ pub struct ServiceCredentialBindingRow {
     pub updated_at: Timestamp,
     /// Whom it is for.
     pub kind: BindingKind,
-    /// Unique among those of its app.
+    /// Unique among those of its app to other instances, and among the keys of its instance.
     pub name: Option<String>,
     /// The instance.
     pub instance: ServiceInstanceGuid,
@@ -90,12 +90,13 @@ impl Record for ServiceCredentialBindingRow {
 record::functions!(ServiceCredentialBindingRow);
 record::of_app!(ServiceCredentialBindingRow);
 
-/// The binding of an app to an instance.
+/// Those of an app to an instance, oldest first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find_between(db: &mut Connection, app: AppGuid, instance: ServiceInstanceGuid) -> Result<Option<ServiceCredentialBindingRow>> {
-    record::first(db, "WHERE app_guid = $1 AND service_instance_guid = $2", [app.to_string().into(), instance.to_string().into()]).await
+pub async fn list_between(db: &mut Connection, app: AppGuid, instance: ServiceInstanceGuid) -> Result<Vec<ServiceCredentialBindingRow>> {
+    let condition = "WHERE app_guid = $1 AND service_instance_guid = $2 ORDER BY created_at, guid";
+    record::all(db, condition, [app.to_string().into(), instance.to_string().into()]).await
 }
 
 /// Those of an instance, oldest first.
@@ -145,7 +146,7 @@ pub async fn space_of(db: &mut Connection, binding: ServiceCredentialBindingGuid
 /// # Errors
 /// Those of the database.
 pub async fn names_of_app(db: &mut Connection, app: AppGuid) -> Result<Vec<String>> {
-    let sql = "SELECT i.name FROM service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid \
+    let sql = "SELECT DISTINCT i.name FROM service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid \
                WHERE t.app_guid = $1 ORDER BY i.name";
     sqlx::query(sql).bind(app.to_string()).fetch_all(db).await?.iter().map(|row| row.text("name")).collect()
 }
@@ -208,7 +209,7 @@ pub async fn list(
 }
 
 /// What apps are bound to, with the credentials opened, each app's in the order of binding. Bindings that are still being made are
-/// not among them.
+/// not among them, nor those that a newer one to the same instance follows.
 ///
 /// # Errors
 /// [`StoreError::Sealing`], those of the database.
@@ -229,7 +230,12 @@ pub async fn bound(store: &Store, db: &mut Connection, apps: &[AppGuid]) -> Resu
         for (binding, service) in select.all(db, "t.created_at, t.guid", bound_row).await? {
             if let Some(app) = binding.app {
                 let credentials = credentials(store, place_of_credentials(binding.guid), binding.credentials.as_ref())?;
-                services.entry(app).or_default().push(BoundService { credentials, ..service });
+                let (services, service) = (services.entry(app).or_default(), BoundService { credentials, ..service });
+                // Of several bindings to one instance the newest counts, in the place of the first.
+                match services.iter_mut().find(|other| other.instance == service.instance) {
+                    Some(older) => *older = service,
+                    None => services.push(service),
+                }
             }
         }
     }

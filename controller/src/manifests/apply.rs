@@ -143,7 +143,7 @@ async fn bind_service(
     if service.parameters.is_some() && !is_managed {
         return Err(ApiError::unprocessable("Binding parameters are not supported for user-provided service instances").into());
     }
-    let there = service_credential_bindings::find_between(db, app.guid, instance.guid).await?;
+    let there = service_credential_bindings::list_between(db, app.guid, instance.guid).await?.pop();
     if let Some(there) = &there
         && is_under_way(&there.last_operation)
         && there.last_operation.kind == OperationKind::Create

@@ -1,8 +1,8 @@
 //! The rules of binding an app to a service instance, alike for requests and manifests.
 
-use super::managed::word;
+use super::{managed::word, room::make_room};
 use crate::{
-    Access, Controller, Error, Result,
+    Access, Controller, Result,
     audit_events::{self, Event, actor},
     service_instances::too_large,
 };
@@ -13,8 +13,8 @@ use virga_model::{
     service::{BindingKind, LastOperation, OperationKind},
 };
 use virga_store::{
-    Connection, StoreError,
-    apps::{self, AppRow},
+    Connection,
+    apps::AppRow,
     audit_events::EventParty,
     metadata::Metadata,
     service_credential_bindings::{self as rows, ServiceCredentialBindingRow, place_of_credentials},
@@ -34,6 +34,8 @@ pub(crate) struct NewBinding {
     pub metadata: Metadata,
     /// Whether a manifest asked for it.
     pub by_manifest: bool,
+    /// Whether the app may be bound to the instance already (`"strategy": "multiple"`).
+    pub is_one_more: bool,
     /// What a broker is given.
     pub parameters: Map<String, Value>,
 }
@@ -56,11 +58,7 @@ pub(crate) async fn bind(
     }
     check_name(new.name.as_deref())?;
     // New credentials come before this or find the binding; so does the end of the app, and another binding that counts.
-    service_instances::hold(db, instance).await?;
-    apps::hold(db, app).await?;
-    if rows::find_between(db, app.guid, instance.guid).await?.is_some() {
-        return refuse(ALREADY_BOUND);
-    }
+    make_room(db, app, instance, &new).await?;
     let (now, guid, store) = (controller.now(), ServiceCredentialBindingGuid::random(), &controller.store);
     let credentials = rows::credentials(store, service_instances::place_of_credentials(instance.guid), instance.credentials.as_ref())?;
     let binding = ServiceCredentialBindingRow {
@@ -78,7 +76,7 @@ pub(crate) async fn bind(
         last_operation: LastOperation::done(OperationKind::Create, now),
         metadata: new.metadata,
     };
-    rows::insert(db, &binding).await.map_err(|error| taken(error, binding.name.as_deref()))?;
+    rows::insert(db, &binding).await?;
     if let Some((_, detail)) = too_large(controller, db, &[app.guid]).await? {
         return refuse(&detail);
     }
@@ -94,8 +92,6 @@ pub(crate) async fn bind(
     Ok(binding)
 }
 
-pub(super) const ALREADY_BOUND: &str = "The app is already bound to the service instance";
-
 pub(super) fn check_name(name: Option<&str>) -> Result<()> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
     if name.chars().count() > MAX_NAME_CHARS {
@@ -107,19 +103,6 @@ pub(super) fn check_name(name: Option<&str>) -> Result<()> {
         return Err(ApiError::unprocessable(detail).into());
     }
     Ok(())
-}
-
-pub(super) fn taken(error: StoreError, name: Option<&str>) -> Error {
-    if error.is_unique("service_credential_bindings_app_guid_service_instance_guid") {
-        return ApiError::unprocessable(ALREADY_BOUND).into();
-    }
-    if error.is_unique("service_credential_bindings_app_guid_name") {
-        let name = name.unwrap_or_default();
-        let detail =
-            format!("The binding name is invalid. App binding names must be unique. The app already has a binding with name '{name}'.");
-        return ApiError::unprocessable(detail).into();
-    }
-    error.into()
 }
 
 /// Records what was done to a binding or key: `create`, `update`, `delete`, the first and last also after `start_`, `show`.

@@ -33,7 +33,7 @@ pub struct CreateBinding {
     #[serde(rename = "type")]
     kind: String,
     name: Option<String>,
-    /// Whether an app may be bound to an instance more than once; here it may not.
+    /// `multiple` where the app may be bound to the instance already.
     strategy: Option<String>,
     parameters: Option<Map<String, Value>>,
     relationships: BindingRelationships,
@@ -68,6 +68,7 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
         name: body.name,
         metadata: MetadataPatch::create(body.metadata)?,
         by_manifest: false,
+        is_one_more: body.strategy.as_deref() == Some("multiple"),
         parameters: body.parameters.unwrap_or_default(),
     };
     if kind == BindingKind::Key {

@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod managed;
 mod read;
+mod room;
 mod view;
 
 pub(crate) use bind::{NewBinding, bind};

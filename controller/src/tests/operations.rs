@@ -335,6 +335,53 @@ async fn what_a_broker_fails_at_can_be_read_and_repaired_and_leaves_nothing_ther
 }
 
 #[tokio::test]
+async fn credentials_are_rotated_by_one_more_binding() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let scene = Scene::set(&api).await;
+        let app = started_app(&api, "app", scene.space).await;
+        let instance = scene.created("db").await;
+        let one_more = |name: &str| {
+            let mut body = Scene::binding(&instance, app);
+            (body["strategy"], body["name"]) = (json!("multiple"), json!(name));
+            body
+        };
+        let bound = async || {
+            let env = scene.developer.get(&format!("/v3/apps/{app}/env")).await.ok();
+            env["system_env_json"]["VCAP_SERVICES"]["database"].as_array().unwrap().clone()
+        };
+        for number in 1..=5 {
+            scene.broker.always("bind", Reply::Is(201, json!({ "credentials": { "number": number } })));
+            let job = scene.bind(one_more("main")).await;
+            assert_eq!(scene.ended(&job).await["state"], "COMPLETE");
+            let bound = bound().await;
+            assert_eq!((bound.len(), &bound[0]["credentials"]["number"], &bound[0]["name"]), (1, &json!(number), &json!("main")));
+        }
+        let refused = async |body: Value| scene.developer.post("/v3/service_credential_bindings", body).await.error(422).1;
+        assert!(refused(one_more("main")).await.contains("(limit: 5)"));
+        let all = scene.developer.get("/v3/service_credential_bindings?order_by=created_at").await.ok();
+        for old in &all["resources"].as_array().unwrap()[..4] {
+            let job = scene.developer.delete(&format!("/v3/service_credential_bindings/{}", guid(old))).await.job();
+            assert_eq!(scene.ended(&job).await["state"], "COMPLETE");
+        }
+        assert_eq!(bound().await[0]["credentials"]["number"], 5);
+        assert!(refused(one_more("other")).await.contains("name cannot be changed"));
+        assert_eq!(refused(Scene::binding(&instance, app)).await, "The app is already bound to the service instance");
+
+        // An attempt that failed gives way, and one that goes on does not.
+        scene.broker.always("bind", Reply::Is(400, json!({})));
+        let job = scene.bind(one_more("main")).await;
+        assert_eq!(scene.ended(&job).await["state"], "FAILED");
+        assert_eq!(bound().await[0]["credentials"]["number"], 5);
+        let job = scene.bind(one_more("main")).await;
+        assert!(refused(one_more("main")).await.contains("already a binding in progress"));
+        assert_eq!(scene.ended(&job).await["state"], "FAILED");
+        assert_eq!(scene.total("/v3/service_credential_bindings").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_deleted_while_a_broker_makes_it_was_not_made() {
     on_both(|store| async move {
         let api = Api::start(store).await;

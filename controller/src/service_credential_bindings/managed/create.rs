@@ -5,7 +5,10 @@ use crate::{
     Access, Controller, Error, Result,
     jobs::{self, Outcome},
     quotas,
-    service_credential_bindings::bind::{ALREADY_BOUND, NewBinding, check_name, record, taken},
+    service_credential_bindings::{
+        bind::{NewBinding, check_name, record},
+        room::make_room,
+    },
     service_instances::too_large,
     service_operations::{
         Order, Pending, Polled, Provider, Step, advance, context, failed, initial, is_under_way, mitigate, poll, resource_of, told,
@@ -95,10 +98,7 @@ pub(in super::super) async fn begin(
             if app.space != instance.space && !service_instance_shares::list_of_instance(db, instance.guid).await?.contains(&app.space) {
                 return refuse("The service instance and the app are in different spaces");
             }
-            // Neither ends, and no other binding is made, while this one is written.
-            service_instances::hold(db, instance).await?;
-            apps::hold(db, app).await?;
-            make_room(db, app, instance).await?;
+            make_room(db, app, instance, &new).await?;
             (new.name.filter(|name| !name.is_empty()), Some(app.guid))
         }
         Whom::Key => {
@@ -128,7 +128,7 @@ pub(in super::super) async fn begin(
         if error.is_unique("service_credential_bindings_service_instance_guid_name") {
             return key_taken(binding.name.as_deref());
         }
-        taken(error, binding.name.as_deref())
+        error.into()
     })?;
     if binding.kind == BindingKind::Key {
         quotas::check_service_keys(db, instance.space).await?;
@@ -155,21 +155,6 @@ fn key_taken(name: Option<&str>) -> Error {
         "The binding name is invalid. Key binding names must be unique. The service instance already has a key binding with name '{name}'."
     );
     ApiError::unprocessable(detail).into()
-}
-
-/// A binding that could never be made gives way to another attempt.
-async fn make_room(db: &mut Connection, app: &AppRow, instance: &ServiceInstanceRow) -> Result<()> {
-    let Some(there) = rows::find_between(db, app.guid, instance.guid).await? else { return Ok(()) };
-    let last = &there.last_operation;
-    if was_never_made(last) {
-        rows::delete(db, there.guid).await?;
-        return Ok(());
-    }
-    match last.kind {
-        OperationKind::Create if is_under_way(last) => refuse("There is already a binding in progress for this service instance and app"),
-        OperationKind::Delete => refuse("The binding is getting deleted or its deletion failed"),
-        _ => refuse(ALREADY_BOUND),
-    }
 }
 
 /// The job.
