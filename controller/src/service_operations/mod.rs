@@ -1,7 +1,7 @@
 //! Operations at service brokers: what the jobs of instances and of bindings have in common.
 //!
 //! An operation is a row whose `last_operation` says how far it is, and a job ([`Order`]) that asks the broker ([`Provider`]) and,
-//! where the broker goes on by itself, asks again ([`poll`]) until it is done or took too long. See ADR 0021.
+//! where the broker goes on by itself, asks again ([`poll()`]) until it is done or took too long. See ADR 0021.
 
 mod order;
 mod orphan;
