@@ -377,9 +377,10 @@ def markdown(report):
 
 def main():
     import api
-    import languages  # They use what stands above.
+    import languages
+    import services  # They use what stands above.
 
-    groups = {"throughput": throughput, "cold": cold, "memory": memory, "push": push_time, **languages.GROUPS, **api.GROUPS}
+    groups = {"throughput": throughput, "cold": cold, "memory": memory, "push": push_time, **languages.GROUPS, **services.GROUPS, **api.GROUPS}
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
     only = [name for name in parser.parse_args().only.split(",") if name]

@@ -1,7 +1,10 @@
 //! Runs jobs: every unfinished one, each on its own, woken by a nudge and by a timer.
 
 use super::table::{Outcome, work_of};
-use crate::{Controller, Error, Result};
+use crate::{
+    Controller, Error, Result,
+    service_operations::{give_up, words},
+};
 use serde_json::Value;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -162,6 +165,9 @@ async fn perform(controller: &Controller, job: &JobRow) {
                 return tracing::warn!(job.guid = %job.guid, %error, context = api.context, "job must wait");
             }
             tracing::info!(job.guid = %job.guid, job.operation = job.operation, %error, context = api.context, "job failed");
+            if let Err(error) = give_up(controller, job, &words(api)).await {
+                return tracing::warn!(job.guid = %job.guid, %error, context = error.api().context, "a failed operation could not be marked; trying again");
+            }
             ended.state = JobState::Failed;
             ended.errors = api.to_json().get("errors").and_then(|errors| errors.as_array()).cloned().unwrap_or_default();
         }

@@ -3,11 +3,13 @@
 //! An operation is a row whose `last_operation` says how far it is, and a job ([`Order`]) that asks the broker ([`Provider`]) and,
 //! where the broker goes on by itself, asks again ([`poll()`]) until it is done or took too long. See ADR 0021.
 
+mod give_up;
 mod order;
 mod orphan;
 mod poll;
 mod provider;
 
+pub(crate) use give_up::give_up;
 pub(crate) use order::{Order, Pending, resource_of};
 pub(crate) use orphan::{mitigate, work as mitigate_work};
 pub(crate) use poll::{Polled, poll};

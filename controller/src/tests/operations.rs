@@ -382,6 +382,30 @@ async fn credentials_are_rotated_by_one_more_binding() {
 }
 
 #[tokio::test]
+async fn an_operation_whose_job_cannot_go_on_has_failed_and_can_be_repaired() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let scene = Scene::set(&api).await;
+        let instance = scene.created("db").await;
+        let path = format!("/v3/service_instances/{instance}");
+        let job = scene.developer.patch(&path, json!({ "parameters": { "size": 4 } })).await.job();
+        // What the user wanted cannot be read any more.
+        let mut tx = api.controller.store.begin().await.unwrap();
+        let guid = job.rsplit('/').next().unwrap().parse().unwrap();
+        let now = api.controller.now();
+        virga_store::jobs::postpone(&mut tx, guid, &json!({ "input": "junk" }), now, now).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(scene.ended(&job).await["state"], "FAILED");
+        assert_eq!(state(&scene.instance("db").await), is("update", "failed"));
+        assert_eq!(scene.said("PATCH", ""), 0);
+        let job = scene.developer.patch(&path, json!({ "parameters": { "size": 4 } })).await.job();
+        assert_eq!(scene.ended(&job).await["state"], "COMPLETE");
+        assert_eq!(state(&scene.instance("db").await), is("update", "succeeded"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_deleted_while_a_broker_makes_it_was_not_made() {
     on_both(|store| async move {
         let api = Api::start(store).await;
