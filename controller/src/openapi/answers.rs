@@ -60,7 +60,8 @@ pub(super) fn responses(endpoint: &Endpoint, reads: &Reads) -> Value {
     }
     for (status, there) in [
         (400, true),
-        (401, endpoint.who != Who::Anyone),
+        // The marketplace may be hidden from who has not logged in.
+        (401, endpoint.who != Who::Anyone || endpoint.path.starts_with("/v3/service_")),
         (403, endpoint.who != Who::Anyone),
         // The routing API finds a group by its name, too.
         (404, endpoint.path.contains('{') || is_other_api(endpoint.path)),

@@ -61,6 +61,7 @@ arguments!(A B C D E F G H);
 
 impl Argument for State<Controller> {}
 impl Argument for Access {}
+impl Argument for crate::service_offerings::Shopper {}
 impl Argument for Base {}
 impl Argument for HeaderMap {}
 impl Argument for RawQuery {}

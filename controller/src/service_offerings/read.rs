@@ -1,6 +1,6 @@
 //! Reading offerings.
 
-use super::view;
+use super::{Shopper, view};
 use crate::{
     Access, Controller, Result, answer, fields,
     list::{ListQuery, ListRequest, ListSpec, include},
@@ -55,8 +55,8 @@ pub(crate) fn available(query: &ListQuery) -> Result<Option<bool>> {
 /// `GET /v3/service_offerings`: those with a plan that the caller sees.
 ///
 /// # Errors
-/// 400 for parameters that are not right.
-pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
+/// 400 for parameters that are not right; 401 without a login where an operator hides the marketplace.
+pub async fn list(State(controller): State<Controller>, shopper: Shopper, request: ListRequest) -> Result<Response> {
     let query = request.parse(&LIST)?;
     let broker = fields::checked("fields[service_broker]", query.values("fields[service_broker]"), BROKER_FIELDS)?;
     let filter = ServiceOfferingFilter {
@@ -69,7 +69,8 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         organizations: query.values("organization_guids"),
     };
     let mut db = controller.store.read().await?;
-    let page = rows::list(&mut db, &filter, access.visible(), &query.listing).await?;
+    let visible = shopper.visible(&mut db).await?;
+    let page = rows::list(&mut db, &filter, visible, &query.listing).await?;
     let mut body = query.render(&page, |offering| view(&query.base, offering));
     if let Some(wanted) = broker {
         brokers_beside(&mut db, &query.base, &mut body, &wanted, page.rows.iter().map(|offering| offering.broker)).await?;

@@ -4,7 +4,7 @@ use super::{lookup::seen, view::view};
 use crate::{
     Access, Controller, Result, answer, fields,
     list::{ListRequest, ListSpec, asked_for, include},
-    service_offerings::{self, BROKER_FIELDS, available, brokers_beside},
+    service_offerings::{self, BROKER_FIELDS, Shopper, available, brokers_beside},
     spaces,
 };
 use serde::Deserialize;
@@ -43,8 +43,8 @@ const LIST: ListSpec = ListSpec::new(&[
 /// `GET /v3/service_plans`: those that the caller sees.
 ///
 /// # Errors
-/// 400 for parameters that are not right.
-pub async fn list(State(controller): State<Controller>, access: Access, request: ListRequest) -> Result<Response> {
+/// 400 for parameters that are not right; 401 without a login where an operator hides the marketplace.
+pub async fn list(State(controller): State<Controller>, shopper: Shopper, request: ListRequest) -> Result<Response> {
     let query = request.parse(&LIST)?;
     let broker = fields::checked(BROKER, query.values(BROKER), BROKER_FIELDS)?;
     let filter = ServicePlanFilter {
@@ -60,7 +60,8 @@ pub async fn list(State(controller): State<Controller>, access: Access, request:
         instances: query.values("service_instance_guids"),
     };
     let mut db = controller.store.read().await?;
-    let page = rows::list(&mut db, &filter, access.visible(), &query.listing).await?;
+    let visible = shopper.visible(&mut db).await?;
+    let page = rows::list(&mut db, &filter, visible, &query.listing).await?;
     let audience = rows::audience(&mut db, &page.rows).await?;
     let mut body = query.render(&page, |plan| view(&query.base, plan, &audience));
     let beside = Beside { places: query.includes("space.organization"), offerings: query.includes("service_offering"), broker };

@@ -75,6 +75,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/v3/info", Rule::Anyone),
     ("GET", "/v3/openapi.json", Rule::Anyone),
     ("GET", "/api/v1/info", Rule::Anyone),
+    // Public plans are for everybody.
+    ("GET", "/v3/service_offerings", Rule::Anyone),
+    ("GET", "/v3/service_plans", Rule::Anyone),
     // Other APIs at the same root.
     ("GET", "/api/v1/read/{source}", read(SPACE)),
     ("GET", "/api/v1/meta", Rule::Everybody),

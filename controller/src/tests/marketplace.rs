@@ -286,3 +286,26 @@ async fn what_a_broker_cannot_be_is_refused_before_it_is_asked() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_has_not_logged_in_sees_public_plans_unless_the_marketplace_is_hidden() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let (admin, broker) = (api.admin().await, Broker::start(catalog(&["small", "large"])).await);
+        register(&api, &admin, &broker, None).await;
+        let plan = only(&admin, "/v3/service_plans?names=small").await;
+        let visibility = format!("/v3/service_plans/{}/visibility", guid_of::<OrgGuid>(&plan));
+        let anonymous = api.anonymous();
+        assert!(names(&anonymous, "/v3/service_plans").await.is_empty() && names(&anonymous, "/v3/service_offerings").await.is_empty());
+        admin.post(&visibility, json!({ "type": "public" })).await.ok();
+        assert_eq!(names(&anonymous, "/v3/service_plans?include=service_offering").await, ["small"]);
+        assert_eq!(names(&anonymous, "/v3/service_offerings").await, ["database"]);
+        anonymous.get("/v3/service_brokers").await.error(401);
+        admin.patch("/v3/feature_flags/hide_marketplace_from_unauthenticated_users", json!({ "enabled": true })).await.ok();
+        for list in ["/v3/service_plans", "/v3/service_offerings"] {
+            assert_eq!(anonymous.get(list).await.error(401).0, 10002, "{list}");
+        }
+        assert_eq!(names(&admin, "/v3/service_plans").await.len(), 2);
+    })
+    .await;
+}
