@@ -11,7 +11,7 @@
 //! - The transaction is taken first (`controller.store.begin()`), rights are asked inside it, so that nothing changes in
 //!   between; reads use `controller.store.read()`.
 //! - Follow-up work is a job ([`jobs::start`], or [`jobs::done`] where the transaction did it all) of a line in
-//!   `jobs/table.rs`. After the commit: `controller.nudge_jobs()`, `controller.scheduler.nudge()` where desired state changed.
+//!   `jobs/table.rs`. One that waits for somebody else asks to be called again (`jobs::Outcome::Again`). After the commit: `controller.nudge_jobs()`, `controller.scheduler.nudge()` where desired state changed.
 //! - What happened is recorded by [`audit_events::record`] in the same transaction.
 //! - Times come from [`Controller::now`].
 
