@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -37,6 +38,8 @@ pub struct BrokerPolicy {
     pub allowed: Vec<AllowedAddress>,
     /// The platform's own addresses, beside those that are never reachable.
     pub platform: Vec<IpNet>,
+    /// Where the platform's own broker answers.
+    pub own_socket: Option<PathBuf>,
     /// Where the platform describes itself, told to brokers: `api.example.com/`.
     pub api_info_location: String,
 }
@@ -48,6 +51,7 @@ impl Default for BrokerPolicy {
             max_answer_bytes: 10 << 20,
             allowed: Vec::new(),
             platform: Vec::new(),
+            own_socket: None,
             api_info_location: String::new(),
         }
     }
@@ -64,13 +68,15 @@ pub struct BrokerLogin {
     pub password: Secret<String>,
     /// Registered for one space by its developers: may not be in private networks, unless the operator allows the address.
     pub space_scoped: bool,
+    /// The platform's own: its URL leads nowhere, it is behind [`BrokerPolicy::own_socket`].
+    pub is_own: bool,
 }
 
 /// The HTTP clients of all brokers.
 pub(crate) struct Pool {
     pub(crate) policy: BrokerPolicy,
     reach: Arc<Reach>,
-    clients: Mutex<HashMap<(String, u16, Trust), reqwest::Client>>,
+    clients: Mutex<HashMap<(String, u16, Option<Trust>), reqwest::Client>>,
 }
 
 impl Pool {
@@ -81,12 +87,16 @@ impl Pool {
 
     /// The client for a broker. One for each host and port, since the resolver that checks addresses has to know the port.
     pub(crate) fn client(&self, login: &BrokerLogin) -> Result<reqwest::Client, BrokerError> {
-        let trust = if login.space_scoped { Trust::Space } else { Trust::Global };
-        let port = login.url.port();
-        if let Some(address) = login.url.literal()
+        let trust = match (login.is_own, login.space_scoped) {
+            (true, _) => None,
+            (false, true) => Some(Trust::Space),
+            (false, false) => Some(Trust::Global),
+        };
+        let (port, refused) = (login.url.port(), || address_refused(&AddressRefused(login.url.host().to_owned())));
+        if let (Some(trust), Some(address)) = (trust, login.url.literal())
             && !self.reach.permits(trust, address, port)
         {
-            return Err(address_refused(&AddressRefused(login.url.host().to_owned())));
+            return Err(refused());
         }
         let key = (login.url.host().to_owned(), port, trust);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,10 +107,12 @@ impl Pool {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(self.policy.timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .dns_resolver(CheckedResolver { reach: Arc::clone(&self.reach), trust, port })
-            .build()
-            .map_err(|error| unreachable(&error))?;
+            .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        let client = match trust {
+            Some(trust) => client.dns_resolver(CheckedResolver { reach: Arc::clone(&self.reach), trust, port }),
+            None => client.unix_socket(self.policy.own_socket.clone().ok_or_else(refused)?),
+        };
+        let client = client.build().map_err(|error| unreachable(&error))?;
         if clients.len() >= KEPT_CLIENTS {
             clients.clear();
         }

@@ -7,7 +7,7 @@ use crate::{Body, ByteStream, logs::Envelope};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use virga_model::{
-    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, Sha256Digest, SpaceGuid, TaskGuid,
+    AppGuid, InstanceGuid, OrgGuid, ProcessGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid, Sha256Digest, SpaceGuid, TaskGuid,
     egress::EgressRule,
     process::{HealthCheck, ReusePolicy},
     route::{LoadBalancing, RouteProtocol},
@@ -37,6 +37,9 @@ pub struct CellSnapshot {
     /// Which app may reach which over internal routes; what is not named is refused.
     #[serde(default)]
     pub policies: Vec<CellPolicy>,
+    /// Under which names apps reach the platform's own services that they are bound to.
+    #[serde(default)]
+    pub services: Vec<CellService>,
     /// Tasks that should run here. One that is no longer named is cancelled where it still runs, and forgotten.
     pub tasks: Vec<Arc<CellTask>>,
 }
@@ -54,6 +57,19 @@ pub struct CellPolicy {
     pub first_port: u16,
     /// Last of them.
     pub last_port: u16,
+}
+
+/// One name of a service of the platform's own, for one app: `<label>.services.internal`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CellService {
+    /// The app that is bound.
+    pub app: AppGuid,
+    /// Lower case.
+    pub label: String,
+    /// Where the name leads.
+    pub instance: ServiceInstanceGuid,
+    /// On whose behalf.
+    pub binding: ServiceCredentialBindingGuid,
 }
 
 /// A port of the router that leads to processes.
@@ -215,6 +231,9 @@ pub struct WorkerConfig {
     /// Folder in which each worker has a socket over which the others reach the guests that live in it. Private.
     #[serde(default)]
     pub guest_sockets: std::path::PathBuf,
+    /// Where the platform's own services answer; none where there are none.
+    #[serde(default)]
+    pub services_socket: Option<std::path::PathBuf>,
     /// Address at which TCP routes listen; none opens no port.
     #[serde(default)]
     pub tcp_listen: Option<std::net::IpAddr>,

@@ -4,7 +4,7 @@
 use crate::{
     Controller, Result, buildpacks,
     isolation_segments::{SHARED_NAME, shared},
-    roles, stacks,
+    roles, service_brokers, stacks,
 };
 use virga_contract::ApiError;
 use virga_model::{
@@ -71,6 +71,9 @@ pub async fn bootstrap(controller: &Controller, wanted: &Bootstrap) -> Result<()
     shared_segment(controller, &mut tx).await?;
     stacks::seed(controller, &mut tx).await?;
     buildpacks::seed(controller, &mut tx).await?;
+    if controller.config.own_services {
+        service_brokers::register_own(controller, &mut tx).await?;
+    }
     users::save_name(&mut tx, wanted.admin, Some(&wanted.admin_name), Some("uaa"), controller.now()).await?;
     // Where there is any organization, somebody has made of this place what they wanted.
     if organizations::list(&mut tx, &OrganizationFilter::default(), Visible::All, &Listing::default()).await?.total == 0 {

@@ -25,6 +25,8 @@ pub struct ControllerConfig {
     pub internal_domain: String,
     /// Names besides the system domain's at which the platform answers; routes cannot take them either.
     pub external_names: Vec<String>,
+    /// Whether the platform has services of its own, which are registered at its start.
+    pub own_services: bool,
     /// Limits and defaults.
     pub limits: ControllerLimits,
 }

@@ -27,6 +27,20 @@ crate::words! {
 /// The label of user-provided instances in `VCAP_SERVICES`, where others have the name of their offering.
 pub const USER_PROVIDED_LABEL: &str = "user-provided";
 
+/// The domain under which apps reach the platform's own services that they are bound to: `<name>.services.internal`.
+pub const SERVICES_DOMAIN: &str = "services.internal";
+
+/// A name as a label of a host name (RFC 1123), in lower case; none where it has other letters than a host may have.
+#[must_use]
+pub fn host_label(name: &str) -> Option<String> {
+    const MAX_BYTES: usize = 63;
+    let is_label = (1..=MAX_BYTES).contains(&name.len())
+        && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    is_label.then(|| name.to_ascii_lowercase())
+}
+
 /// `last_operation` of a service instance or binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastOperation {

@@ -72,6 +72,8 @@ pub struct Config {
     pub apps: Apps,
     /// Limits on service brokers and where they may be.
     pub brokers: ServiceBrokers,
+    /// The services that the platform brings itself.
+    pub services: OwnServices,
     /// Limits on staging.
     pub staging: Staging,
     /// Further limits on staging and compiling.
@@ -144,6 +146,20 @@ pub struct Apps {
     pub maximum_package_bytes: u64,
     /// Days that audit events and finished jobs are kept (default 31).
     pub keep_events_days: u32,
+}
+
+/// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnServices {
+    /// Whether they are offered. Off, what there is of them stays as it is, and cannot be reached.
+    pub enabled: bool,
+}
+
+impl Default for OwnServices {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
 }
 
 /// Limits on service brokers and where they may be.
@@ -222,6 +238,7 @@ impl Default for Config {
             uaa: UaaSettings::default(),
             apps: Apps::default(),
             brokers: ServiceBrokers::default(),
+            services: OwnServices::default(),
             staging: Staging::default(),
             staging_limits: StagingLimits::default(),
             cell_limits: CellLimits::default(),

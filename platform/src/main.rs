@@ -4,6 +4,7 @@ mod buildpack;
 mod cli;
 mod client;
 mod config;
+mod services;
 mod up;
 mod version;
 mod worker;
@@ -37,6 +38,9 @@ enum Command {
     Version,
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    /// Hold the data of the platform's services; started by the platform itself
+    #[command(hide = true)]
+    Services(services::ServicesArgs),
     /// Stage a package; started by the platform itself
     #[command(hide = true)]
     Stage {
@@ -76,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Buildpack(command) => buildpack::run(command),
         Command::Worker(args) => worker::run(args),
+        Command::Services(args) => services::run(&args),
         Command::Stage { arguments } => Ok(virga_buildpacks::run_stage_child(&arguments)),
         Command::Compile { arguments } => Ok(virga_buildpacks::run_compile_child(&arguments)),
         Command::Client(command) => {

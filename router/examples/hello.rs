@@ -51,6 +51,7 @@ fn snapshot() -> CellSnapshot {
         tasks: Vec::new(),
         tcp_routes: Vec::new(),
         internal_routes: Vec::new(),
+        services: Vec::new(),
         policies: Vec::new(),
         store_id: String::new(),
         processes: vec![Arc::new(CellProcess {

@@ -7,7 +7,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -102,6 +102,8 @@ pub struct CellCore {
     pub(crate) guest_sockets: PathBuf,
     /// Which apps the guests reach without a router.
     pub(crate) internal: Arc<ArcSwap<Internal>>,
+    /// Where the platform's own services answer.
+    pub(crate) services_socket: Option<Arc<Path>>,
     /// A state changed and should be reported now.
     pub(crate) changed: Notify,
     /// An instance came and should be probed now.
@@ -149,6 +151,7 @@ impl CellHost {
             kept_connections: (limits.cell.server_connections / config.workers.max(1) / 2).clamp(1, MOST_KEPT) as usize,
             guest_sockets: config.guest_sockets.clone(),
             internal: Arc::default(),
+            services_socket: config.services_socket.as_deref().map(Arc::from),
             changed: Notify::new(),
             arrived: Notify::new(),
             limits,

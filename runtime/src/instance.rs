@@ -169,6 +169,7 @@ impl AppInstance {
             tls: cell.tls.clone(),
             app: process.app,
             internal: cell.internal.clone(),
+            services_socket: cell.services_socket.clone(),
         };
         let memory = usize::try_from(process.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
         let health = Health::default();

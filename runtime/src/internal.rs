@@ -5,6 +5,7 @@ use crate::{
     host::Instances,
     instance::AppInstance,
     outbound::{Outbound, Sent, TimedBody},
+    services,
 };
 use http_body_util::BodyExt as _;
 use std::{
@@ -34,6 +35,8 @@ pub(crate) struct Internal {
     services: HashMap<Box<str>, Arc<Service>>,
     /// TCP ports of a destination, by source and destination.
     policies: HashMap<(AppGuid, AppGuid), Vec<RangeInclusive<u16>>>,
+    /// The platform's services, by app and name.
+    bound: services::Names,
 }
 
 /// What one internal host leads to.
@@ -74,12 +77,17 @@ impl Internal {
         for policy in snapshot.policies.iter().filter(|policy| policy.protocol == "tcp") {
             policies.entry((policy.source, policy.destination)).or_default().push(policy.first_port..=policy.last_port);
         }
-        Self { services, policies }
+        Self { services, policies, bound: services::names(&snapshot.services) }
     }
 
     /// What this host leads to, if it is an internal route's.
     pub(crate) fn find(&self, host: &str) -> Option<Arc<Service>> {
         self.services.get(host.trim_end_matches('.').to_ascii_lowercase().as_str()).cloned()
+    }
+
+    /// What a name of a service of the platform leads to for an app.
+    pub(crate) fn service(&self, app: AppGuid, name: &str) -> Option<services::Bound> {
+        self.bound.get(&app)?.get(name).copied()
     }
 
     fn allows(&self, source: AppGuid, destination: AppGuid, port: u16) -> bool {

@@ -21,6 +21,7 @@ mod pool;
 mod preview1;
 mod probe;
 mod program;
+mod services;
 mod sockets;
 mod store;
 mod tasks;

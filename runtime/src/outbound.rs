@@ -14,6 +14,7 @@ use http::{Uri, uri::Scheme};
 use http_body_util::BodyExt as _;
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -44,6 +45,8 @@ pub struct Outbound {
     pub(crate) app: AppGuid,
     /// Which apps are reached without a router.
     pub(crate) internal: Arc<ArcSwap<Internal>>,
+    /// Where the platform's own services answer.
+    pub(crate) services_socket: Option<Arc<Path>>,
 }
 
 /// Verifies servers against Mozilla's roots.
@@ -126,11 +129,15 @@ impl Outbound {
             let waits = Waits { first_byte: longest(options.first_byte_timeout), between_bytes: longest(options.between_bytes_timeout) };
             return self.send_internally(&internal, &service, request, waits, permit).await;
         }
+        let bound = self.bound(&internal, &authority, is_tls)?;
         let wait = options.connect_timeout.unwrap_or(CONNECT_WAIT).min(LONGEST_WAIT);
         let connecting = async {
+            if bound.is_some() {
+                return Ok::<Box<dyn Stream>, Error>(Box::new(self.connect_to_services().await?));
+            }
             let stream = self.connect(authority.host(), port).await?;
             if !is_tls {
-                return Ok::<Box<dyn Stream>, Error>(Box::new(stream));
+                return Ok(Box::new(stream));
             }
             let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
             let name = rustls::pki_types::ServerName::try_from(host).map_err(|_| Error::HttpRequestUriInvalid)?;
@@ -143,6 +150,9 @@ impl Outbound {
         // Only the path goes onto the wire; the authority is in the Host header.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         *request.uri_mut() = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
+        if let Some(bound) = bound {
+            bound.address(&mut request)?;
+        }
 
         let mut connection = async move { connection.await.map_err(Error::from) }.boxed();
         let wait = options.first_byte_timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
@@ -296,6 +306,7 @@ mod tests {
             tls: tls_connector().unwrap(),
             app: AppGuid::from_u128(1),
             internal: Arc::default(),
+            services_socket: None,
         };
         (Arc::new(outbound), kept)
     }

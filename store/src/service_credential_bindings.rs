@@ -242,6 +242,45 @@ pub async fn bound(store: &Store, db: &mut Connection, apps: &[AppGuid]) -> Resu
     Ok(services)
 }
 
+/// A binding of a started app to an instance of the platform's own services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBindingRow {
+    /// The app.
+    pub app: AppGuid,
+    /// The binding.
+    pub binding: ServiceCredentialBindingGuid,
+    /// Its name, where it has one.
+    pub binding_name: Option<String>,
+    /// The instance.
+    pub instance: ServiceInstanceGuid,
+    /// Its name.
+    pub instance_name: String,
+}
+
+/// What started apps are bound to of the platform's own services, oldest first; bindings that are still being made are not among them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn own_of_started(db: &mut Connection) -> Result<Vec<OwnBindingRow>> {
+    let mut select = Select::new(
+        "t.guid, t.name, t.app_guid, t.service_instance_guid, i.name AS instance_name",
+        "service_brokers b JOIN service_offerings o ON o.broker_guid = b.guid JOIN service_plans p ON p.offering_guid = o.guid \
+         JOIN service_instances i ON i.plan_guid = p.guid JOIN service_credential_bindings t ON t.service_instance_guid = i.guid \
+         JOIN apps a ON a.guid = t.app_guid",
+    );
+    select.and("b.is_own = 1 AND a.state = 'STARTED' AND (t.operation_type <> 'create' OR t.operation_state = 'succeeded')", []);
+    let row = |row: &AnyRow| {
+        Ok(OwnBindingRow {
+            app: row.parsed("app_guid")?,
+            binding: row.parsed("guid")?,
+            binding_name: row.opt_text("name")?,
+            instance: row.parsed("service_instance_guid")?,
+            instance_name: row.text("instance_name")?,
+        })
+    };
+    select.all(db, "t.created_at, t.guid", row).await
+}
+
 /// Without its credentials.
 fn bound_row(row: &AnyRow) -> Result<(ServiceCredentialBindingRow, BoundService)> {
     let binding = ServiceCredentialBindingRow::from_row(row)?;

@@ -87,7 +87,13 @@ impl Broker {
 }
 
 pub fn login(url: &str) -> BrokerLogin {
-    BrokerLogin { url: url.parse().unwrap(), username: "plat".to_owned(), password: Secret::new("s3cret".to_owned()), space_scoped: false }
+    BrokerLogin {
+        url: url.parse().unwrap(),
+        username: "plat".to_owned(),
+        password: Secret::new("s3cret".to_owned()),
+        space_scoped: false,
+        is_own: false,
+    }
 }
 
 async fn serve(mut connection: TcpStream, then: Then, asked: mpsc::UnboundedSender<Asked>) {

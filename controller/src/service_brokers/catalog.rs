@@ -27,6 +27,7 @@ pub(crate) fn client(controller: &Controller, broker: &ServiceBrokerRow, user: O
         username: broker.username.clone(),
         password: Secret::new(controller.store.unseal(place_of_password(broker.guid), &broker.password)?),
         space_scoped: broker.space.is_some(),
+        is_own: broker.is_own,
     };
     Ok(controller.brokers.client(login, user).map_err(ApiError::from)?)
 }

@@ -83,6 +83,7 @@ impl Api {
                 apps_domain: domain("apps."),
                 internal_domain: "apps.internal".to_owned(),
                 external_names: vec!["paas.corporate.example:8080".to_owned()],
+                own_services: false,
                 limits,
             },
             store,

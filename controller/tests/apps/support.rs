@@ -151,6 +151,7 @@ impl Harness {
                 apps_domain: "apps.virga.localhost".into(),
                 internal_domain: "apps.internal".into(),
                 external_names: vec![],
+                own_services: false,
                 limits: ControllerLimits { maximum_package_bytes: 4 << 20, ..ControllerLimits::default() },
             },
         });

@@ -5,6 +5,7 @@ use super::{
     data_dir::DataDir,
     own_addresses,
     plane::Plane,
+    services::{self, ServicesSpec},
     supervisor::{Reported, Supervisor},
 };
 use crate::{config::Config, worker::CONTROL_SOCKET};
@@ -25,7 +26,7 @@ use virga_serve::{
 };
 use virga_store::{SealingKey, Store, StoreError, StoreOptions};
 use virga_telemetry::{
-    CacheLimits, LogCacheStore,
+    CacheLimits, LogCacheStore, LogFormat,
     metrics::{BuildInfo, Registry},
 };
 use virga_uaa::Uaa;
@@ -54,6 +55,8 @@ pub struct Platform {
     /// Rows.
     pub store: Store,
     control_socket: PathBuf,
+    /// Ends the services' process.
+    services_stop: CancellationToken,
     tasks: Tasks,
 }
 
@@ -74,6 +77,16 @@ impl Platform {
         let sink: Arc<dyn virga_contract::logs::LogSink> = log_cache.clone();
         let scheduler = virga_scheduler::start(store.clone(), scheduler_config, clock.clone(), sink.clone(), tasks).await?;
         let worker_config = worker_config(config, data)?;
+        let services_stop = CancellationToken::new();
+        if let Some(socket) = worker_config.services_socket.clone() {
+            let spec = ServicesSpec {
+                folder: data.path.join("services"),
+                socket,
+                log: config.telemetry.filter.clone(),
+                log_json: config.telemetry.format == LogFormat::Json,
+            };
+            services::start(spec, services_stop.clone(), tasks).await?;
+        }
         let stager = Arc::new(StagingService::new(StagingSetup {
             data_dir: data.path.clone(),
             toolchains_dir: config.toolchains_dir.clone(),
@@ -93,7 +106,7 @@ impl Platform {
             scheduler: Arc::new(scheduler.clone()),
             logs: sink,
             log_cache: log_cache.clone(),
-            brokers: brokers(config, &endpoints),
+            brokers: brokers(config, &endpoints, &worker_config),
             polling: Polling {
                 interval: Duration::from_millis(config.brokers.polling_interval_ms),
                 longest_operation: Duration::from_secs(config.brokers.maximum_polling_seconds),
@@ -129,6 +142,7 @@ impl Platform {
             workers: config.worker_count(),
             store,
             control_socket: data.run.join(CONTROL_SOCKET),
+            services_stop,
             tasks: tasks.clone(),
         })
     }
@@ -143,11 +157,12 @@ impl Platform {
         let listener = wire::bind_private(&self.control_socket)?;
         let stop = CancellationToken::new();
         self.tasks.spawn("control socket", wire::server::serve(listener, self.plane.clone(), WireLimits::default(), stop.clone()));
-        let (workers, draining) = (workers.clone(), self.tasks.draining());
+        let (workers, draining, services) = (workers.clone(), self.tasks.draining(), self.services_stop.clone());
         self.tasks.spawn("end of the control socket", async move {
             draining.cancelled().await;
             workers.ended().await;
             stop.cancel();
+            services.cancel();
         });
         Ok(())
     }
@@ -241,6 +256,7 @@ fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig
         denied_addresses: denied_addresses(config),
         workers: config.worker_count().max(1),
         guest_sockets: data.run.join("guests"),
+        services_socket: config.services.enabled.then(|| data.run.join("services.sock")),
         tcp_listen: Some(config.tcp_listen.unwrap_or_else(|| config.listen.ip())),
         trusted_proxies: config.trusted_proxies.clone(),
         cell_limits: config.cell_limits.clone(),
@@ -255,6 +271,7 @@ fn controller_config(config: &Config) -> ControllerConfig {
         apps_domain: format!("apps.{}", config.domain),
         internal_domain: INTERNAL_DOMAIN.to_owned(),
         external_names: config.external_names.clone(),
+        own_services: config.services.enabled,
         limits: ControllerLimits {
             default_app_memory_mb: config.apps.default_memory_mb,
             default_app_disk_mb: config.apps.default_disk_mb,
@@ -271,7 +288,7 @@ fn controller_config(config: &Config) -> ControllerConfig {
 }
 
 /// The client of service brokers. Where apps may not be led to, brokers may not be.
-fn brokers(config: &Config, endpoints: &Endpoints) -> Brokers {
+fn brokers(config: &Config, endpoints: &Endpoints, workers: &WorkerConfig) -> Brokers {
     let api = endpoints.canonical().api;
     let platform = denied_addresses(config).iter().filter_map(|text| virga_router::network(text)).collect();
     let place = api.split_once("://").map_or(api.as_str(), |(_, place)| place);
@@ -280,6 +297,7 @@ fn brokers(config: &Config, endpoints: &Endpoints) -> Brokers {
         max_answer_bytes: config.brokers.max_answer_bytes,
         allowed: config.brokers.allowed_addresses.clone(),
         platform,
+        own_socket: workers.services_socket.clone(),
         api_info_location: format!("{place}/"),
     })
 }

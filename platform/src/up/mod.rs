@@ -11,6 +11,7 @@ mod process;
 mod ready;
 mod restart;
 mod sample;
+mod services;
 mod supervisor;
 
 use crate::{

@@ -218,6 +218,7 @@ impl World {
             denied_addresses: vec![],
             workers: 1,
             guest_sockets,
+            services_socket: None,
             tcp_listen: None,
             trusted_proxies: vec![],
             cell_limits: limits,

@@ -19,7 +19,7 @@ use virga_store::{
     Connection, Result, Sealed, Store, StoreError,
     network_policies::{self, NetworkPolicyRow},
     scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow, RunningRules},
-    service_credential_bindings,
+    service_credential_bindings::{self, OwnBindingRow},
 };
 
 /// What one look found.
@@ -29,6 +29,7 @@ struct Desired {
     rows: Vec<DesiredRow>,
     routes: Vec<DesiredRouteRow>,
     policies: Vec<NetworkPolicyRow>,
+    bindings: Vec<OwnBindingRow>,
     rules: RunningRules,
     /// Specs of versions not seen before.
     specs: HashMap<ProcessGuid, ProcessSpec>,
@@ -108,6 +109,7 @@ impl Brain {
         // After the processes: none is placed with rules or policies that are older than it.
         let rules = scheduling::list_running_rules(&mut db).await?;
         let policies = network_policies::list_of_started(&mut db).await?;
+        let bindings = service_credential_bindings::own_of_started(&mut db).await?;
         let unseen = rows.iter().filter(|row| row.is_started && row.instances > 0 && !self.knows(row)).map(|row| row.process);
         let unseen: Vec<_> = unseen.collect::<HashSet<_>>().into_iter().collect();
         let mut specs = HashMap::new();
@@ -124,7 +126,7 @@ impl Brain {
                 }
             }
         }
-        Ok(Desired { is_whole, rows, routes, policies, rules, specs })
+        Ok(Desired { is_whole, rows, routes, policies, bindings, rules, specs })
     }
 
     /// `VCAP_SERVICES` of each app. One whose credentials cannot be opened is left out: it keeps what it was started with, others can be started.
@@ -178,7 +180,7 @@ impl Brain {
     }
 
     fn apply(&mut self, desired: Desired) {
-        let Desired { is_whole, rows, routes, policies, rules, mut specs } = desired;
+        let Desired { is_whole, rows, routes, policies, bindings, rules, mut specs } = desired;
         if self.rules != rules {
             let old = std::mem::replace(&mut self.rules, rules);
             for process in self.processes.values_mut().filter(|process| old.of(process.spec.space) != self.rules.of(process.spec.space)) {
@@ -207,7 +209,7 @@ impl Brain {
             self.is_loaded = true;
         }
         self.route_rows.extend(routes.into_iter().map(|row| (key(&row), row)));
-        let routing = self.build_routing(policies);
+        let routing = self.build_routing(policies, &bindings);
         if self.routing != routing {
             self.routing = routing;
             self.changed = true;

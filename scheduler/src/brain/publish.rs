@@ -26,6 +26,7 @@ impl Brain {
             tcp_routes: self.routing.tcp.clone(),
             internal_routes: self.routing.internal.clone(),
             policies: self.routing.policies.clone(),
+            services: self.routing.services.clone(),
             tasks: self.tasks.for_cell(),
         };
         self.publish.send_replace(Some(Arc::new(snapshot)));

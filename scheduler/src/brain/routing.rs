@@ -1,10 +1,10 @@
 //! What routers and cells are told of routes and network policies.
 
 use super::Brain;
-use std::collections::HashMap;
-use virga_contract::cell::{CellDestination, CellPolicy, CellRoute, CellTcpRoute};
-use virga_model::{AppGuid, DestinationGuid, ProcessGuid, RouteGuid};
-use virga_store::{network_policies::NetworkPolicyRow, scheduling::DesiredRouteRow};
+use std::collections::{BTreeMap, HashMap};
+use virga_contract::cell::{CellDestination, CellPolicy, CellRoute, CellService, CellTcpRoute};
+use virga_model::{AppGuid, DestinationGuid, ProcessGuid, RouteGuid, service::host_label};
+use virga_store::{network_policies::NetworkPolicyRow, scheduling::DesiredRouteRow, service_credential_bindings::OwnBindingRow};
 
 /// Routes by who answers for them, and policies.
 #[derive(Debug, Default, PartialEq)]
@@ -17,18 +17,21 @@ pub(super) struct Routing {
     pub(super) tcp: Vec<CellTcpRoute>,
     /// Which app may reach which over internal routes.
     pub(super) policies: Vec<CellPolicy>,
+    /// What apps are bound to of the platform's own services.
+    pub(super) services: Vec<CellService>,
 }
 
 impl Brain {
     /// Routes to processes that should run; one without any is left out, which routers answer with 404.
-    pub(super) fn build_routing(&self, policies: Vec<NetworkPolicyRow>) -> Routing {
+    pub(super) fn build_routing(&self, policies: Vec<NetworkPolicyRow>, bindings: &[OwnBindingRow]) -> Routing {
         let mut by_type: HashMap<(AppGuid, &str), Vec<ProcessGuid>> = HashMap::new();
         for (guid, process) in &self.processes {
             if let Some(row) = process.desired.as_ref().filter(|row| row.instances > 0) {
                 by_type.entry((row.app, &row.process_type)).or_default().push(*guid);
             }
         }
-        let mut routing = Routing { policies: policies.into_iter().map(policy).collect(), ..Routing::default() };
+        let mut routing =
+            Routing { policies: policies.into_iter().map(policy).collect(), services: services(bindings), ..Routing::default() };
         let rows: Vec<_> = self.route_rows.values().collect();
         for rows in rows.chunk_by(|one, next| one.route == next.route) {
             let destinations: Vec<_> = rows
@@ -64,6 +67,28 @@ impl Routing {
             self.http.push(route);
         }
     }
+}
+
+/// The names of bindings, which come oldest first: each binding's guid, its name, and the name of its instance, where a host may be called so. Of
+/// several bindings to one instance the newest has the name; a name of several instances of an app is nobody's.
+fn services(bindings: &[OwnBindingRow]) -> Vec<CellService> {
+    let mut by_name: BTreeMap<(AppGuid, String), Option<CellService>> = BTreeMap::new();
+    for row in bindings {
+        let service = |label: String| CellService { app: row.app, label, instance: row.instance, binding: row.binding };
+        let names = row.binding_name.iter().chain([&row.instance_name]).filter_map(|name| host_label(name));
+        for label in names {
+            by_name
+                .entry((row.app, label.clone()))
+                .and_modify(|known| *known = known.take().filter(|known| known.instance == row.instance).map(|_| service(label.clone())))
+                .or_insert_with(|| Some(service(label.clone())));
+        }
+    }
+    for row in bindings {
+        let label = row.binding.to_string();
+        let service = CellService { app: row.app, label: label.clone(), instance: row.instance, binding: row.binding };
+        by_name.insert((row.app, label), Some(service));
+    }
+    by_name.into_values().flatten().collect()
 }
 
 fn policy(row: NetworkPolicyRow) -> CellPolicy {

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
-use virga_contract::cell::{CellPolicy, CellProcess, CellRoute, CellSnapshot, CellTask, CellTcpRoute, LinkError};
+use virga_contract::cell::{CellPolicy, CellProcess, CellRoute, CellService, CellSnapshot, CellTask, CellTcpRoute, LinkError};
 use virga_model::ProcessGuid;
 
 /// A snapshot as it crosses the wire.
@@ -31,6 +31,9 @@ pub(super) struct Delta {
     /// As `routes`.
     #[serde(default)]
     policies: Option<Vec<CellPolicy>>,
+    /// As `routes`.
+    #[serde(default)]
+    services: Option<Vec<CellService>>,
     tasks: Vec<Arc<CellTask>>,
 }
 
@@ -43,6 +46,7 @@ impl Delta {
         let now: HashSet<_> = newest.processes.iter().map(|process| process.process).collect();
         let gone = known.into_keys().filter(|process| !now.contains(process)).collect();
         let has_same_policies = base.is_some_and(|base| base.policies == newest.policies);
+        let has_same_services = base.is_some_and(|base| base.services == newest.services);
         let has_same_internal_routes = base.is_some_and(|base| base.internal_routes == newest.internal_routes);
         let has_same_routes = base.is_some_and(|base| base.routes == newest.routes);
         Self {
@@ -55,13 +59,15 @@ impl Delta {
             tcp_routes: newest.tcp_routes.clone(),
             internal_routes: (!has_same_internal_routes).then(|| newest.internal_routes.clone()),
             policies: (!has_same_policies).then(|| newest.policies.clone()),
+            services: (!has_same_services).then(|| newest.services.clone()),
             tasks: newest.tasks.clone(),
         }
     }
 
     /// The whole snapshot; unchanged processes are shared with `held`.
     pub(super) fn onto(self, held: Option<&CellSnapshot>) -> Result<CellSnapshot, LinkError> {
-        let Self { store_id, revision, base, processes: changed, gone, routes, tcp_routes, internal_routes, policies, tasks } = self;
+        let Self { store_id, revision, base, processes: changed, gone, routes, tcp_routes, internal_routes, policies, services, tasks } =
+            self;
         let base = match base {
             None => None,
             Some(revision) => {
@@ -85,7 +91,11 @@ impl Delta {
             Some(policies) => policies,
             None => base.map(|base| base.policies.clone()).unwrap_or_default(),
         };
-        Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, internal_routes, policies, tasks })
+        let services = match services {
+            Some(services) => services,
+            None => base.map(|base| base.services.clone()).unwrap_or_default(),
+        };
+        Ok(CellSnapshot { store_id, revision, processes, routes, tcp_routes, internal_routes, policies, services, tasks })
     }
 }
 

@@ -48,6 +48,7 @@ impl ControlPlane for Plane {
             denied_addresses: vec![],
             workers: 2,
             guest_sockets: "guests".into(),
+            services_socket: None,
             tcp_listen: None,
             trusted_proxies: vec![],
             cell_limits: Default::default(),

@@ -1,0 +1,150 @@
+//! What is offered, and what the plans allow. Ids never change: instances are kept by them.
+
+use serde_json::{Value, json};
+
+/// What kind of data an instance holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    KeyValue,
+    Sqlite,
+    Config,
+}
+
+/// An offering.
+#[derive(Debug)]
+pub(crate) struct Offering {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub kind: Kind,
+    description: &'static str,
+    tags: &'static [&'static str],
+    plans: &'static [Plan],
+}
+
+/// A plan of an offering.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub id: &'static str,
+    name: &'static str,
+    description: &'static str,
+    /// The most bytes an instance holds: keys and values, pages of the database file, names and values of a configuration.
+    pub bytes: u64,
+    /// The most keys, where the offering has keys.
+    pub keys: u64,
+}
+
+const MIB: u64 = 1 << 20;
+
+const OFFERINGS: &[Offering] = &[
+    Offering {
+        id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a01",
+        name: "keyvalue",
+        kind: Kind::KeyValue,
+        description: "Durable keys and values, reached by HTTP without a credential",
+        tags: &["keyvalue"],
+        plans: &[
+            Plan {
+                id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a11",
+                name: "small",
+                description: "16 MiB in at most 10,000 keys",
+                bytes: 16 * MIB,
+                keys: 10_000,
+            },
+            Plan {
+                id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a12",
+                name: "large",
+                description: "1 GiB in at most 1,000,000 keys",
+                bytes: 1024 * MIB,
+                keys: 1_000_000,
+            },
+        ],
+    },
+    Offering {
+        id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a02",
+        name: "sqlite",
+        kind: Kind::Sqlite,
+        description: "A SQLite database of your own, queried by HTTP without a credential",
+        tags: &["sqlite", "sql", "relational"],
+        plans: &[
+            Plan { id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a21", name: "small", description: "64 MiB", bytes: 64 * MIB, keys: 0 },
+            Plan { id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a22", name: "large", description: "4 GiB", bytes: 4096 * MIB, keys: 0 },
+        ],
+    },
+    Offering {
+        id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a03",
+        name: "config",
+        kind: Kind::Config,
+        description: "Configuration values that apps read; a change needs no restart",
+        tags: &["config"],
+        plans: &[Plan {
+            id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a31",
+            name: "small",
+            description: "64 KiB in at most 1,000 values",
+            bytes: 64 << 10,
+            keys: 1_000,
+        }],
+    },
+];
+
+/// The offering with this id.
+pub(crate) fn offering(id: &str) -> Option<&'static Offering> {
+    OFFERINGS.iter().find(|offering| offering.id == id)
+}
+
+impl Offering {
+    /// The plan with this id.
+    pub fn plan(&self, id: &str) -> Option<&'static Plan> {
+        self.plans.iter().find(|plan| plan.id == id)
+    }
+
+    fn to_json(&self) -> Value {
+        let parameters = match self.kind {
+            Kind::Config => json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "type": "object",
+                "properties": { "values": { "type": "object", "additionalProperties": { "type": "string" } } },
+                "additionalProperties": false,
+            }),
+            Kind::KeyValue | Kind::Sqlite => none(),
+        };
+        let plans: Vec<_> = self.plans.iter().map(|plan| plan.to_json(&parameters)).collect();
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "bindable": true,
+            "plan_updateable": true,
+            "instances_retrievable": true,
+            "bindings_retrievable": true,
+            "tags": self.tags,
+            "metadata": { "displayName": self.name, "longDescription": self.description, "providerDisplayName": "Virga", "shareable": true },
+            "plans": plans,
+        })
+    }
+}
+
+impl Plan {
+    fn to_json(&self, parameters: &Value) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "free": true,
+            "metadata": { "bullets": [self.description] },
+            "schemas": {
+                "service_instance": { "create": { "parameters": parameters }, "update": { "parameters": parameters } },
+                "service_binding": { "create": { "parameters": none() } },
+            },
+        })
+    }
+}
+
+/// Schema of no parameters.
+fn none() -> Value {
+    json!({ "$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "additionalProperties": false })
+}
+
+/// The whole catalog (Open Service Broker 2.17, "Catalog Management").
+pub(crate) fn catalog() -> Value {
+    json!({ "services": OFFERINGS.iter().map(Offering::to_json).collect::<Vec<_>>() })
+}

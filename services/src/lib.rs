@@ -1,0 +1,52 @@
+//! The services that the platform brings itself: `keyvalue`, `sqlite`, `config` (ADR 0020). One process of its own holds their data, one SQLite
+//! file for each instance, and speaks HTTP on a Unix socket: as an Open Service Broker 2.17 to the control process ([`broker`]), and to workers, which
+//! hand on what apps ask of their bound services ([`data`]). It has no secret of the platform.
+//!
+//! Keys and SQL are hostile input. Every operation has a limit in time, in bytes, and in how many wait for it.
+
+mod broker;
+mod catalog;
+mod data;
+mod error;
+mod registry;
+mod stores;
+
+use registry::Registry;
+use std::{path::Path, sync::Arc, time::Duration};
+use stores::Stores;
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+use virga_serve::axum;
+
+pub use error::OpenError;
+
+/// How often databases that nobody used are closed.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Everything the handlers share.
+#[derive(Clone)]
+struct Services {
+    registry: Arc<Registry>,
+    stores: Arc<Stores>,
+}
+
+/// Serves brokers' and workers' requests on `listener` until `stop`; the data is in `folder`, which is made where there is none.
+///
+/// # Errors
+/// [`OpenError`] when the folder or what it holds cannot be opened.
+pub async fn serve(listener: UnixListener, folder: &Path, stop: CancellationToken) -> Result<(), OpenError> {
+    std::fs::create_dir_all(folder)?;
+    stores::limit_memory()?;
+    let services = Services { registry: Arc::new(Registry::open(folder)?), stores: Arc::new(Stores::new(folder.to_owned())) };
+    let stores = Arc::clone(&services.stores);
+    let sweeping = stop.clone();
+    let sweep = tokio::spawn(async move {
+        while sweeping.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+            stores.close_idle();
+        }
+    });
+    let routes = broker::routes().merge(data::routes()).with_state(services);
+    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    sweep.abort();
+    Ok(())
+}

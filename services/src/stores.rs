@@ -1,0 +1,117 @@
+//! The databases of instances: opened when first asked, one operation at a time on each, closed when nobody uses them.
+
+use crate::error::{DataError, OpenError};
+use rusqlite::Connection;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+use virga_model::ServiceInstanceGuid;
+use virga_serve::axum::http::StatusCode;
+
+/// Operations that may be at work or wait for one instance.
+const QUEUE: usize = 128;
+/// Operations at work at one time, over all instances.
+const AT_WORK: usize = 32;
+/// After so long without an operation a database is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// What SQLite may use of this process's memory, bytes; an operation that wants more fails, and no other.
+const MEMORY: i64 = 1 << 30;
+
+/// See the module.
+pub(crate) struct Stores {
+    folder: PathBuf,
+    open: Mutex<HashMap<ServiceInstanceGuid, Arc<Slot>>>,
+    at_work: Arc<Semaphore>,
+}
+
+struct Slot {
+    queue: Arc<Semaphore>,
+    database: Arc<tokio::sync::Mutex<Option<Connection>>>,
+    used: Mutex<Instant>,
+}
+
+/// Bounds what SQLite uses of the process's memory.
+pub(crate) fn limit_memory() -> Result<(), OpenError> {
+    let connection = Connection::open_in_memory()?;
+    connection
+        .pragma_query_value(None, &format!("hard_heap_limit({MEMORY})"), |row| row.get::<_, i64>(0))
+        .or_else(|_| connection.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |row| row.get::<_, i64>(0)))?;
+    Ok(())
+}
+
+impl Stores {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, open: Mutex::default(), at_work: Arc::new(Semaphore::new(AT_WORK)) }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<ServiceInstanceGuid, Arc<Slot>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, instance: ServiceInstanceGuid) -> Arc<Slot> {
+        let new = || Slot { queue: Arc::new(Semaphore::new(QUEUE)), database: Arc::default(), used: Mutex::new(Instant::now()) };
+        let slot = Arc::clone(self.open().entry(instance).or_insert_with(|| Arc::new(new())));
+        *slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        slot
+    }
+
+    /// Does `work` with the database of an instance, which `open` opens at its path where it is not open yet.
+    ///
+    /// # Errors
+    /// 503 when too many wait for this instance; those of `open` and `work`.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        instance: ServiceInstanceGuid,
+        open: fn(&Path) -> Result<Connection, DataError>,
+        work: impl FnOnce(&mut Connection) -> Result<T, DataError> + Send + 'static,
+    ) -> Result<T, DataError> {
+        let slot = self.slot(instance);
+        let busy = || {
+            let message = format!("{QUEUE} operations wait for this instance; come again in a second");
+            DataError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        };
+        let place = Arc::clone(&slot.queue).try_acquire_owned().map_err(|_| busy())?;
+        let mut database = Arc::clone(&slot.database).lock_owned().await;
+        // Never closed, so there is always a place in the end.
+        let at_work = Arc::clone(&self.at_work).acquire_owned().await.map_err(|_| busy())?;
+        let folder = self.folder.join(instance.to_string());
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (place, at_work);
+            if database.is_none() {
+                std::fs::create_dir_all(&folder)?;
+                *database = Some(open(&folder.join("data.sqlite"))?);
+            }
+            database.as_mut().map_or_else(|| Err(DataError::bad("no database")), work)
+        });
+        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+    }
+
+    /// Deletes everything of an instance, after the operation at work.
+    ///
+    /// # Errors
+    /// When its folder cannot be deleted; it may be half gone then, and the call is to be repeated.
+    pub async fn delete(&self, instance: ServiceInstanceGuid) -> Result<(), DataError> {
+        let slot = self.slot(instance);
+        let mut database = slot.database.lock().await;
+        *database = None;
+        match tokio::fs::remove_dir_all(self.folder.join(instance.to_string())).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        self.open().remove(&instance);
+        Ok(())
+    }
+
+    /// Closes what nobody used for a while.
+    pub fn close_idle(&self) {
+        self.open().retain(|_, slot| {
+            let used = *slot.used.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody else who has the slot is about to use it.
+            Arc::strong_count(slot) > 1 || used.elapsed() < IDLE || slot.database.try_lock().is_err()
+        });
+    }
+}

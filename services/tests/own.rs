@@ -1,0 +1,379 @@
+//! The broker and the data of the platform's own services, on a real socket, by the platform's own client of brokers.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use std::{path::PathBuf, time::Duration};
+use tempfile::TempDir;
+use tokio::{net::UnixListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use virga_broker::{
+    BindRequest, BindResource, BindingIds, BrokerClient, BrokerLogin, BrokerPolicy, Brokers, Context, DeprovisionRequest, PlanIds,
+    PreviousValues, ProvisionRequest, UnbindRequest, UpdateRequest,
+};
+use virga_model::{OrgGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid, SpaceGuid};
+use virga_serve::Secret;
+
+struct Services {
+    folder: TempDir,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    http: reqwest::Client,
+}
+
+impl Services {
+    fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    fn start_in(folder: TempDir) -> Self {
+        let socket = folder.path().join("socket");
+        std::fs::remove_file(&socket).ok();
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (stop, data) = (CancellationToken::new(), folder.path().join("data"));
+        let stopping = stop.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test owns the task")]
+        let task = tokio::spawn(async move { virga_services::serve(listener, &data, stopping).await.unwrap() });
+        let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();
+        Self { folder, stop, task, http }
+    }
+
+    async fn restart(self) -> Self {
+        let Self { folder, stop, task, http } = self;
+        drop(http);
+        stop.cancel();
+        task.await.unwrap();
+        Self::start_in(folder)
+    }
+
+    fn broker(&self) -> BrokerClient {
+        let policy = BrokerPolicy {
+            timeout: Duration::from_secs(10),
+            own_socket: Some(self.folder.path().join("socket")),
+            ..BrokerPolicy::default()
+        };
+        let login = BrokerLogin {
+            url: "http://services.internal".parse().unwrap(),
+            username: String::new(),
+            password: Secret::new(String::new()),
+            space_scoped: false,
+            is_own: true,
+        };
+        Brokers::new(policy).client(login, None).unwrap()
+    }
+
+    async fn plan(&self, offering: &str, plan: &str) -> PlanIds {
+        let catalog = self.broker().catalog().await.unwrap();
+        let service = catalog.services.into_iter().find(|service| service.name == offering).unwrap();
+        let plan = service.plans.into_iter().find(|known| known.name == plan).unwrap();
+        PlanIds { service: service.id, plan: plan.id }
+    }
+
+    /// A new instance with a binding.
+    async fn bound(&self, offering: &str, parameters: Value) -> BindingIds {
+        let ids = BindingIds { instance: ServiceInstanceGuid::random(), binding: ServiceCredentialBindingGuid::random() };
+        let plan = self.plan(offering, "small").await;
+        self.broker().provision(&provision(ids.instance, plan.clone(), parameters)).await.unwrap();
+        let bound = self.broker().bind(&bind(ids, plan)).await.unwrap();
+        let credentials = json!(bound.binding.credentials);
+        assert_eq!(credentials, json!({ "url": format!("http://{}.services.internal", ids.binding) }));
+        ids
+    }
+
+    async fn ask(&self, ids: BindingIds, method: Method, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, String) {
+        let request = self.http.request(method, format!("http://x/data/{}{path}", ids.instance));
+        let answer = request.header("virga-binding", ids.binding.to_string()).body(body).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    async fn json(&self, ids: BindingIds, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let (status, text) = self.ask(ids, method, path, body.to_string()).await;
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
+    }
+
+    async fn query(&self, ids: BindingIds, sql: &str) -> (StatusCode, Value) {
+        self.json(ids, Method::POST, "/v1/query", json!({ "sql": sql })).await
+    }
+
+    fn data_of(&self, ids: BindingIds) -> PathBuf {
+        self.folder.path().join("data").join(ids.instance.to_string())
+    }
+}
+
+fn context() -> Context {
+    Context {
+        organization: OrgGuid::from_u128(1),
+        organization_name: "org".into(),
+        organization_annotations: [].into(),
+        space: SpaceGuid::from_u128(2),
+        space_name: "space".into(),
+        space_annotations: [].into(),
+        instance_name: Some("it".into()),
+        instance_annotations: None,
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(object) = value else { panic!("{value}") };
+    object
+}
+
+fn provision(instance: ServiceInstanceGuid, plan: PlanIds, parameters: Value) -> ProvisionRequest {
+    ProvisionRequest {
+        instance,
+        plan,
+        context: context(),
+        parameters: object(parameters),
+        maintenance_info: None,
+        accepts_incomplete: true,
+    }
+}
+
+fn bind(ids: BindingIds, plan: PlanIds) -> BindRequest {
+    BindRequest {
+        ids,
+        plan,
+        context: context(),
+        resource: BindResource::Key,
+        parameters: Map::new(),
+        predecessor: None,
+        requires: Vec::new(),
+        accepts_incomplete: true,
+    }
+}
+
+fn update(instance: ServiceInstanceGuid, plan: PlanIds, parameters: Option<Value>) -> UpdateRequest {
+    UpdateRequest {
+        instance,
+        plan,
+        context: context(),
+        parameters: parameters.map(object),
+        previous: PreviousValues::default(),
+        maintenance_info: None,
+        accepts_incomplete: true,
+    }
+}
+
+#[tokio::test]
+async fn keys_live_as_long_as_their_instance() {
+    let mut services = Services::start();
+    let ids = services.bound("keyvalue", json!({})).await;
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys/cart%2F1", "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(services.ask(ids, Method::PUT, "/v1/keys/cart%2F1", "two apples").await.0, StatusCode::NO_CONTENT);
+    services = services.restart().await;
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys/cart%2F1", "").await, (StatusCode::OK, "two apples".into()));
+    for number in ["1", "2"] {
+        assert_eq!(
+            services.ask(ids, Method::POST, "/v1/keys/hits/increment", "").await,
+            (StatusCode::OK, format!("{{\"value\":{number}}}"))
+        );
+    }
+    assert_eq!(services.json(ids, Method::GET, "/v1/keys?limit=1", json!(null)).await.1, json!({ "keys": ["cart/1"], "cursor": "cart/1" }));
+    assert_eq!(services.json(ids, Method::GET, "/v1/keys?cursor=cart/1", json!(null)).await.1, json!({ "keys": ["hits"], "cursor": null }));
+    assert_eq!(services.json(ids, Method::GET, "/v1/keys?prefix=car", json!(null)).await.1, json!({ "keys": ["cart/1"], "cursor": null }));
+    let batch = json!({ "set": { "a": "AQI=" }, "delete": ["cart/1"], "get": ["a", "cart/1"] });
+    assert_eq!(services.json(ids, Method::POST, "/v1/batch", batch).await.1, json!({ "values": { "a": "AQI=", "cart/1": null } }));
+
+    let plan = services.plan("keyvalue", "small").await;
+    let fetched = services.broker().fetch_instance(ids.instance, &plan).await.unwrap();
+    // `hits` with one digit, `a` with two bytes.
+    let usage = json!({ "bytes": 8, "bytes_limit": 16 << 20, "keys": 2, "keys_limit": 10_000 });
+    assert_eq!(json!(fetched.parameters), json!({ "usage": usage }));
+
+    let unbind = UnbindRequest { ids, plan: plan.clone(), accepts_incomplete: true };
+    services.broker().unbind(&unbind).await.unwrap();
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys/a", "").await.0, StatusCode::FORBIDDEN, "unbound");
+    assert!(services.data_of(ids).exists());
+    services.broker().deprovision(&DeprovisionRequest { instance: ids.instance, plan, accepts_incomplete: true }).await.unwrap();
+    assert!(!services.data_of(ids).exists());
+}
+
+#[tokio::test]
+async fn a_key_changes_only_where_it_is_as_expected() {
+    let services = Services::start();
+    let ids = services.bound("keyvalue", json!({})).await;
+    let put = async |header: &str, tag: &str, value: &'static str| {
+        let request =
+            services.http.put(format!("http://x/data/{}/v1/keys/k", ids.instance)).header("virga-binding", ids.binding.to_string());
+        let answer = request.header(header, tag).body(value).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned()))
+    };
+    assert_eq!(put("if-match", "*", "a").await.0, 412);
+    let (status, first) = put("if-none-match", "*", "a").await;
+    assert_eq!((status, put("if-none-match", "*", "b").await.0), (204, 412));
+    let (status, second) = put("if-match", first.as_deref().unwrap(), "c").await;
+    assert_eq!((status, put("if-match", first.as_deref().unwrap(), "d").await.0), (204, 412));
+    assert!(first != second && put("if-match", "3", "e").await.0 == 400);
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys/k", "").await.1, "c");
+}
+
+#[tokio::test]
+async fn limits_of_keys_are_named_and_change_nothing() {
+    let services = Services::start();
+    let ids = services.bound("keyvalue", json!({})).await;
+    let (status, text) = services.ask(ids, Method::PUT, "/v1/keys/k", vec![0; (1 << 20) + 1]).await;
+    assert!(status == StatusCode::PAYLOAD_TOO_LARGE && text.contains("1048576 bytes"), "{status} {text}");
+    let (status, text) = services.ask(ids, Method::PUT, &format!("/v1/keys/{}", "k".repeat(1025)), "").await;
+    assert!(status == StatusCode::BAD_REQUEST && text.contains("1024"), "{status} {text}");
+    for number in 0..15 {
+        assert_eq!(services.ask(ids, Method::PUT, &format!("/v1/keys/{number}"), vec![7; 1 << 20]).await.0, StatusCode::NO_CONTENT);
+    }
+    let (status, text) = services.ask(ids, Method::PUT, "/v1/keys/more", vec![7; 1 << 20]).await;
+    assert!(status == StatusCode::INSUFFICIENT_STORAGE && text.contains("16777216 bytes"), "{status} {text}");
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys/more", "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(services.ask(ids, Method::DELETE, "/v1/keys/0", "").await.0, StatusCode::NO_CONTENT);
+    assert_eq!(services.ask(ids, Method::PUT, "/v1/keys/more", vec![7; 1 << 20]).await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn nobody_reaches_an_instance_by_a_binding_of_another() {
+    let services = Services::start();
+    let (one, other) = (services.bound("keyvalue", json!({})).await, services.bound("keyvalue", json!({})).await);
+    services.ask(one, Method::PUT, "/v1/keys/secret", "x").await;
+    let crossed = BindingIds { instance: one.instance, binding: other.binding };
+    assert_eq!(services.ask(crossed, Method::GET, "/v1/keys/secret", "").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(services.ask(other, Method::GET, "/v1/keys/secret", "").await.0, StatusCode::NOT_FOUND);
+    let climbing = format!("/../{}/v1/keys/secret", one.instance);
+    let answer = services.http.get(format!("http://x/data/{}", other.instance) + &climbing.replace("..", "%2e%2e"));
+    let answer = answer.header("virga-binding", other.binding.to_string()).send().await.unwrap();
+    assert!(!answer.status().is_success(), "{}", answer.status());
+}
+
+#[tokio::test]
+async fn a_database_keeps_what_a_batch_did_as_a_whole() {
+    let mut services = Services::start();
+    let ids = services.bound("sqlite", json!({})).await;
+    let statements = json!({ "statements": [
+        { "sql": "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL, size REAL, raw BLOB)" },
+        { "sql": "INSERT INTO notes (text, size, raw) VALUES (?, ?, ?)", "params": ["milk", 1.5, { "$base64": "AQI=" }] },
+        { "sql": "INSERT INTO notes (text) VALUES (:text)", "params": { "text": "bread" } },
+    ] });
+    let (status, answer) = services.json(ids, Method::POST, "/v1/batch", statements).await;
+    assert_eq!((status, &answer["results"][2]["last_insert_rowid"]), (StatusCode::OK, &json!(2)), "{answer}");
+    services = services.restart().await;
+    let (_, answer) = services.query(ids, "SELECT * FROM notes ORDER BY id").await;
+    assert_eq!(answer["columns"], json!(["id", "text", "size", "raw"]));
+    assert_eq!(answer["rows"], json!([[1, "milk", 1.5, { "$base64": "AQI=" }], [2, "bread", null, null]]));
+
+    let half = json!({ "statements": [{ "sql": "DELETE FROM notes" }, { "sql": "INSERT INTO notes (text) VALUES (NULL)" }] });
+    let (status, answer) = services.json(ids, Method::POST, "/v1/batch", half).await;
+    assert!(status == StatusCode::CONFLICT && answer["error"]["message"].as_str().unwrap().contains("NOT NULL"), "{answer}");
+    assert_eq!(services.query(ids, "SELECT count(*) FROM notes").await.1["rows"], json!([[2]]));
+    assert_eq!(services.query(ids, "DELETE FROM notes WHERE id = 1").await.1["rows_affected"], json!(1));
+}
+
+#[tokio::test]
+async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
+    let services = Services::start();
+    let (ids, other) = (services.bound("sqlite", json!({})).await, services.bound("sqlite", json!({})).await);
+    services.query(other, "CREATE TABLE secret (x)").await;
+    let file = services.data_of(other).join("data.sqlite");
+    assert!(file.exists());
+    for (sql, status, says) in [
+        (format!("ATTACH '{}' AS other", file.display()), 403, "attached"),
+        ("DETACH main".to_owned(), 403, "attached"),
+        (format!("VACUUM INTO '{}'", services.folder.path().join("stolen").display()), 400, "VACUUM"),
+        ("PRAGMA journal_mode = OFF".to_owned(), 403, "PRAGMA journal_mode"),
+        ("PRAGMA max_page_count = 1000000000".to_owned(), 403, "PRAGMA max_page_count"),
+        ("SELECT * FROM pragma_database_list".to_owned(), 403, "PRAGMA database_list"),
+        ("PRAGMA writable_schema = ON".to_owned(), 403, "PRAGMA writable_schema"),
+        ("SELECT load_extension('x')".to_owned(), 403, "load_extension"),
+        ("COMMIT".to_owned(), 403, "/v1/batch"),
+        ("SAVEPOINT a".to_owned(), 403, "/v1/batch"),
+        ("CREATE TEMP TABLE t (x)".to_owned(), 403, "temporary"),
+        ("SELECT 1; SELECT 2".to_owned(), 400, "one statement"),
+        ("SELEC".to_owned(), 400, "syntax"),
+        (String::new(), 400, "no statement"),
+        ("SELECT zeroblob(1000000000)".to_owned(), 413, "too big"),
+        ("SELECT randomblob(4000000), randomblob(4000000)".to_owned(), 413, "8388608 bytes"),
+        ("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10001) SELECT x FROM n".to_owned(), 413, "10000 rows"),
+        ("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n".to_owned(), 408, "5 seconds"),
+    ] {
+        let (answered, answer) = services.query(ids, &sql).await;
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(answered.as_u16() == status && message.contains(says), "{sql}: {answered} {answer}");
+    }
+    assert!(!services.folder.path().join("stolen").exists());
+    assert_eq!(services.query(ids, "SELECT 1").await.1["rows"], json!([[1]]));
+    assert_eq!(services.query(ids, "PRAGMA user_version = 3").await.0, StatusCode::OK);
+    assert_eq!(services.query(ids, "PRAGMA user_version").await.1["rows"], json!([[3]]));
+}
+
+#[tokio::test]
+async fn a_slow_statement_holds_up_no_other_instance() {
+    let services = Services::start();
+    let (slow, quick) = (services.bound("sqlite", json!({})).await, services.bound("sqlite", json!({})).await);
+    let endless = services.query(slow, "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n");
+    let others = async {
+        for _ in 0..20 {
+            assert_eq!(services.query(quick, "SELECT 1").await.0, StatusCode::OK);
+        }
+    };
+    tokio::pin!(endless);
+    tokio::select! {
+        answer = &mut endless => panic!("the slow one was first: {answer:?}"),
+        () = others => {}
+    }
+    assert_eq!(endless.await.0, StatusCode::REQUEST_TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_full_database_says_so_until_its_plan_is_larger() {
+    let services = Services::start();
+    let ids = services.bound("sqlite", json!({})).await;
+    services.query(ids, "CREATE TABLE t (x BLOB)").await;
+    let fill = json!({ "statements": vec![json!({ "sql": "INSERT INTO t VALUES (zeroblob(4000000))" }); 15] });
+    assert_eq!(services.json(ids, Method::POST, "/v1/batch", fill.clone()).await.0, StatusCode::OK);
+    let (status, answer) = services.json(ids, Method::POST, "/v1/batch", fill.clone()).await;
+    assert!(status == StatusCode::INSUFFICIENT_STORAGE && answer["error"]["message"].as_str().unwrap().contains("plan"), "{answer}");
+    assert_eq!(services.query(ids, "SELECT count(*) FROM t").await.1["rows"], json!([[15]]));
+    let large = services.plan("sqlite", "large").await;
+    services.broker().update(&update(ids.instance, large, None)).await.unwrap();
+    assert_eq!(services.json(ids, Method::POST, "/v1/batch", fill).await.0, StatusCode::OK);
+    let small = services.plan("sqlite", "small").await;
+    let refused = services.broker().update(&update(ids.instance, small, None)).await.unwrap_err();
+    assert!(refused.to_string().contains("more than the plan allows"), "{refused}");
+}
+
+#[tokio::test]
+async fn values_of_a_configuration_change_with_the_instance() {
+    let services = Services::start();
+    let ids = services.bound("config", json!({ "values": { "motto": "slow" } })).await;
+    assert_eq!(services.ask(ids, Method::GET, "/v1/values/motto", "").await, (StatusCode::OK, "slow".into()));
+    let plan = services.plan("config", "small").await;
+    services.broker().update(&update(ids.instance, plan.clone(), Some(json!({ "values": { "motto": "fast" } })))).await.unwrap();
+    assert_eq!(services.json(ids, Method::GET, "/v1/values", json!(null)).await.1, json!({ "motto": "fast" }));
+    assert_eq!(services.ask(ids, Method::GET, "/v1/values/other", "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(services.ask(ids, Method::GET, "/v1/keys", "").await.0, StatusCode::NOT_FOUND, "another kind");
+    for (wrong, says) in [
+        (json!({ "value": {} }), "no parameter \"value\""),
+        (json!({ "values": { "a": 1 } }), "texts"),
+        (json!({ "values": { "a": "x".repeat(65_536) } }), "65536 bytes"),
+    ] {
+        let refused = services.broker().provision(&provision(ServiceInstanceGuid::random(), plan.clone(), wrong)).await.unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn requests_of_the_protocol_may_be_repeated() {
+    let services = Services::start();
+    let broker = services.broker();
+    let ids = services.bound("keyvalue", json!({})).await;
+    let (small, large) = (services.plan("keyvalue", "small").await, services.plan("keyvalue", "large").await);
+    broker.provision(&provision(ids.instance, small.clone(), json!({}))).await.unwrap();
+    assert!(broker.provision(&provision(ids.instance, large, json!({}))).await.is_err(), "another instance of the same guid");
+    broker.bind(&bind(ids, small.clone())).await.unwrap();
+    broker.fetch_binding(ids, &small, &[]).await.unwrap();
+    for _ in 0..2 {
+        broker.unbind(&UnbindRequest { ids, plan: small.clone(), accepts_incomplete: true }).await.unwrap();
+    }
+    for _ in 0..2 {
+        let request = DeprovisionRequest { instance: ids.instance, plan: small.clone(), accepts_incomplete: true };
+        broker.deprovision(&request).await.unwrap();
+    }
+    assert!(broker.fetch_instance(ids.instance, &small).await.is_err());
+    let answer = services.http.get("http://x/v2/catalog").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PRECONDITION_FAILED, "without a version");
+}

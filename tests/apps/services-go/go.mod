@@ -1,0 +1,3 @@
+module example.com/services-go
+
+go 1.25

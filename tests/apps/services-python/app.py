@@ -1,0 +1,65 @@
+"""Uses three services of the platform by HTTP, with `requests`. There is no credential in this app."""
+
+import json
+import os
+
+import requests
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+
+
+def url(offering: str) -> str:
+    """Where the first bound instance of an offering is."""
+    return json.loads(os.environ["VCAP_SERVICES"])[offering][0]["credentials"]["url"]
+
+
+def asked(answer: requests.Response) -> requests.Response:
+    answer.raise_for_status()
+    return answer
+
+
+@app.get("/")
+def hello():
+    return "Hello from Python, with services\n"
+
+
+@app.post("/hits")
+def hits():
+    return str(asked(requests.post(url("keyvalue") + "/v1/keys/hits/increment")).json()["value"])
+
+
+@app.put("/keys/<path:key>")
+def put(key: str):
+    asked(requests.put(url("keyvalue") + "/v1/keys/" + requests.utils.quote(key, safe=""), data=request.get_data()))
+    return "", 204
+
+
+@app.get("/keys/<path:key>")
+def get(key: str):
+    return asked(requests.get(url("keyvalue") + "/v1/keys/" + requests.utils.quote(key, safe=""))).content
+
+
+def query(sql: str, *params):
+    return asked(requests.post(url("sqlite") + "/v1/query", json={"sql": sql, "params": params})).json()
+
+
+@app.post("/notes")
+def add():
+    query("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    return str(query("INSERT INTO notes (text) VALUES (?)", request.get_data(as_text=True))["last_insert_rowid"])
+
+
+@app.get("/notes")
+def notes():
+    return jsonify([text for (text,) in query("SELECT text FROM notes ORDER BY id")["rows"]])
+
+
+@app.get("/motto")
+def motto():
+    return asked(requests.get(url("config") + "/v1/values/motto")).text
+
+
+@app.errorhandler(requests.RequestException)
+def failed(error: requests.RequestException):
+    return str(error), 502

@@ -1,0 +1,175 @@
+//! The platform's own services, used by apps in four languages that have no credential.
+
+use anyhow::{Context as _, ensure};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::{future::Future, time::Duration};
+use virga_tests::{Platform, Push, host_of, until};
+
+const WAIT: Duration = Duration::from_secs(60);
+
+async fn ask(platform: &Platform, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let body = body.to_string();
+    let mut args = vec!["curl", path, "-X", method];
+    if method != "GET" && method != "DELETE" {
+        args.extend(["-d", body.as_str()]);
+    }
+    let answer: Value = serde_json::from_str(platform.ok(&args).await?.trim()).unwrap_or(Value::Null);
+    ensure!(answer.get("errors").is_none(), "{method} {path}: {answer}");
+    Ok(answer)
+}
+
+async fn first_guid(platform: &Platform, list: &str) -> anyhow::Result<String> {
+    let page = ask(platform, "GET", list, &Value::Null).await?;
+    let guid = page.pointer("/resources/0/guid").and_then(Value::as_str);
+    Ok(guid.with_context(|| format!("{list}: {page}"))?.to_owned())
+}
+
+/// Waits for the first of a list's operation to end well.
+async fn done(platform: &Platform, list: &str) -> anyhow::Result<String> {
+    until(list, WAIT, async || {
+        let page = ask(platform, "GET", list, &Value::Null).await?;
+        let (guid, state) = (page.pointer("/resources/0/guid"), page.pointer("/resources/0/last_operation/state"));
+        ensure!(state.and_then(Value::as_str) == Some("succeeded"), "{page}");
+        Ok(guid.and_then(Value::as_str).unwrap_or_default().to_owned())
+    })
+    .await
+}
+
+fn to(guid: &str) -> Value {
+    json!({ "data": { "guid": guid } })
+}
+
+/// An instance of one of the platform's offerings.
+async fn create(platform: &Platform, offering: &str, parameters: Value) -> anyhow::Result<String> {
+    // The broker's catalog is read after the start.
+    let plan = until("the plan is offered", WAIT, || {
+        let list = format!("/v3/service_plans?service_offering_names={offering}&names=small");
+        async move { first_guid(platform, &list).await }
+    });
+    let (plan, space) = (plan.await?, first_guid(platform, "/v3/spaces?names=dev").await?);
+    let name = format!("my-{offering}");
+    let body = json!({
+        "type": "managed", "name": name, "parameters": parameters,
+        "relationships": { "space": to(&space), "service_plan": to(&plan) },
+    });
+    ask(platform, "POST", "/v3/service_instances", &body).await?;
+    done(platform, &format!("/v3/service_instances?names={name}")).await
+}
+
+async fn bind(platform: &Platform, app: &str, instance: &str) -> anyhow::Result<String> {
+    let app = first_guid(platform, &format!("/v3/apps?names={app}")).await?;
+    let body = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(instance) } });
+    ask(platform, "POST", "/v3/service_credential_bindings", &body).await?;
+    done(platform, &format!("/v3/service_credential_bindings?app_guids={app}&service_instance_guids={instance}")).await
+}
+
+/// Sends a request to an app.
+async fn send(platform: &Platform, app: &str, method: Method, path: &str, body: &str) -> anyhow::Result<(StatusCode, String)> {
+    let url = format!("http://{}{path}", platform.listen());
+    let answer = platform.http().request(method, url).header("host", host_of(app)).body(body.to_owned()).send().await?;
+    Ok((answer.status(), answer.text().await?))
+}
+
+async fn sent(platform: &Platform, app: &str, method: Method, path: &str, body: &str) -> anyhow::Result<String> {
+    let (status, text) = send(platform, app, method.clone(), path, body).await?;
+    ensure!(status.is_success(), "{method} {path} of {app}: {status} {text}");
+    Ok(text)
+}
+
+/// Waits until the app answers so.
+async fn until_answered<F: Future<Output = anyhow::Result<(StatusCode, String)>>>(
+    what: &str,
+    status: StatusCode,
+    probe: impl Fn() -> F,
+) -> anyhow::Result<String> {
+    until(what, WAIT, async || {
+        let (answered, text) = probe().await?;
+        ensure!(answered == status, "{answered} {text}");
+        Ok(text)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::Result<()> {
+    let mut platform = Platform::start(1).await?;
+    platform.login().await?;
+    let motto = json!({ "values": { "motto": "slow and steady" } });
+    let (keys, notes) = (create(&platform, "keyvalue", json!({})).await?, create(&platform, "sqlite", json!({})).await?);
+    let values = create(&platform, "config", motto).await?;
+    let apps = ["services-nodejs", "services-python", "services-go", "services-rust"];
+    for app in apps {
+        platform.push(app, app, Push::default()).await?;
+        for instance in [&keys, &notes, &values] {
+            bind(&platform, app, instance).await?;
+        }
+        platform.ok(&["restart", app]).await?;
+    }
+    for (turn, app) in apps.into_iter().enumerate() {
+        let hits = sent(&platform, app, Method::POST, "/hits", "").await?;
+        ensure!(hits.trim() == (turn + 1).to_string(), "{app}: {hits}");
+        sent(&platform, app, Method::PUT, "/keys/of/app", app).await?;
+        ensure!(sent(&platform, app, Method::GET, "/keys/of/app", "").await? == app, "{app}");
+        ensure!(sent(&platform, app, Method::POST, "/notes", &format!("it's {app}")).await?.trim() == (turn + 1).to_string(), "{app}");
+        ensure!(sent(&platform, app, Method::GET, "/motto", "").await? == "slow and steady", "{app}");
+    }
+    let expected = json!(apps.map(|app| format!("it's {app}")));
+    for app in apps {
+        let notes: Value = serde_json::from_str(&sent(&platform, app, Method::GET, "/notes", "").await?)?;
+        ensure!(notes == expected, "{app}: {notes}");
+    }
+
+    // What is in the guest's hands opens nothing.
+    let app = first_guid(&platform, "/v3/apps?names=services-go").await?;
+    let shown = ask(&platform, "GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    let credentials = shown.pointer("/system_env_json/VCAP_SERVICES/keyvalue/0/credentials").context("no credentials")?;
+    let names: Vec<_> = credentials.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    ensure!(names == ["url"], "{credentials}");
+
+    // A configuration changes under the running app.
+    let changed = json!({ "parameters": { "values": { "motto": "fast" } } });
+    ask(&platform, "PATCH", &format!("/v3/service_instances/{values}"), &changed).await?;
+    until("the new value", WAIT, async || {
+        let motto = sent(&platform, "services-go", Method::GET, "/motto", "").await?;
+        ensure!(motto == "fast", "{motto}");
+        Ok(())
+    })
+    .await?;
+
+    // The data outlives the platform.
+    platform.kill_control().await?;
+    platform.start_control().await?;
+    let hits = until_answered("the app has its data again", StatusCode::OK, || send(&platform, "services-go", Method::POST, "/hits", "")).await?;
+    ensure!(hits.trim() == "5", "{hits}");
+
+    // Unbound is unbound, without a restart of the app.
+    let list = format!("/v3/service_credential_bindings?app_names=services-nodejs&service_instance_guids={keys}");
+    let binding = first_guid(&platform, &list).await?;
+    ask(&platform, "DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
+    let refused = until_answered("the unbound app is refused", StatusCode::BAD_GATEWAY, || {
+        send(&platform, "services-nodejs", Method::GET, "/keys/of/app", "")
+    });
+    refused.await?;
+    ensure!(sent(&platform, "services-python", Method::GET, "/keys/of/app", "").await? == "services-rust", "others keep what they have");
+
+    // A deleted instance leaves nothing.
+    for app in apps {
+        platform.ok(&["delete", app, "-f"]).await?;
+    }
+    let folder = platform.home().join("services").join(&notes);
+    ensure!(folder.exists(), "{}", folder.display());
+    until("nothing of the apps' bindings is left", WAIT, async || {
+        let page = ask(&platform, "GET", "/v3/service_credential_bindings", &Value::Null).await?;
+        ensure!(page["pagination"]["total_results"] == 0, "{page}");
+        Ok(())
+    })
+    .await?;
+    ask(&platform, "DELETE", &format!("/v3/service_instances/{notes}"), &Value::Null).await?;
+    until("the database is gone", WAIT, async || {
+        ensure!(!folder.exists(), "{}", folder.display());
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
