@@ -140,7 +140,8 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     // The data outlives the platform.
     platform.kill_control().await?;
     platform.start_control().await?;
-    let hits = until_answered("the app has its data again", StatusCode::OK, || send(&platform, "services-go", Method::POST, "/hits", "")).await?;
+    let hits =
+        until_answered("the app has its data again", StatusCode::OK, || send(&platform, "services-go", Method::POST, "/hits", "")).await?;
     ensure!(hits.trim() == "5", "{hits}");
 
     // Unbound is unbound, without a restart of the app.

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -41,12 +41,18 @@ pub async fn start(spec: ServicesSpec, stop: CancellationToken, tasks: &Tasks) -
     Ok(())
 }
 
-async fn keep(spec: ServicesSpec, mut process: Child, stop: CancellationToken) {
+/// The process, and what it reads until its end: waiting for a child closes the input that it still holds.
+struct Running {
+    child: Child,
+    input: ChildStdin,
+}
+
+async fn keep(spec: ServicesSpec, mut process: Running, stop: CancellationToken) {
     let mut restarts = Restarts::default();
     loop {
         let began = Instant::now();
         let died = tokio::select! {
-            how = process.wait() => how,
+            how = process.child.wait() => how,
             () = stop.cancelled() => return end(process).await,
         };
         let died = died.map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -68,18 +74,19 @@ async fn keep(spec: ServicesSpec, mut process: Child, stop: CancellationToken) {
 }
 
 /// Its standard input ends, and so does it.
-async fn end(mut process: Child) {
-    drop(process.stdin.take());
-    if timeout(END_TIME, process.wait()).await.is_err() {
+async fn end(process: Running) {
+    let Running { mut child, input } = process;
+    drop(input);
+    if timeout(END_TIME, child.wait()).await.is_err() {
         tracing::warn!("the process of the platform's services does not end in time and is killed");
-        if let Err(error) = process.kill().await {
+        if let Err(error) = child.kill().await {
             tracing::error!(%error, "the process of the platform's services cannot be killed");
         }
     }
 }
 
 /// Starts it, with nothing of our environment but what its log needs: there may be secrets in it.
-async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Child> {
+async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Running> {
     // The running binary, also when its file was replaced since.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("virga").arg("services").arg("--folder").arg(&spec.folder).arg("--socket").arg(&spec.socket).arg("--log").arg(&spec.log);
@@ -94,10 +101,10 @@ async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Child> {
     }
     // A process group of its own: a Ctrl-C at the terminal is for the control process, which ends it last.
     command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut process = command.spawn().context("the process of the platform's services cannot be started")?;
-    let output = process.stdout.take().context("the process of the platform's services has no output")?;
+    let mut child = command.spawn().context("the process of the platform's services cannot be started")?;
+    let (input, output) = child.stdin.take().zip(child.stdout.take()).context("the process of the platform's services has no pipes")?;
     let mut line = String::new();
     timeout(START_TIME, BufReader::new(output).read_line(&mut line)).await.context("the platform's services do not answer")??;
     ensure!(line.trim() == READY, "the process of the platform's services ended at its start; its own log says why");
-    Ok(process)
+    Ok(Running { child, input })
 }
