@@ -72,11 +72,14 @@ pub struct BrokerLogin {
     pub is_own: bool,
 }
 
+/// A broker's host and port, and how far it is trusted; the platform's own needs no trust: it is behind a socket.
+type Place = (String, u16, Option<Trust>);
+
 /// The HTTP clients of all brokers.
 pub(crate) struct Pool {
     pub(crate) policy: BrokerPolicy,
     reach: Arc<Reach>,
-    clients: Mutex<HashMap<(String, u16, Option<Trust>), reqwest::Client>>,
+    clients: Mutex<HashMap<Place, reqwest::Client>>,
 }
 
 impl Pool {

@@ -11,6 +11,7 @@ use virga_model::{
     egress::EgressRule,
     process::{HealthCheck, ReusePolicy},
     route::{LoadBalancing, RouteProtocol},
+    service::HostHeld,
     state::{InstanceState, TaskState},
 };
 
@@ -37,7 +38,7 @@ pub struct CellSnapshot {
     /// Which app may reach which over internal routes; what is not named is refused.
     #[serde(default)]
     pub policies: Vec<CellPolicy>,
-    /// Under which names apps reach the platform's own services that they are bound to.
+    /// Under which names apps reach services that they are bound to, without a credential.
     #[serde(default)]
     pub services: Vec<CellService>,
     /// Tasks that should run here. One that is no longer named is cancelled where it still runs, and forgotten.
@@ -59,8 +60,8 @@ pub struct CellPolicy {
     pub last_port: u16,
 }
 
-/// One name of a service of the platform's own, for one app: `<label>.services.internal`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One name of a service, for one app: `<label>.services.internal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellService {
     /// The app that is bound.
     pub app: AppGuid,
@@ -70,6 +71,8 @@ pub struct CellService {
     pub instance: ServiceInstanceGuid,
     /// On whose behalf.
     pub binding: ServiceCredentialBindingGuid,
+    /// Where it leads outside, and with what; none for an instance of the platform's own services.
+    pub held: Option<Arc<HostHeld>>,
 }
 
 /// A port of the router that leads to processes.

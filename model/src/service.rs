@@ -1,8 +1,9 @@
 //! Service instances and their bindings: the words of their kinds and operations, and `VCAP_SERVICES`.
 
 use crate::{ServiceCredentialBindingGuid, ServiceInstanceGuid, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, fmt};
 
 crate::words! {
     /// Who made what is behind a service instance.
@@ -65,6 +66,37 @@ impl LastOperation {
     }
 }
 
+/// The member of a user-provided instance's credentials that apps use without seeing it.
+pub const HOST_HELD: &str = "host-held";
+
+/// Credentials that stay with the platform: an app sends its requests to `http://<name>.services.internal`, the platform sends them on to `url`, with `headers`
+/// that the app never had.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostHeld {
+    /// Where requests go; their path is below its.
+    pub url: String,
+    /// What is added to each, in the place of what the app wrote there.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for HostHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostHeld")
+    }
+}
+
+impl HostHeld {
+    /// What credentials hold of it.
+    ///
+    /// # Errors
+    /// When that is something else.
+    pub fn of(credentials: &Map<String, Value>) -> Result<Option<Self>, serde_json::Error> {
+        credentials.get(HOST_HELD).map(Self::deserialize).transpose()
+    }
+}
+
 /// One binding of an app as the app sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundService {
@@ -84,6 +116,8 @@ pub struct BoundService {
     pub binding: ServiceCredentialBindingGuid,
     /// Its name, where it has one.
     pub binding_name: Option<String>,
+    /// Whether its credentials have a member [`HOST_HELD`] for the platform alone.
+    pub is_host_held: bool,
     /// The secret: where the service is and how to enter.
     pub credentials: Map<String, Value>,
     /// Where the app's log lines go.
@@ -93,6 +127,16 @@ pub struct BoundService {
 }
 
 impl BoundService {
+    /// What the app may see of the credentials.
+    fn shown_credentials(&self) -> Map<String, Value> {
+        let mut shown = self.credentials.clone();
+        if self.is_host_held {
+            shown.remove(HOST_HELD);
+            shown.insert("url".to_owned(), json!(format!("http://{}.{SERVICES_DOMAIN}", self.binding)));
+        }
+        shown
+    }
+
     fn to_json(&self) -> Value {
         let mut service = json!({
             "label": self.label,
@@ -102,7 +146,7 @@ impl BoundService {
             "instance_name": self.instance_name,
             "binding_guid": self.binding,
             "binding_name": self.binding_name,
-            "credentials": self.credentials,
+            "credentials": self.shown_credentials(),
             "syslog_drain_url": self.syslog_drain_url,
             "volume_mounts": self.volume_mounts,
         });
@@ -137,6 +181,7 @@ mod tests {
             label: USER_PROVIDED_LABEL.into(),
             plan: None,
             own_offering: None,
+            is_host_held: false,
             tags: vec!["t".into()],
             instance: ServiceInstanceGuid::from_u128(1),
             instance_name: name.into(),
@@ -146,6 +191,16 @@ mod tests {
             syslog_drain_url: None,
             volume_mounts: vec![],
         }
+    }
+
+    #[test]
+    fn what_the_host_holds_is_not_shown() {
+        let held = json!({ "url": "https://api.example.com", "headers": { "authorization": "Bearer secret" } });
+        let credentials = Map::from_iter([(HOST_HELD.to_owned(), held), ("region".to_owned(), json!("eu"))]);
+        assert_eq!(HostHeld::of(&credentials).unwrap().unwrap().headers["authorization"], "Bearer secret");
+        let service = BoundService { is_host_held: true, credentials, ..bound("api", None) };
+        let expected = json!({ "region": "eu", "url": "http://00000000-0000-0000-0000-000000000002.services.internal" });
+        assert_eq!(vcap_services(&[service])["user-provided"][0]["credentials"], expected);
     }
 
     #[test]

@@ -40,16 +40,20 @@ pub fn run(args: &ServicesArgs) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let listener = wire::bind_private(&args.socket).with_context(|| format!("cannot listen on {}", args.socket.display()))?;
         let stop = CancellationToken::new();
-        let stopping = stop.clone();
-        tokio::spawn(async move {
+        let watch = async {
+            let mut input = tokio::io::stdin();
             // An error of the pipe means the same as its end.
-            while matches!(tokio::io::stdin().read(&mut [0; 64]).await, Ok(bytes) if bytes > 0) {}
-            stopping.cancel();
-        });
+            while matches!(input.read(&mut [0; 64]).await, Ok(bytes) if bytes > 0) {}
+            stop.cancel();
+            std::future::pending().await
+        };
         // Clients wait in the socket's queue until they are served; nobody has to wait for more than the socket.
         let mut out = std::io::stdout();
         writeln!(out, "{READY}").and_then(|()| out.flush()).context("the control process does not listen")?;
-        virga_services::serve(listener, &args.folder, stop).await.context("the services cannot be served")
+        tokio::select! {
+            served = virga_services::serve(listener, &args.folder, stop.clone()) => served.context("the services cannot be served"),
+            never = watch => never,
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }

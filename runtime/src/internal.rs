@@ -87,7 +87,7 @@ impl Internal {
 
     /// What a name of a service of the platform leads to for an app.
     pub(crate) fn service(&self, app: AppGuid, name: &str) -> Option<services::Bound> {
-        self.bound.get(&app)?.get(name).copied()
+        self.bound.get(&app)?.get(name).cloned()
     }
 
     fn allows(&self, source: AppGuid, destination: AppGuid, port: u16) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     egress::{EgressPolicy, Transport},
     internal::{Internal, Waits},
     output::InstanceLog,
+    services::Bound,
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -130,9 +131,16 @@ impl Outbound {
             return self.send_internally(&internal, &service, request, waits, permit).await;
         }
         let bound = self.bound(&internal, &authority, is_tls)?;
+        let (authority, is_tls, port) = match &bound {
+            Some(Bound::Held(held)) => {
+                let port = held.authority.port_u16().unwrap_or(if held.is_tls { 443 } else { 80 });
+                (held.authority.clone(), held.is_tls, port)
+            }
+            Some(Bound::Own { .. }) | None => (authority, is_tls, port),
+        };
         let wait = options.connect_timeout.unwrap_or(CONNECT_WAIT).min(LONGEST_WAIT);
         let connecting = async {
-            if bound.is_some() {
+            if matches!(bound, Some(Bound::Own { .. })) {
                 return Ok::<Box<dyn Stream>, Error>(Box::new(self.connect_to_services().await?));
             }
             let stream = self.connect(authority.host(), port).await?;
@@ -150,7 +158,7 @@ impl Outbound {
         // Only the path goes onto the wire; the authority is in the Host header.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         *request.uri_mut() = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
-        if let Some(bound) = bound {
+        if let Some(bound) = &bound {
             bound.address(&mut request)?;
         }
 

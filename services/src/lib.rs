@@ -39,14 +39,13 @@ pub async fn serve(listener: UnixListener, folder: &Path, stop: CancellationToke
     stores::limit_memory()?;
     let services = Services { registry: Arc::new(Registry::open(folder)?), stores: Arc::new(Stores::new(folder.to_owned())) };
     let stores = Arc::clone(&services.stores);
-    let sweeping = stop.clone();
-    let sweep = tokio::spawn(async move {
-        while sweeping.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+    let sweep = async {
+        while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
             stores.close_idle();
         }
-    });
+    };
     let routes = broker::routes().merge(data::routes()).with_state(services);
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    sweep.abort();
-    Ok(())
+    let serve = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
+    let (served, ()) = tokio::join!(serve, sweep);
+    Ok(served?)
 }

@@ -30,17 +30,24 @@ pub(crate) struct Stores {
 
 struct Slot {
     queue: Arc<Semaphore>,
-    database: Arc<tokio::sync::Mutex<Option<Connection>>>,
+    database: Arc<tokio::sync::Mutex<Database>>,
     used: Mutex<Instant>,
+}
+
+/// The database of an instance.
+#[derive(Default)]
+enum Database {
+    #[default]
+    Closed,
+    Open(Connection),
+    /// Deleted: who still waits for it makes it not anew.
+    Gone,
 }
 
 /// Bounds what SQLite uses of the process's memory.
 pub(crate) fn limit_memory() -> Result<(), OpenError> {
-    let connection = Connection::open_in_memory()?;
-    connection
-        .pragma_query_value(None, &format!("hard_heap_limit({MEMORY})"), |row| row.get::<_, i64>(0))
-        .or_else(|_| connection.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |row| row.get::<_, i64>(0)))?;
-    Ok(())
+    let sql = format!("PRAGMA hard_heap_limit = {MEMORY}");
+    Ok(Connection::open_in_memory()?.query_row(&sql, [], |_| Ok(()))?)
 }
 
 impl Stores {
@@ -81,11 +88,14 @@ impl Stores {
         let folder = self.folder.join(instance.to_string());
         let done = tokio::task::spawn_blocking(move || {
             let _held = (place, at_work);
-            if database.is_none() {
+            if matches!(*database, Database::Closed) {
                 std::fs::create_dir_all(&folder)?;
-                *database = Some(open(&folder.join("data.sqlite"))?);
+                *database = Database::Open(open(&folder.join("data.sqlite"))?);
             }
-            database.as_mut().map_or_else(|| Err(DataError::bad("no database")), work)
+            match &mut *database {
+                Database::Open(connection) => work(connection),
+                Database::Closed | Database::Gone => Err(DataError::new(StatusCode::GONE, "deleted", "the instance was deleted")),
+            }
         });
         done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
     }
@@ -97,7 +107,7 @@ impl Stores {
     pub async fn delete(&self, instance: ServiceInstanceGuid) -> Result<(), DataError> {
         let slot = self.slot(instance);
         let mut database = slot.database.lock().await;
-        *database = None;
+        *database = Database::Gone;
         match tokio::fs::remove_dir_all(self.folder.join(instance.to_string())).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}

@@ -1,6 +1,6 @@
 //! The broker and the data of the platform's own services, on a real socket, by the platform's own client of brokers.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};

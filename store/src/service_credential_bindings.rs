@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 use std::collections::HashMap;
 use virga_model::{
     AppGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid, SpaceGuid, Timestamp,
-    service::{BindingKind, BoundService, LastOperation, USER_PROVIDED_LABEL},
+    service::{BindingKind, BoundService, HostHeld, LastOperation, USER_PROVIDED_LABEL},
 };
 
 /// One binding.
@@ -36,6 +36,8 @@ pub struct ServiceCredentialBindingRow {
     pub app: Option<AppGuid>,
     /// A JSON object, sealed for [`place_of_credentials`].
     pub credentials: Option<Sealed>,
+    /// Whether they have a member [`HOST_HELD`], which no app sees.
+    pub is_host_held: bool,
     /// Where the app's log lines go.
     pub syslog_drain_url: Option<String>,
     /// File systems of the service.
@@ -64,6 +66,7 @@ impl Record for ServiceCredentialBindingRow {
             .word("service_instance_guid", self.instance)
             .opt_word("app_guid", self.app)
             .set("credentials", self.credentials.as_ref().map(|sealed| sealed.as_str().to_owned()))
+            .set("is_host_held", self.is_host_held)
             .set("syslog_drain_url", self.syslog_drain_url.clone())
             .json("volume_mounts", &self.volume_mounts)?;
         operation_values(values, &self.last_operation).metadata(&self.metadata)
@@ -79,6 +82,7 @@ impl Record for ServiceCredentialBindingRow {
             instance: row.parsed("service_instance_guid")?,
             app: row.opt_parsed("app_guid")?,
             credentials: row.opt_text("credentials")?.map(Sealed::from_stored),
+            is_host_held: row.flag("is_host_held")?,
             syslog_drain_url: row.opt_text("syslog_drain_url")?,
             volume_mounts: row.json("volume_mounts")?,
             last_operation: operation_from_row(row)?,
@@ -242,9 +246,9 @@ pub async fn bound(store: &Store, db: &mut Connection, apps: &[AppGuid]) -> Resu
     Ok(services)
 }
 
-/// A binding of a started app to an instance of the platform's own services.
+/// A binding of a started app that the app uses by a name, without a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnBindingRow {
+pub struct NamedBindingRow {
     /// The app.
     pub app: AppGuid,
     /// The binding.
@@ -255,30 +259,56 @@ pub struct OwnBindingRow {
     pub instance: ServiceInstanceGuid,
     /// Its name.
     pub instance_name: String,
+    /// Where the name leads, with what; none for an instance of the platform's own services.
+    pub held: Option<HostHeld>,
 }
 
-/// What started apps are bound to of the platform's own services, oldest first; bindings that are still being made are not among them.
+/// What started apps use by a name, oldest first: instances of the platform's own services, and those whose credentials the platform holds.
+/// Bindings that are still being made are not among them, nor those whose credentials cannot be opened, which the log tells.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn own_of_started(db: &mut Connection) -> Result<Vec<OwnBindingRow>> {
-    let mut select = Select::new(
-        "t.guid, t.name, t.app_guid, t.service_instance_guid, i.name AS instance_name",
+pub async fn named_of_started(store: &Store, db: &mut Connection) -> Result<Vec<NamedBindingRow>> {
+    const COLUMNS: &str = "t.*, i.name AS instance_name";
+    const MADE: &str = "a.state = 'STARTED' AND (t.operation_type <> 'create' OR t.operation_state = 'succeeded')";
+    let mut own = Select::new(
+        COLUMNS,
         "service_brokers b JOIN service_offerings o ON o.broker_guid = b.guid JOIN service_plans p ON p.offering_guid = o.guid \
          JOIN service_instances i ON i.plan_guid = p.guid JOIN service_credential_bindings t ON t.service_instance_guid = i.guid \
          JOIN apps a ON a.guid = t.app_guid",
     );
-    select.and("b.is_own = 1 AND a.state = 'STARTED' AND (t.operation_type <> 'create' OR t.operation_state = 'succeeded')", []);
-    let row = |row: &AnyRow| {
-        Ok(OwnBindingRow {
-            app: row.parsed("app_guid")?,
-            binding: row.parsed("guid")?,
-            binding_name: row.opt_text("name")?,
-            instance: row.parsed("service_instance_guid")?,
-            instance_name: row.text("instance_name")?,
-        })
+    own.and("b.is_own = 1", []).and(MADE, []);
+    let mut held = Select::new(
+        COLUMNS,
+        "service_credential_bindings t JOIN service_instances i ON i.guid = t.service_instance_guid JOIN apps a ON a.guid = t.app_guid",
+    );
+    held.and("t.is_host_held = 1", []).and(MADE, []);
+    let read = |row: &AnyRow| Ok((ServiceCredentialBindingRow::from_row(row)?, row.text("instance_name")?));
+    let mut rows = own.all(db, "t.created_at, t.guid", read).await?;
+    rows.extend(held.all(db, "t.created_at, t.guid", read).await?);
+    rows.sort_by_key(|(binding, _)| (binding.created_at, binding.guid));
+    Ok(rows.into_iter().filter_map(|(binding, instance_name)| named(store, binding, instance_name)).collect())
+}
+
+fn named(store: &Store, binding: ServiceCredentialBindingRow, instance_name: String) -> Option<NamedBindingRow> {
+    let guid = binding.guid;
+    let held = binding.is_host_held.then(|| {
+        let credentials = credentials(store, place_of_credentials(guid), binding.credentials.as_ref())?;
+        let corrupt = |error: serde_json::Error| StoreError::Corrupt { column: place_of_credentials(guid), reason: error.into() };
+        HostHeld::of(&credentials).map_err(corrupt)
+    });
+    let held = held.transpose().inspect_err(|error| {
+        tracing::error!(service_binding.guid = %guid, error = error as &dyn std::error::Error, "the credentials of a service cannot be read; no app reaches it by its name");
+    });
+    let row = NamedBindingRow {
+        app: binding.app?,
+        binding: guid,
+        binding_name: binding.name,
+        instance: binding.instance,
+        instance_name,
+        held: held.ok()?.flatten(),
     };
-    select.all(db, "t.created_at, t.guid", row).await
+    (row.held.is_some() || !binding.is_host_held).then_some(row)
 }
 
 /// Without its credentials.
@@ -302,6 +332,7 @@ fn bound_row(row: &AnyRow) -> Result<(ServiceCredentialBindingRow, BoundService)
         instance: binding.instance,
         instance_name: row.text("instance_name")?,
         credentials: Map::new(),
+        is_host_held: binding.is_host_held,
         binding: binding.guid,
         binding_name: binding.name.clone(),
         syslog_drain_url: binding.syslog_drain_url.clone(),

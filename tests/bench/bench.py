@@ -58,10 +58,11 @@ def wait_for(port, host=None, seconds=60):
     raise RuntimeError(f"nothing answers on {port} for {host}: {answers(port, host)}")
 
 
-def wrk(port, host=None, path="/", seconds=SECONDS):
+def wrk(port, host=None, path="/", seconds=SECONDS, extra=()):
     """Requests a second, latencies and failures of one wrk run: one thread, 32 connections."""
     command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", "--timeout", "10s"]
     command += ["-H", f"Host: {host}"] if host else []
+    command += extra
     warm = command.copy()
     warm[3] = "-d2s"
     subprocess.run(warm + [f"http://127.0.0.1:{port}{path}"], capture_output=True, check=True)
@@ -378,9 +379,10 @@ def markdown(report):
 def main():
     import api
     import languages
+    import own_services
     import services  # They use what stands above.
 
-    groups = {"throughput": throughput, "cold": cold, "memory": memory, "push": push_time, **languages.GROUPS, **services.GROUPS, **api.GROUPS}
+    groups = {"throughput": throughput, "cold": cold, "memory": memory, "push": push_time, **languages.GROUPS, **services.GROUPS, **own_services.GROUPS, **api.GROUPS}
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
     only = [name for name in parser.parse_args().only.split(",") if name]

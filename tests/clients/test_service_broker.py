@@ -29,8 +29,13 @@ def register(client, name, port, password="secret"):
     return client.v3.jobs.wait_for_job_completion(made.job()["guid"])
 
 
+def settings(broker):
+    """Only this broker's services are in the marketplace."""
+    return {"VIRGA_SERVICES__ENABLED": "false", "VIRGA_BROKERS__ALLOWED_ADDRESSES": f'["127.0.0.1:{broker}"]'}
+
+
 def test_a_broker_of_others_is_in_the_marketplace(broker):
-    with running_platform({"VIRGA_BROKERS__ALLOWED_ADDRESSES": f'["127.0.0.1:{broker}"]'}) as ready:
+    with running_platform(settings(broker)) as ready:
         client = CloudFoundryClient(f"http://{ready['listen']}")
         client.init_with_user_credentials("admin", PASSWORD)
         refused = register(client, "mistaken", broker, "wrong")
@@ -101,9 +106,8 @@ class Space:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "killed_at_each_step"])
 def test_an_instance_of_a_broker_of_others_is_made_bound_changed_and_deleted(broker, killed):
-    settings = {"VIRGA_BROKERS__ALLOWED_ADDRESSES": f'["127.0.0.1:{broker}"]', "VIRGA_BROKERS__POLLING_INTERVAL_MS": "100"}
     with tempfile.TemporaryDirectory(prefix="virga-py-") as data:
-        platform = Platform(data, settings)
+        platform = Platform(data, {**settings(broker), "VIRGA_BROKERS__POLLING_INTERVAL_MS": "100"})
         try:
             space = Space(platform, killed)
             assert register(space.client, "py", broker)["state"] == "COMPLETE"

@@ -174,3 +174,78 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     .await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn credentials_that_the_platform_holds_are_used_and_never_seen() -> anyhow::Result<()> {
+    const SECRET: &str = "correct-horse-battery-staple";
+    let platform = Platform::start(1).await?;
+    platform.login().await?;
+    platform.push("shop", "go-http", Push::default()).await?;
+    let space = first_guid(&platform, "/v3/spaces?names=dev").await?;
+    let body = |held: Value| {
+        json!({
+            "type": "user-provided", "name": "api", "credentials": { "region": "eu", "host-held": held },
+            "relationships": { "space": to(&space) },
+        })
+    };
+    for (held, says) in [
+        (json!({ "url": "ftp://10.1.2.3" }), "url must be http or https"),
+        (json!({ "url": "https://user:password@10.1.2.3" }), "without user, password"),
+        (json!({ "url": "https://10.1.2.3", "headers": { "Host": "x" } }), "header 'Host' is the platform's"),
+        (json!({ "url": "https://10.1.2.3", "headers": { "x": "a\nb" } }), "characters that no header may have"),
+        (json!({ "headers": {} }), "missing field `url`"),
+    ] {
+        let refused = ask(&platform, "POST", "/v3/service_instances", &body(held.clone())).await;
+        let refused = format!("{:#}", refused.err().with_context(|| format!("{held} was taken"))?);
+        ensure!(refused.contains(says), "{held}: {refused}");
+    }
+    let held = json!({ "url": "http://10.1.2.3/v1", "headers": { "authorization": SECRET } });
+    let instance = ask(&platform, "POST", "/v3/service_instances", &body(held)).await?;
+    let instance = instance["guid"].as_str().unwrap_or_default().to_owned();
+    let app = first_guid(&platform, "/v3/apps?names=shop").await?;
+    let body = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(&instance) } });
+    let binding = ask(&platform, "POST", "/v3/service_credential_bindings", &body).await?;
+    let binding = binding["guid"].as_str().unwrap_or_default().to_owned();
+
+    // The name leads where it should, without a restart; there the security groups decide, as on every other way out.
+    let said = async |text: &str| {
+        let logs = platform.ok(&["logs", "shop", "--recent"]).await?;
+        ensure!(logs.contains(text), "{text}: {logs}");
+        Ok(())
+    };
+    let fetch = |name: &str| {
+        let path = format!("/fetch?url=http://{name}.services.internal/orders");
+        let platform = &platform;
+        async move { send(platform, "shop", Method::GET, &path, "").await }
+    };
+    for name in ["api", &binding] {
+        until("the name leads outside", WAIT, async || {
+            let (status, text) = fetch(name).await?;
+            ensure!(status == StatusCode::BAD_GATEWAY, "{status} {text}");
+            said("outbound tcp connection to 10.1.2.3:80 denied").await
+        })
+        .await?;
+    }
+
+    platform.ok(&["restart", "shop"]).await?;
+    let given: Value = serde_json::from_str(&platform.get_ok("shop", "/env/VCAP_SERVICES").await?)?;
+    let expected = json!({ "region": "eu", "url": format!("http://{binding}.services.internal") });
+    ensure!(given["user-provided"][0]["credentials"] == expected, "{given}");
+    let shown = ask(&platform, "GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    ensure!(!shown.to_string().contains(SECRET), "{shown}");
+
+    // New ones hold at once, and none after the unbinding.
+    let held = json!({ "credentials": { "host-held": { "url": "http://10.9.9.9:81" } } });
+    ask(&platform, "PATCH", &format!("/v3/service_instances/{instance}"), &held).await?;
+    until("the new place is used", WAIT, async || {
+        fetch("api").await?;
+        said("outbound tcp connection to 10.9.9.9:81 denied").await
+    })
+    .await?;
+    ask(&platform, "DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
+    until("the name leads nowhere", WAIT, async || {
+        fetch("api").await?;
+        said("outbound request to api.services.internal refused").await
+    })
+    .await
+}

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
 use virga_model::{
     ServiceCredentialBindingGuid,
-    service::{BindingKind, LastOperation, OperationKind},
+    service::{BindingKind, HOST_HELD, LastOperation, OperationKind},
 };
 use virga_store::{
     Connection,
@@ -70,6 +70,7 @@ pub(crate) async fn bind(
         name: new.name.filter(|name| !name.is_empty()),
         instance: instance.guid,
         app: Some(app.guid),
+        is_host_held: credentials.contains_key(HOST_HELD),
         credentials: Some(store.seal(place_of_credentials(guid), &Value::Object(credentials).to_string())?),
         syslog_drain_url: instance.syslog_drain_url.clone(),
         volume_mounts: Vec::new(),

@@ -74,6 +74,7 @@ pub async fn delete(
     let Some(instance) = instance.filter(|instance| instance.kind == ServiceInstanceKind::Managed) else {
         remove(&controller, &mut tx, &access, &binding).await?;
         tx.commit().await?;
+        controller.scheduler.nudge();
         return Ok(answer::no_content());
     };
     if is_under_way(&instance.last_operation) {

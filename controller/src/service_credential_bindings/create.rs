@@ -94,6 +94,8 @@ pub async fn create(State(controller): State<Controller>, access: Access, base: 
     }
     let binding = bind(&controller, &mut tx, &access, &app, &instance, new).await?;
     tx.commit().await?;
+    // What the platform holds is in reach at once.
+    controller.scheduler.nudge();
     Ok(answer::created(view(&base, &binding)))
 }
 

@@ -1,10 +1,11 @@
 //! What bodies say of a service instance, and their rules.
 
 use crate::{Error, Result, request::check_name};
+use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 use virga_contract::ApiError;
-use virga_model::service::ServiceInstanceKind;
+use virga_model::service::{HOST_HELD, HostHeld, ServiceInstanceKind};
 use virga_store::StoreError;
 
 /// Most characters of all tags of an instance together.
@@ -65,6 +66,11 @@ impl Check {
         if bytes > MAX_CREDENTIAL_BYTES {
             self.0.push(format!("Credentials are too large: they have {bytes} bytes as JSON, {MAX_CREDENTIAL_BYTES} is the most"));
         }
+        match HostHeld::of(credentials) {
+            Ok(None) => {}
+            Ok(Some(held)) => self.0.extend(host_held_problems(&held).map(|problem| format!("Credentials {HOST_HELD} {problem}"))),
+            Err(error) => self.0.push(format!("Credentials {HOST_HELD} must be an object with \"url\" and \"headers\": {error}")),
+        }
     }
 
     /// An empty text stands for none.
@@ -92,6 +98,40 @@ impl Check {
     pub fn end(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(ApiError::unprocessable_all(self.0).into()) }
     }
+}
+
+/// Most headers that the platform adds to a request.
+const MAX_HELD_HEADERS: usize = 32;
+/// Headers that belong to a connection, or that say where a request goes and how long it is.
+const NOT_HELD: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "proxy-connection",
+    "virga-binding",
+];
+
+/// What is wrong with credentials that the platform is to hold.
+fn host_held_problems(held: &HostHeld) -> impl Iterator<Item = String> {
+    let url = Url::parse(&held.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_plain =
+        url.is_some_and(|url| url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none());
+    let no_url = (!is_plain).then(|| "url must be http or https, without user, password, query and fragment".to_owned());
+    let count = held.headers.len();
+    let too_many = (count > MAX_HELD_HEADERS).then(|| format!("headers are {count}, {MAX_HELD_HEADERS} is the most"));
+    let wrong = held.headers.iter().find_map(|(name, value)| {
+        let Ok(header) = HeaderName::try_from(name.as_str()) else { return Some(format!("header '{name}' is no name of a header")) };
+        if NOT_HELD.contains(&header.as_str()) {
+            return Some(format!("header '{name}' is the platform's to set"));
+        }
+        HeaderValue::from_str(value).is_err().then(|| format!("header '{name}' has characters that no header may have"))
+    });
+    no_url.into_iter().chain(too_many).chain(wrong)
 }
 
 /// The error of a name that another instance of the space has, in the words clients match.

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use virga_contract::{ApiError, ErrorCode};
 use virga_model::{
     AppGuid, ServiceInstanceGuid, SpaceGuid,
-    service::{LastOperation, OperationKind, ServiceInstanceKind, vcap_services},
+    service::{HOST_HELD, LastOperation, OperationKind, ServiceInstanceKind, vcap_services},
 };
 use virga_serve::{
     Base, Json, Path, Query,
@@ -163,9 +163,9 @@ pub async fn update(
     if let Some(url) = body.syslog_drain_url {
         instance.syslog_drain_url = url;
     }
-    let credentials = body.credentials.map(|credentials| Value::Object(credentials.unwrap_or_default()).to_string());
+    let credentials = body.credentials.map(Option::unwrap_or_default);
     if let Some(credentials) = &credentials {
-        instance.credentials = Some(controller.store.seal(place_of_credentials(guid), credentials)?);
+        instance.credentials = Some(controller.store.seal(place_of_credentials(guid), &json!(credentials).to_string())?);
         request.insert("credentials".to_owned(), json!("[PRIVATE DATA HIDDEN]"));
     }
     if let Some(patch) = body.metadata {
@@ -177,23 +177,32 @@ pub async fn update(
         service_usage_events::note(&mut tx, &instance, "UPDATED", now).await?;
     }
     if credentials.is_some() || drain {
-        hand_on(&controller, &mut tx, &instance, credentials.as_deref()).await?;
+        hand_on(&controller, &mut tx, &instance, credentials.as_ref()).await?;
     } else if is_renamed || are_tagged {
         let bindings = binding_rows::list_of_instance(&mut tx, instance.guid).await?;
         fits(&controller, &mut tx, &bindings.into_iter().filter_map(|binding| binding.app).collect::<Vec<_>>()).await?;
     }
     record(&controller, &mut tx, &access, "update", &instance, organization, json!({ "request": request })).await?;
     tx.commit().await?;
+    // Names and what the platform holds change without a restart.
+    controller.scheduler.nudge();
     Ok(answer::ok(view(&base, &instance, None)))
 }
 
 /// Gives every binding of an instance what the instance has now.
-async fn hand_on(controller: &Controller, db: &mut Connection, instance: &ServiceInstanceRow, credentials: Option<&str>) -> Result<()> {
+async fn hand_on(
+    controller: &Controller,
+    db: &mut Connection,
+    instance: &ServiceInstanceRow,
+    credentials: Option<&Map<String, Value>>,
+) -> Result<()> {
     let mut apps = Vec::new();
     for mut binding in binding_rows::list_of_instance(db, instance.guid).await? {
         binding.syslog_drain_url.clone_from(&instance.syslog_drain_url);
         if let Some(credentials) = credentials {
-            binding.credentials = Some(controller.store.seal(binding_rows::place_of_credentials(binding.guid), credentials)?);
+            let place = binding_rows::place_of_credentials(binding.guid);
+            binding.credentials = Some(controller.store.seal(place, &json!(credentials).to_string())?);
+            binding.is_host_held = credentials.contains_key(HOST_HELD);
         }
         apps.extend(binding.app);
         binding_rows::update(db, &mut binding, controller.now()).await?;
@@ -263,6 +272,7 @@ pub async fn delete(
     service_instances::delete(&mut tx, guid).await?;
     record(&controller, &mut tx, &access, "delete", &instance, organization, json!({ "request": {} })).await?;
     tx.commit().await?;
+    controller.scheduler.nudge();
     Ok(answer::no_content())
 }
 

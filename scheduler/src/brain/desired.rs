@@ -19,7 +19,7 @@ use virga_store::{
     Connection, Result, Sealed, Store, StoreError,
     network_policies::{self, NetworkPolicyRow},
     scheduling::{self, DesiredRouteRow, DesiredRow, PinnedRow, RunningRules},
-    service_credential_bindings::{self, OwnBindingRow},
+    service_credential_bindings::{self, NamedBindingRow},
 };
 
 /// What one look found.
@@ -29,7 +29,7 @@ struct Desired {
     rows: Vec<DesiredRow>,
     routes: Vec<DesiredRouteRow>,
     policies: Vec<NetworkPolicyRow>,
-    bindings: Vec<OwnBindingRow>,
+    bindings: Vec<NamedBindingRow>,
     rules: RunningRules,
     /// Specs of versions not seen before.
     specs: HashMap<ProcessGuid, ProcessSpec>,
@@ -109,7 +109,7 @@ impl Brain {
         // After the processes: none is placed with rules or policies that are older than it.
         let rules = scheduling::list_running_rules(&mut db).await?;
         let policies = network_policies::list_of_started(&mut db).await?;
-        let bindings = service_credential_bindings::own_of_started(&mut db).await?;
+        let bindings = service_credential_bindings::named_of_started(&self.store, &mut db).await?;
         let unseen = rows.iter().filter(|row| row.is_started && row.instances > 0 && !self.knows(row)).map(|row| row.process);
         let unseen: Vec<_> = unseen.collect::<HashSet<_>>().into_iter().collect();
         let mut specs = HashMap::new();

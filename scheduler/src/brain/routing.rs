@@ -1,10 +1,13 @@
 //! What routers and cells are told of routes and network policies.
 
 use super::Brain;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use virga_contract::cell::{CellDestination, CellPolicy, CellRoute, CellService, CellTcpRoute};
 use virga_model::{AppGuid, DestinationGuid, ProcessGuid, RouteGuid, service::host_label};
-use virga_store::{network_policies::NetworkPolicyRow, scheduling::DesiredRouteRow, service_credential_bindings::OwnBindingRow};
+use virga_store::{network_policies::NetworkPolicyRow, scheduling::DesiredRouteRow, service_credential_bindings::NamedBindingRow};
 
 /// Routes by who answers for them, and policies.
 #[derive(Debug, Default, PartialEq)]
@@ -23,7 +26,7 @@ pub(super) struct Routing {
 
 impl Brain {
     /// Routes to processes that should run; one without any is left out, which routers answer with 404.
-    pub(super) fn build_routing(&self, policies: Vec<NetworkPolicyRow>, bindings: &[OwnBindingRow]) -> Routing {
+    pub(super) fn build_routing(&self, policies: Vec<NetworkPolicyRow>, bindings: &[NamedBindingRow]) -> Routing {
         let mut by_type: HashMap<(AppGuid, &str), Vec<ProcessGuid>> = HashMap::new();
         for (guid, process) in &self.processes {
             if let Some(row) = process.desired.as_ref().filter(|row| row.instances > 0) {
@@ -71,24 +74,29 @@ impl Routing {
 
 /// The names of bindings, which come oldest first: each binding's guid, its name, and the name of its instance, where a host may be called so. Of
 /// several bindings to one instance the newest has the name; a name of several instances of an app is nobody's.
-fn services(bindings: &[OwnBindingRow]) -> Vec<CellService> {
+fn services(bindings: &[NamedBindingRow]) -> Vec<CellService> {
     let mut by_name: BTreeMap<(AppGuid, String), Option<CellService>> = BTreeMap::new();
     for row in bindings {
-        let service = |label: String| CellService { app: row.app, label, instance: row.instance, binding: row.binding };
         let names = row.binding_name.iter().chain([&row.instance_name]).filter_map(|name| host_label(name));
         for label in names {
             by_name
                 .entry((row.app, label.clone()))
-                .and_modify(|known| *known = known.take().filter(|known| known.instance == row.instance).map(|_| service(label.clone())))
-                .or_insert_with(|| Some(service(label.clone())));
+                .and_modify(|known| {
+                    *known = known.take().filter(|known| known.instance == row.instance).map(|_| service(row, label.clone()))
+                })
+                .or_insert_with(|| Some(service(row, label)));
         }
     }
     for row in bindings {
         let label = row.binding.to_string();
-        let service = CellService { app: row.app, label: label.clone(), instance: row.instance, binding: row.binding };
-        by_name.insert((row.app, label), Some(service));
+        by_name.insert((row.app, label.clone()), Some(service(row, label)));
     }
     by_name.into_values().flatten().collect()
+}
+
+fn service(row: &NamedBindingRow, label: String) -> CellService {
+    let held = row.held.clone().map(Arc::new);
+    CellService { app: row.app, label, instance: row.instance, binding: row.binding, held }
 }
 
 fn policy(row: NetworkPolicyRow) -> CellPolicy {

@@ -196,6 +196,7 @@ impl World {
             instance: instance.guid,
             app: Some(app),
             credentials: Some(seal(store, guid)),
+            is_host_held: false,
             syslog_drain_url: None,
             volume_mounts: vec![],
             last_operation: done,

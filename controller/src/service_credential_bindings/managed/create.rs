@@ -118,6 +118,7 @@ pub(in super::super) async fn begin(
         instance: instance.guid,
         app,
         credentials: None,
+        is_host_held: false,
         syslog_drain_url: None,
         volume_mounts: Vec::new(),
         last_operation: initial(OperationKind::Create, now),
