@@ -98,16 +98,15 @@ impl Offering {
     }
 
     fn to_json(&self) -> Value {
-        let parameters = match self.kind {
-            Kind::Config => json!({
-                "$schema": "http://json-schema.org/draft-04/schema#",
-                "type": "object",
-                "properties": { "values": { "type": "object", "additionalProperties": { "type": "string" } } },
-                "additionalProperties": false,
-            }),
-            Kind::KeyValue | Kind::Sqlite => none(),
+        let name = json!({ "type": "string" });
+        let (create, update) = match self.kind {
+            Kind::Config => {
+                let values = schema(json!({ "values": { "type": "object", "additionalProperties": { "type": "string" } } }));
+                (values.clone(), values)
+            }
+            Kind::KeyValue | Kind::Sqlite => (schema(json!({})), schema(json!({ "backup": name, "restore": name, "delete_backup": name }))),
         };
-        let plans: Vec<_> = self.plans.iter().map(|plan| plan.to_json(&parameters)).collect();
+        let plans: Vec<_> = self.plans.iter().map(|plan| plan.to_json(&create, &update)).collect();
         json!({
             "id": self.id,
             "name": self.name,
@@ -124,7 +123,7 @@ impl Offering {
 }
 
 impl Plan {
-    fn to_json(&self, parameters: &Value) -> Value {
+    fn to_json(&self, create: &Value, update: &Value) -> Value {
         json!({
             "id": self.id,
             "name": self.name,
@@ -132,16 +131,21 @@ impl Plan {
             "free": true,
             "metadata": { "bullets": [self.description] },
             "schemas": {
-                "service_instance": { "create": { "parameters": parameters }, "update": { "parameters": parameters } },
-                "service_binding": { "create": { "parameters": none() } },
+                "service_instance": { "create": { "parameters": create }, "update": { "parameters": update } },
+                "service_binding": { "create": { "parameters": schema(json!({})) } },
             },
         })
     }
 }
 
-/// Schema of no parameters.
-fn none() -> Value {
-    json!({ "$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "additionalProperties": false })
+/// Schema of parameters with these properties and no others.
+fn schema(properties: Value) -> Value {
+    json!({
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
 }
 
 /// The whole catalog (Open Service Broker 2.17, "Catalog Management").

@@ -12,6 +12,10 @@ use tokio::sync::Semaphore;
 use virga_model::ServiceInstanceGuid;
 use virga_serve::axum::http::StatusCode;
 
+/// An instance's database, in its folder.
+const DATA: &str = "data.sqlite";
+/// The folder of its backups.
+const BACKUPS: &str = "backups";
 /// Operations that may be at work or wait for one instance.
 const QUEUE: usize = 128;
 /// Operations at work at one time, over all instances.
@@ -85,12 +89,12 @@ impl Stores {
         let mut database = Arc::clone(&slot.database).lock_owned().await;
         // Never closed, so there is always a place in the end.
         let at_work = Arc::clone(&self.at_work).acquire_owned().await.map_err(|_| busy())?;
-        let folder = self.folder.join(instance.to_string());
+        let folder = self.folder_of(instance);
         let done = tokio::task::spawn_blocking(move || {
             let _held = (place, at_work);
             if matches!(*database, Database::Closed) {
                 std::fs::create_dir_all(&folder)?;
-                *database = Database::Open(open(&folder.join("data.sqlite"))?);
+                *database = Database::Open(open(&folder.join(DATA))?);
             }
             match &mut *database {
                 Database::Open(connection) => work(connection),
@@ -98,6 +102,88 @@ impl Stores {
             }
         });
         done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+    }
+
+    fn folder_of(&self, instance: ServiceInstanceGuid) -> PathBuf {
+        self.folder.join(instance.to_string())
+    }
+
+    fn backup_of(&self, instance: ServiceInstanceGuid, name: &str) -> PathBuf {
+        self.folder_of(instance).join(BACKUPS).join(format!("{name}.sqlite"))
+    }
+
+    /// Names of an instance's backups, in their order.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn backups(&self, instance: ServiceInstanceGuid) -> Result<Vec<String>, DataError> {
+        let mut names = Vec::new();
+        let mut files = match tokio::fs::read_dir(self.folder_of(instance).join(BACKUPS)).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+            files => files?,
+        };
+        while let Some(file) = files.next_entry().await? {
+            // What a backup that broke off left has no such name.
+            names.extend(file.file_name().to_str().and_then(|name| name.strip_suffix(".sqlite")).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Copies what an instance holds; operations wait meanwhile. An older backup of the name is replaced.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn back_up(&self, instance: ServiceInstanceGuid, name: String) -> Result<(), DataError> {
+        let slot = self.slot(instance);
+        let database = Arc::clone(&slot.database).lock_owned().await;
+        let (source, target) = (self.folder_of(instance).join(DATA), self.backup_of(instance, &name));
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = database;
+            let unfinished = target.with_extension("unfinished");
+            std::fs::create_dir_all(target.parent().unwrap_or(&target))?;
+            remove(&unfinished)?;
+            // A connection of its own: that of guests may not do this.
+            Connection::open(source)?.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
+            std::fs::File::open(&unfinished)?.sync_all()?;
+            std::fs::rename(&unfinished, &target)?;
+            Ok(())
+        });
+        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+    }
+
+    /// Makes an instance hold what it held at a backup.
+    ///
+    /// # Errors
+    /// Those of the disk; the instance then holds what it held.
+    pub async fn restore(&self, instance: ServiceInstanceGuid, name: &str) -> Result<(), DataError> {
+        let slot = self.slot(instance);
+        let mut database = Arc::clone(&slot.database).lock_owned().await;
+        let (source, target) = (self.backup_of(instance, name), self.folder_of(instance).join(DATA));
+        let done = tokio::task::spawn_blocking(move || {
+            // Its last connection takes the write-ahead log along when it is closed.
+            if let Database::Open(connection) = std::mem::take(&mut *database) {
+                connection.close().map_err(|(_, error)| error)?;
+            }
+            let unfinished = target.with_extension("unfinished");
+            std::fs::copy(&source, &unfinished)?;
+            std::fs::File::open(&unfinished)?.sync_all()?;
+            // One that a crash left belongs to what is replaced.
+            remove(&target.with_extension("sqlite-wal"))?;
+            remove(&target.with_extension("sqlite-shm"))?;
+            std::fs::rename(&unfinished, &target)?;
+            Ok(())
+        });
+        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+    }
+
+    /// Deletes a backup.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn delete_backup(&self, instance: ServiceInstanceGuid, name: &str) -> Result<(), DataError> {
+        let path = self.backup_of(instance, name);
+        Ok(tokio::task::spawn_blocking(move || remove(&path)).await.map_err(std::io::Error::other)??)
     }
 
     /// Deletes everything of an instance, after the operation at work.
@@ -108,7 +194,7 @@ impl Stores {
         let slot = self.slot(instance);
         let mut database = slot.database.lock().await;
         *database = Database::Gone;
-        match tokio::fs::remove_dir_all(self.folder.join(instance.to_string())).await {
+        match tokio::fs::remove_dir_all(self.folder_of(instance)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
@@ -123,5 +209,13 @@ impl Stores {
             // Somebody else who has the slot is about to use it.
             Arc::strong_count(slot) > 1 || used.elapsed() < IDLE || slot.database.try_lock().is_err()
         });
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }

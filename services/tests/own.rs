@@ -12,7 +12,7 @@ use virga_broker::{
     BindRequest, BindResource, BindingIds, BrokerClient, BrokerLogin, BrokerPolicy, Brokers, Context, DeprovisionRequest, PlanIds,
     PreviousValues, ProvisionRequest, UnbindRequest, UpdateRequest,
 };
-use virga_model::{OrgGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid, SpaceGuid};
+use virga_model::{AppGuid, OrgGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid, SpaceGuid};
 use virga_serve::Secret;
 
 struct Services {
@@ -135,7 +135,7 @@ fn bind(ids: BindingIds, plan: PlanIds) -> BindRequest {
         ids,
         plan,
         context: context(),
-        resource: BindResource::Key,
+        resource: BindResource::App { app: AppGuid::from_u128(3), space: SpaceGuid::from_u128(2), annotations: [].into() },
         parameters: Map::new(),
         predecessor: None,
         requires: Vec::new(),
@@ -179,7 +179,7 @@ async fn keys_live_as_long_as_their_instance() {
     let fetched = services.broker().fetch_instance(ids.instance, &plan).await.unwrap();
     // `hits` with one digit, `a` with two bytes.
     let usage = json!({ "bytes": 8, "bytes_limit": 16 << 20, "keys": 2, "keys_limit": 10_000 });
-    assert_eq!(json!(fetched.parameters), json!({ "usage": usage }));
+    assert_eq!(json!(fetched.parameters), json!({ "usage": usage, "backups": [] }));
 
     let unbind = UnbindRequest { ids, plan: plan.clone(), accepts_incomplete: true };
     services.broker().unbind(&unbind).await.unwrap();
@@ -365,6 +365,12 @@ async fn requests_of_the_protocol_may_be_repeated() {
     broker.provision(&provision(ids.instance, small.clone(), json!({}))).await.unwrap();
     assert!(broker.provision(&provision(ids.instance, large, json!({}))).await.is_err(), "another instance of the same guid");
     broker.bind(&bind(ids, small.clone())).await.unwrap();
+    let key = BindRequest {
+        resource: BindResource::Key,
+        ..bind(BindingIds { binding: ServiceCredentialBindingGuid::random(), ..ids }, small.clone())
+    };
+    let refused = broker.bind(&key).await.unwrap_err();
+    assert!(refused.to_string().contains("no credential"), "{refused}");
     broker.fetch_binding(ids, &small, &[]).await.unwrap();
     for _ in 0..2 {
         broker.unbind(&UnbindRequest { ids, plan: small.clone(), accepts_incomplete: true }).await.unwrap();
@@ -376,4 +382,36 @@ async fn requests_of_the_protocol_may_be_repeated() {
     assert!(broker.fetch_instance(ids.instance, &small).await.is_err());
     let answer = services.http.get("http://x/v2/catalog").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::PRECONDITION_FAILED, "without a version");
+}
+
+#[tokio::test]
+async fn a_backup_brings_back_what_was_there() {
+    let mut services = Services::start();
+    let ids = services.bound("sqlite", json!({})).await;
+    let small = services.plan("sqlite", "small").await;
+    let change = async |services: &Services, parameters: Value| {
+        let update = update(ids.instance, small.clone(), Some(parameters));
+        services.broker().update(&update).await.map(|_| ()).map_err(|error| error.to_string())
+    };
+    services.query(ids, "CREATE TABLE notes (text)").await;
+    services.query(ids, "INSERT INTO notes VALUES ('milk')").await;
+    change(&services, json!({ "backup": "before" })).await.unwrap();
+    services.query(ids, "DROP TABLE notes").await;
+    services = services.restart().await;
+    assert!(change(&services, json!({ "restore": "after" })).await.unwrap_err().contains("no backup \"after\""));
+    for _ in 0..2 {
+        change(&services, json!({ "restore": "before" })).await.unwrap();
+        assert_eq!(services.query(ids, "SELECT text FROM notes").await.1["rows"], json!([["milk"]]));
+        assert_eq!(services.query(ids, "DELETE FROM notes").await.0, StatusCode::OK);
+    }
+    for name in ["two", "three"] {
+        change(&services, json!({ "backup": name })).await.unwrap();
+    }
+    assert!(change(&services, json!({ "backup": "four" })).await.unwrap_err().contains("at most 3"));
+    change(&services, json!({ "delete_backup": "two" })).await.unwrap();
+    let fetched = services.broker().fetch_instance(ids.instance, &small).await.unwrap();
+    assert_eq!(fetched.parameters["backups"], json!(["before", "three"]));
+    let request = DeprovisionRequest { instance: ids.instance, plan: small.clone(), accepts_incomplete: true };
+    services.broker().deprovision(&request).await.unwrap();
+    assert!(!services.data_of(ids).exists());
 }

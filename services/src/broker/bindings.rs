@@ -14,7 +14,7 @@ use virga_serve::axum::{
 #[derive(Debug, Deserialize)]
 pub(crate) struct Bind {
     #[serde(default)]
-    bind_resource: Value,
+    bind_resource: Map<String, Value>,
     #[serde(default)]
     parameters: Map<String, Value>,
 }
@@ -28,7 +28,10 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
     if let Some(unknown) = body.parameters.keys().next() {
         return Err(BrokerError::bad(format!("bindings have no parameter \"{unknown}\"")));
     }
-    let resource = body.bind_resource.to_string();
+    if !body.bind_resource.contains_key("app_guid") {
+        return Err(BrokerError::bad("it is reached by the apps that are bound to it, and there is no credential that a key could hold"));
+    }
+    let resource = Value::Object(body.bind_resource).to_string();
     match known.bindings.get(&binding) {
         Some(same) if *same == resource => Ok((StatusCode::OK, credentials(binding))),
         Some(_) => Err(BrokerError::new(StatusCode::CONFLICT, "the binding was made for somebody else")),

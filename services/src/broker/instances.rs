@@ -1,6 +1,6 @@
 //! Instances: made, changed, deleted, shown with what they use.
 
-use super::gone;
+use super::{backups::Wanted, gone};
 use crate::{
     Services,
     catalog::{self, Kind, Offering, Plan},
@@ -58,7 +58,8 @@ pub(crate) async fn update(State(services): State<Services>, Path(guid): Path<Se
         return Err(BrokerError::bad("an instance cannot become one of another offering"));
     }
     let (offering, plan) = find(&body.service_id, body.plan_id.as_deref().unwrap_or(known.plan.id))?;
-    let parameters = body.parameters.unwrap_or_else(|| known.parameters.clone());
+    let mut parameters = body.parameters.unwrap_or_else(|| known.parameters.clone());
+    let wanted = Wanted::take(offering.kind, &mut parameters)?;
     check(offering, plan, &parameters)?;
     let Usage { bytes, keys } = data::usage(&services, guid, &known).await?;
     if bytes > plan.bytes || keys.is_some_and(|keys| keys > plan.keys) {
@@ -66,6 +67,9 @@ pub(crate) async fn update(State(services): State<Services>, Path(guid): Path<Se
         return Err(BrokerError::bad(format!(
             "the instance holds {bytes} bytes{keys}, more than the plan allows; delete some of it first"
         )));
+    }
+    if let Some(wanted) = wanted {
+        wanted.act(&services, guid).await?;
     }
     services.registry.save(guid, offering, plan, parameters)?;
     Ok((StatusCode::OK, Json(json!({}))))
@@ -85,11 +89,14 @@ pub(crate) async fn deprovision(State(services): State<Services>, Path(guid): Pa
 pub(crate) async fn fetch(State(services): State<Services>, Path(guid): Path<ServiceInstanceGuid>) -> Answer {
     let not_found = || BrokerError::new(StatusCode::NOT_FOUND, "there is no such instance");
     let known = services.registry.find(guid).ok_or_else(not_found)?;
-    let usage = data::usage(&services, guid, &known).await?;
-    Ok((StatusCode::OK, Json(json!({ "service_id": known.offering.id, "plan_id": known.plan.id, "parameters": shown(&known, &usage) }))))
+    let (usage, backups) = (data::usage(&services, guid, &known).await?, services.stores.backups(guid).await?);
+    Ok((
+        StatusCode::OK,
+        Json(json!({ "service_id": known.offering.id, "plan_id": known.plan.id, "parameters": shown(&known, &usage, &backups) })),
+    ))
 }
 
-fn shown(instance: &Instance, usage: &Usage) -> Value {
+fn shown(instance: &Instance, usage: &Usage, backups: &[String]) -> Value {
     let mut shown = instance.parameters.clone();
     let mut used = json!({ "bytes": usage.bytes, "bytes_limit": instance.plan.bytes });
     if let (Some(keys), Value::Object(used)) = (usage.keys, &mut used) {
@@ -97,6 +104,9 @@ fn shown(instance: &Instance, usage: &Usage) -> Value {
         used.insert("keys_limit".to_owned(), json!(instance.plan.keys));
     }
     shown.insert("usage".to_owned(), used);
+    if instance.offering.kind != Kind::Config {
+        shown.insert("backups".to_owned(), json!(backups));
+    }
     Value::Object(shown)
 }
 

@@ -1,5 +1,6 @@
 //! The Open Service Broker 2.17 of the platform's own offerings. Everything is done at once; every request may be repeated.
 
+mod backups;
 mod bindings;
 mod instances;
 

@@ -276,7 +276,7 @@ fn execute(database: &Connection, query: &Query, guard: &Guard<'_>, room: &mut u
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(|error| guard.refused(&error))? {
         let values = (0..columns.len()).map(|column| Ok(shown(row.get_ref(column)?))).collect::<Result<Vec<_>, rusqlite::Error>>()?;
-        let bytes = values.iter().map(|value| value.as_str().map_or(24, str::len)).sum::<usize>();
+        let bytes = values.iter().map(size).sum::<usize>();
         if found.len() == MAX_ROWS || bytes > *room {
             return Err(DataError::too_large(format!("an answer has at most {MAX_ROWS} rows and {MAX_ANSWER_BYTES} bytes; use LIMIT")));
         }
@@ -332,6 +332,16 @@ fn stored(value: &Value) -> Result<ToSqlOutput<'static>, DataError> {
         Value::Array(_) | Value::Object(_) => return Err(unknown()),
     };
     Ok(ToSqlOutput::Owned(stored))
+}
+
+/// About how many bytes a value takes in an answer.
+fn size(value: &Value) -> usize {
+    const NUMBER: usize = 24;
+    match value {
+        Value::String(text) => text.len(),
+        Value::Object(blob) => blob.values().map(size).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => NUMBER,
+    }
 }
 
 fn shown(value: ValueRef<'_>) -> Value {
