@@ -7,8 +7,8 @@ use http::{
     uri::{Authority, Scheme},
 };
 use percent_encoding::percent_decode_str;
-use std::{collections::HashMap, sync::Arc};
-use tokio::net::UnixStream;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{net::UnixStream, time::Instant};
 use virga_contract::cell::CellService;
 use virga_model::{
     AppGuid, ServiceCredentialBindingGuid, ServiceInstanceGuid,
@@ -18,6 +18,10 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 /// On whose behalf a request is handed on.
 const BINDING: HeaderName = HeaderName::from_static("virga-binding");
+
+/// How long the services' process may be away before a request fails, and the pause between two tries to reach it.
+const AWAY: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What each app is bound to, by name.
 pub(crate) type Names = HashMap<AppGuid, HashMap<Box<str>, Bound>>;
@@ -104,16 +108,24 @@ impl Outbound {
         Ok(Some(bound))
     }
 
-    /// A connection to the services' process.
+    /// A connection to the services' process. One that is just being started is waited for: nothing was sent yet.
     pub(crate) async fn connect_to_services(&self) -> Result<UnixStream, Error> {
         let Some(socket) = &self.services_socket else {
             self.log.cell("outbound request refused: this platform has no services of its own");
             return Err(Error::ConnectionRefused);
         };
-        UnixStream::connect(&**socket).await.map_err(|error| {
-            self.log.cell(format!("the platform's services do not answer: {error}"));
-            Error::ConnectionRefused
-        })
+        let deadline = Instant::now() + AWAY;
+        loop {
+            match UnixStream::connect(&**socket).await {
+                Ok(stream) => return Ok(stream),
+                // It is started again, alone or with the control process.
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    self.log.cell(format!("the platform's services do not answer: {error}"));
+                    return Err(Error::ConnectionRefused);
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The services that the platform brings itself: `keyvalue`, `sqlite`, `config` (ADR 0020). One process of its own holds their data, one SQLite
-//! file for each instance, and speaks HTTP on a Unix socket: as an Open Service Broker 2.17 to the control process ([`broker`]), and to workers, which
-//! hand on what apps ask of their bound services ([`data`]). It has no secret of the platform.
+//! file for each instance, and speaks HTTP on a Unix socket: as an Open Service Broker 2.17 to the control process (`broker`), and to workers, which
+//! hand on what apps ask of their bound services (`data`). It has no secret of the platform.
 //!
 //! Keys and SQL are hostile input. Every operation has a limit in time, in bytes, and in how many wait for it.
 

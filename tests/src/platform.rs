@@ -136,6 +136,18 @@ impl Platform {
     /// # Errors
     /// When the process table cannot be read.
     pub fn worker_pids(&self) -> anyhow::Result<Vec<u32>> {
+        self.pids_of("worker")
+    }
+
+    /// Id of the process that holds the data of the platform's services.
+    ///
+    /// # Errors
+    /// When there is none, or the process table cannot be read.
+    pub fn services_pid(&self) -> anyhow::Result<u32> {
+        self.pids_of("services")?.first().copied().context("no process holds the services")
+    }
+
+    fn pids_of(&self, role: &str) -> anyhow::Result<Vec<u32>> {
         let data = self.data.path().to_string_lossy().into_owned();
         let mut pids = Vec::new();
         for entry in std::fs::read_dir("/proc")? {
@@ -143,7 +155,7 @@ impl Platform {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            if command.contains(&data) && command.contains(" worker ") {
+            if command.contains(&data) && command.contains(&format!("virga {role} ")) {
                 pids.push(pid);
             }
         }

@@ -137,12 +137,22 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     })
     .await?;
 
+    // A request that comes while the process of the data is away waits for the next one.
+    let pid = platform.services_pid()?;
+    platform.kill(pid)?;
+    until("it is gone", WAIT, async || {
+        ensure!(platform.services_pid().ok() != Some(pid));
+        Ok(())
+    })
+    .await?;
+    ensure!(sent(&platform, "services-go", Method::POST, "/hits", "").await?.trim() == "5");
+
     // The data outlives the platform.
     platform.kill_control().await?;
     platform.start_control().await?;
     let hits =
         until_answered("the app has its data again", StatusCode::OK, || send(&platform, "services-go", Method::POST, "/hits", "")).await?;
-    ensure!(hits.trim() == "5", "{hits}");
+    ensure!(hits.trim() == "6", "{hits}");
 
     // Unbound is unbound, without a restart of the app.
     let list = format!("/v3/service_credential_bindings?app_names=services-nodejs&service_instance_guids={keys}");
