@@ -36,7 +36,7 @@ pub struct ServiceCredentialBindingRow {
     pub app: Option<AppGuid>,
     /// A JSON object, sealed for [`place_of_credentials`].
     pub credentials: Option<Sealed>,
-    /// Whether they have a member [`HOST_HELD`], which no app sees.
+    /// Whether they have a member `host-held`, which no app sees.
     pub is_host_held: bool,
     /// Where the app's log lines go.
     pub syslog_drain_url: Option<String>,
