@@ -37,7 +37,8 @@ struct Services {
 pub async fn serve(listener: UnixListener, folder: &Path, stop: CancellationToken) -> Result<(), OpenError> {
     std::fs::create_dir_all(folder)?;
     stores::limit_memory()?;
-    let services = Services { registry: Arc::new(Registry::open(folder)?), stores: Arc::new(Stores::new(folder.to_owned())) };
+    let registry = Arc::new(Registry::open(folder)?);
+    let services = Services { stores: Arc::new(Stores::new(Arc::clone(&registry), folder.to_owned())), registry };
     let stores = Arc::clone(&services.stores);
     let sweep = async {
         while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {

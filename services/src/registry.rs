@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
 
@@ -26,12 +26,13 @@ pub(crate) struct Instance {
 }
 
 /// See the module.
-pub(crate) struct Registry(Mutex<Inner>);
-
-struct Inner {
-    database: Connection,
-    instances: HashMap<ServiceInstanceGuid, Arc<Instance>>,
+pub(crate) struct Registry {
+    /// Held while something is changed, until `instances` says so too.
+    database: Mutex<Connection>,
+    instances: RwLock<Instances>,
 }
+
+type Instances = HashMap<ServiceInstanceGuid, Arc<Instance>>;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS instances (guid TEXT PRIMARY KEY, offering TEXT NOT NULL, plan TEXT NOT NULL, parameters TEXT NOT NULL);
@@ -49,67 +50,91 @@ impl Registry {
         database.pragma_update(None, "synchronous", "FULL")?;
         database.pragma_update(None, "foreign_keys", true)?;
         database.execute_batch(SCHEMA)?;
-        let instances = read(&database)?;
-        Ok(Self(Mutex::new(Inner { database, instances })))
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let instances = RwLock::new(read(&database)?);
+        Ok(Self { database: Mutex::new(database), instances })
     }
 
     pub fn find(&self, guid: ServiceInstanceGuid) -> Option<Arc<Instance>> {
-        self.inner().instances.get(&guid).cloned()
+        self.instances.read().unwrap_or_else(PoisonError::into_inner).get(&guid).cloned()
     }
 
     /// Adds an instance, or gives one another plan and parameters; its bindings stay.
-    pub fn save(
-        &self,
+    pub async fn save(
+        self: &Arc<Self>,
         guid: ServiceInstanceGuid,
         offering: &'static Offering,
         plan: &'static Plan,
         parameters: Map<String, Value>,
     ) -> Result<(), OpenError> {
-        let mut inner = self.inner();
-        inner.database.execute(
-            "INSERT INTO instances VALUES (?1, ?2, ?3, ?4) ON CONFLICT (guid) DO UPDATE SET plan = excluded.plan, parameters = excluded.parameters",
-            params![guid.to_string(), offering.id, plan.id, serde_json::to_string(&parameters)?],
-        )?;
-        let bindings = inner.instances.get(&guid).map(|known| known.bindings.clone()).unwrap_or_default();
-        inner.instances.insert(guid, Arc::new(Instance { offering, plan, parameters, bindings }));
-        Ok(())
+        let text = serde_json::to_string(&parameters)?;
+        let write = move |database: &Connection| {
+            database.execute(
+                "INSERT INTO instances VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (guid) DO UPDATE SET plan = excluded.plan, parameters = excluded.parameters",
+                params![guid.to_string(), offering.id, plan.id, text],
+            )
+        };
+        self.change(write, move |instances| {
+            let bindings = instances.get(&guid).map(|known| known.bindings.clone()).unwrap_or_default();
+            instances.insert(guid, Arc::new(Instance { offering, plan, parameters, bindings }));
+        })
+        .await
     }
 
     /// Forgets an instance and its bindings.
-    pub fn remove(&self, guid: ServiceInstanceGuid) -> Result<(), OpenError> {
-        let mut inner = self.inner();
-        inner.database.execute("DELETE FROM instances WHERE guid = ?1", params![guid.to_string()])?;
-        inner.instances.remove(&guid);
-        Ok(())
+    pub async fn remove(self: &Arc<Self>, guid: ServiceInstanceGuid) -> Result<(), OpenError> {
+        let write = move |database: &Connection| database.execute("DELETE FROM instances WHERE guid = ?1", params![guid.to_string()]);
+        self.change(write, move |instances| drop(instances.remove(&guid))).await
     }
 
     /// Adds a binding to an instance that is there.
-    pub fn bind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid, resource: &str) -> Result<(), OpenError> {
-        let mut inner = self.inner();
-        let (text, of) = (binding.to_string(), guid.to_string());
-        inner.database.execute("INSERT INTO bindings VALUES (?1, ?2, ?3)", params![text, of, resource])?;
-        if let Some(instance) = inner.instances.get_mut(&guid) {
-            Arc::make_mut(instance).bindings.insert(binding, resource.to_owned());
-        }
-        Ok(())
+    pub async fn bind(
+        self: &Arc<Self>,
+        guid: ServiceInstanceGuid,
+        binding: ServiceCredentialBindingGuid,
+        resource: String,
+    ) -> Result<(), OpenError> {
+        let text = resource.clone();
+        let write = move |database: &Connection| {
+            database.execute("INSERT INTO bindings VALUES (?1, ?2, ?3)", params![binding.to_string(), guid.to_string(), text])
+        };
+        self.change(write, move |instances| {
+            if let Some(instance) = instances.get_mut(&guid) {
+                Arc::make_mut(instance).bindings.insert(binding, resource);
+            }
+        })
+        .await
     }
 
     /// Forgets a binding.
-    pub fn unbind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<(), OpenError> {
-        let mut inner = self.inner();
-        inner.database.execute("DELETE FROM bindings WHERE guid = ?1", params![binding.to_string()])?;
-        if let Some(instance) = inner.instances.get_mut(&guid) {
-            Arc::make_mut(instance).bindings.remove(&binding);
-        }
-        Ok(())
+    pub async fn unbind(self: &Arc<Self>, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<(), OpenError> {
+        let write = move |database: &Connection| database.execute("DELETE FROM bindings WHERE guid = ?1", params![binding.to_string()]);
+        self.change(write, move |instances| {
+            if let Some(instance) = instances.get_mut(&guid) {
+                Arc::make_mut(instance).bindings.remove(&binding);
+            }
+        })
+        .await
+    }
+
+    /// Writes a change, then makes it known. Aside, since it waits for the disk.
+    async fn change(
+        self: &Arc<Self>,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+        tell: impl FnOnce(&mut Instances) + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let registry = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let database = registry.database.lock().unwrap_or_else(PoisonError::into_inner);
+            write(&database)?;
+            tell(&mut registry.instances.write().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        });
+        done.await.map_err(std::io::Error::other)?
     }
 }
 
-fn read(database: &Connection) -> Result<HashMap<ServiceInstanceGuid, Arc<Instance>>, OpenError> {
+fn read(database: &Connection) -> Result<Instances, OpenError> {
     let unknown = |what: String| OpenError::Io(std::io::Error::other(what));
     let mut instances = HashMap::new();
     let mut statement = database.prepare("SELECT guid, offering, plan, parameters FROM instances")?;

@@ -1,6 +1,9 @@
 //! The databases of instances: opened when first asked, one operation at a time on each, closed when nobody uses them.
 
-use crate::error::{DataError, OpenError};
+use crate::{
+    error::{DataError, OpenError},
+    registry::Registry,
+};
 use rusqlite::Connection;
 use std::{
     collections::HashMap,
@@ -8,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use virga_model::ServiceInstanceGuid;
 use virga_serve::axum::http::StatusCode;
 
@@ -17,7 +20,7 @@ const DATA: &str = "data.sqlite";
 /// The folder of its backups.
 const BACKUPS: &str = "backups";
 /// Operations that may be at work or wait for one instance.
-const QUEUE: usize = 128;
+const QUEUE: usize = 64;
 /// Operations at work at one time, over all instances.
 const AT_WORK: usize = 32;
 /// After so long without an operation a database is closed.
@@ -27,6 +30,7 @@ const MEMORY: i64 = 1 << 30;
 
 /// See the module.
 pub(crate) struct Stores {
+    registry: Arc<Registry>,
     folder: PathBuf,
     open: Mutex<HashMap<ServiceInstanceGuid, Arc<Slot>>>,
     at_work: Arc<Semaphore>,
@@ -34,18 +38,8 @@ pub(crate) struct Stores {
 
 struct Slot {
     queue: Arc<Semaphore>,
-    database: Arc<tokio::sync::Mutex<Database>>,
+    database: Arc<tokio::sync::Mutex<Option<Connection>>>,
     used: Mutex<Instant>,
-}
-
-/// The database of an instance.
-#[derive(Default)]
-enum Database {
-    #[default]
-    Closed,
-    Open(Connection),
-    /// Deleted: who still waits for it makes it not anew.
-    Gone,
 }
 
 /// Bounds what SQLite uses of the process's memory.
@@ -55,8 +49,9 @@ pub(crate) fn limit_memory() -> Result<(), OpenError> {
 }
 
 impl Stores {
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, open: Mutex::default(), at_work: Arc::new(Semaphore::new(AT_WORK)) }
+    /// Of the instances that `registry` knows.
+    pub fn new(registry: Arc<Registry>, folder: PathBuf) -> Self {
+        Self { registry, folder, open: Mutex::default(), at_work: Arc::new(Semaphore::new(AT_WORK)) }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<ServiceInstanceGuid, Arc<Slot>>> {
@@ -70,38 +65,57 @@ impl Stores {
         slot
     }
 
+    /// A place among the operations of an instance.
+    ///
+    /// # Errors
+    /// 503 when there is none.
+    pub fn place(&self, instance: ServiceInstanceGuid) -> Result<OwnedSemaphorePermit, DataError> {
+        let busy = |_| {
+            let message = format!("{QUEUE} operations wait for this instance; come again in a second");
+            DataError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        };
+        Arc::clone(&self.slot(instance).queue).try_acquire_owned().map_err(busy)
+    }
+
+    /// Does something to the files of an instance while nobody else does.
+    async fn alone<T: Send + 'static>(
+        &self,
+        instance: ServiceInstanceGuid,
+        work: impl FnOnce(&mut Option<Connection>) -> Result<T, DataError> + Send + 'static,
+    ) -> Result<T, DataError> {
+        let slot = self.slot(instance);
+        let mut database = Arc::clone(&slot.database).lock_owned().await;
+        let at_work = Arc::clone(&self.at_work).acquire_owned().await.map_err(std::io::Error::other)?;
+        // Deleted meanwhile: nobody makes it anew.
+        if self.registry.find(instance).is_none() {
+            return Err(DataError::new(StatusCode::GONE, "deleted", "the instance was deleted"));
+        }
+        let done = tokio::task::spawn_blocking(move || {
+            let _at_work = at_work;
+            work(&mut database)
+        });
+        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+    }
+
     /// Does `work` with the database of an instance, which `open` opens at its path where it is not open yet.
     ///
     /// # Errors
-    /// 503 when too many wait for this instance; those of `open` and `work`.
+    /// 410 for an instance that is not there any more; those of `open` and `work`.
     pub async fn with<T: Send + 'static>(
         &self,
         instance: ServiceInstanceGuid,
         open: fn(&Path) -> Result<Connection, DataError>,
         work: impl FnOnce(&mut Connection) -> Result<T, DataError> + Send + 'static,
     ) -> Result<T, DataError> {
-        let slot = self.slot(instance);
-        let busy = || {
-            let message = format!("{QUEUE} operations wait for this instance; come again in a second");
-            DataError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
-        };
-        let place = Arc::clone(&slot.queue).try_acquire_owned().map_err(|_| busy())?;
-        let mut database = Arc::clone(&slot.database).lock_owned().await;
-        // Never closed, so there is always a place in the end.
-        let at_work = Arc::clone(&self.at_work).acquire_owned().await.map_err(|_| busy())?;
         let folder = self.folder_of(instance);
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = (place, at_work);
-            if matches!(*database, Database::Closed) {
-                std::fs::create_dir_all(&folder)?;
-                *database = Database::Open(open(&folder.join(DATA))?);
+        let opened = move |database: &mut Option<Connection>| {
+            if let Some(database) = database {
+                return work(database);
             }
-            match &mut *database {
-                Database::Open(connection) => work(connection),
-                Database::Closed | Database::Gone => Err(DataError::new(StatusCode::GONE, "deleted", "the instance was deleted")),
-            }
-        });
-        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+            std::fs::create_dir_all(&folder)?;
+            work(database.insert(open(&folder.join(DATA))?))
+        };
+        self.alone(instance, opened).await
     }
 
     fn folder_of(&self, instance: ServiceInstanceGuid) -> PathBuf {
@@ -135,11 +149,8 @@ impl Stores {
     /// # Errors
     /// Those of the disk.
     pub async fn back_up(&self, instance: ServiceInstanceGuid, name: String) -> Result<(), DataError> {
-        let slot = self.slot(instance);
-        let database = Arc::clone(&slot.database).lock_owned().await;
         let (source, target) = (self.folder_of(instance).join(DATA), self.backup_of(instance, &name));
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = database;
+        let copy = move |_: &mut Option<Connection>| {
             let unfinished = target.with_extension("unfinished");
             std::fs::create_dir_all(target.parent().unwrap_or(&target))?;
             remove(&unfinished)?;
@@ -148,8 +159,8 @@ impl Stores {
             std::fs::File::open(&unfinished)?.sync_all()?;
             std::fs::rename(&unfinished, &target)?;
             Ok(())
-        });
-        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+        };
+        self.alone(instance, copy).await
     }
 
     /// Makes an instance hold what it held at a backup.
@@ -157,12 +168,10 @@ impl Stores {
     /// # Errors
     /// Those of the disk; the instance then holds what it held.
     pub async fn restore(&self, instance: ServiceInstanceGuid, name: &str) -> Result<(), DataError> {
-        let slot = self.slot(instance);
-        let mut database = Arc::clone(&slot.database).lock_owned().await;
         let (source, target) = (self.backup_of(instance, name), self.folder_of(instance).join(DATA));
-        let done = tokio::task::spawn_blocking(move || {
+        let copy = move |database: &mut Option<Connection>| {
             // Its last connection takes the write-ahead log along when it is closed.
-            if let Database::Open(connection) = std::mem::take(&mut *database) {
+            if let Some(connection) = database.take() {
                 connection.close().map_err(|(_, error)| error)?;
             }
             let unfinished = target.with_extension("unfinished");
@@ -173,8 +182,8 @@ impl Stores {
             remove(&target.with_extension("sqlite-shm"))?;
             std::fs::rename(&unfinished, &target)?;
             Ok(())
-        });
-        done.await.unwrap_or_else(|error| Err(DataError::from(std::io::Error::other(error))))
+        };
+        self.alone(instance, copy).await
     }
 
     /// Deletes a backup.
@@ -193,7 +202,7 @@ impl Stores {
     pub async fn delete(&self, instance: ServiceInstanceGuid) -> Result<(), DataError> {
         let slot = self.slot(instance);
         let mut database = slot.database.lock().await;
-        *database = Database::Gone;
+        *database = None;
         match tokio::fs::remove_dir_all(self.folder_of(instance)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}

@@ -286,7 +286,8 @@ async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
         ("SELEC".to_owned(), 400, "syntax"),
         (String::new(), 400, "no statement"),
         ("SELECT zeroblob(1000000000)".to_owned(), 413, "too big"),
-        ("SELECT randomblob(4000000), randomblob(4000000)".to_owned(), 413, "8388608 bytes"),
+        (format!("SELECT 'a' LIKE '{}'", "%a".repeat(501)), 400, "pattern too complex"),
+        ("SELECT randomblob(1000000), randomblob(1000000), randomblob(1000000), randomblob(1000000)".to_owned(), 413, "4194304 bytes"),
         ("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10001) SELECT x FROM n".to_owned(), 413, "10000 rows"),
         ("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n".to_owned(), 408, "5 seconds"),
     ] {
@@ -323,11 +324,11 @@ async fn a_full_database_says_so_until_its_plan_is_larger() {
     let services = Services::start();
     let ids = services.bound("sqlite", json!({})).await;
     services.query(ids, "CREATE TABLE t (x BLOB)").await;
-    let fill = json!({ "statements": vec![json!({ "sql": "INSERT INTO t VALUES (zeroblob(4000000))" }); 15] });
+    let fill = json!({ "statements": vec![json!({ "sql": "INSERT INTO t VALUES (zeroblob(1000000))" }); 60] });
     assert_eq!(services.json(ids, Method::POST, "/v1/batch", fill.clone()).await.0, StatusCode::OK);
     let (status, answer) = services.json(ids, Method::POST, "/v1/batch", fill.clone()).await;
     assert!(status == StatusCode::INSUFFICIENT_STORAGE && answer["error"]["message"].as_str().unwrap().contains("plan"), "{answer}");
-    assert_eq!(services.query(ids, "SELECT count(*) FROM t").await.1["rows"], json!([[15]]));
+    assert_eq!(services.query(ids, "SELECT count(*) FROM t").await.1["rows"], json!([[60]]));
     let large = services.plan("sqlite", "large").await;
     services.broker().update(&update(ids.instance, large, None)).await.unwrap();
     assert_eq!(services.json(ids, Method::POST, "/v1/batch", fill).await.0, StatusCode::OK);

@@ -241,6 +241,31 @@ impl Platform {
         self.ok(&args).await
     }
 
+    /// A request to the v3 API, with its answer as JSON; null where that is empty.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = body.to_string();
+        let mut args = vec!["curl", path, "-X", method];
+        if method != "GET" && method != "DELETE" {
+            args.extend(["-d", body.as_str()]);
+        }
+        let answer: Value = serde_json::from_str(self.ok(&args).await?.trim()).unwrap_or(Value::Null);
+        ensure!(answer.get("errors").is_none(), "{method} {path}: {answer}");
+        Ok(answer)
+    }
+
+    /// Guid of the first resource of a list.
+    ///
+    /// # Errors
+    /// When the list is empty or refused.
+    pub async fn first_guid(&self, list: &str) -> anyhow::Result<String> {
+        let page = self.ask("GET", list, &Value::Null).await?;
+        let guid = page.pointer("/resources/0/guid").and_then(Value::as_str);
+        Ok(guid.with_context(|| format!("{list}: {page}"))?.to_owned())
+    }
+
     /// `GET path` of an app by its default route, with no DNS: the name travels in the `Host` header.
     ///
     /// # Errors

@@ -8,27 +8,10 @@ use virga_tests::{Platform, Push, host_of, until};
 
 const WAIT: Duration = Duration::from_secs(60);
 
-async fn ask(platform: &Platform, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-    let body = body.to_string();
-    let mut args = vec!["curl", path, "-X", method];
-    if method != "GET" && method != "DELETE" {
-        args.extend(["-d", body.as_str()]);
-    }
-    let answer: Value = serde_json::from_str(platform.ok(&args).await?.trim()).unwrap_or(Value::Null);
-    ensure!(answer.get("errors").is_none(), "{method} {path}: {answer}");
-    Ok(answer)
-}
-
-async fn first_guid(platform: &Platform, list: &str) -> anyhow::Result<String> {
-    let page = ask(platform, "GET", list, &Value::Null).await?;
-    let guid = page.pointer("/resources/0/guid").and_then(Value::as_str);
-    Ok(guid.with_context(|| format!("{list}: {page}"))?.to_owned())
-}
-
 /// Waits for the first of a list's operation to end well.
 async fn done(platform: &Platform, list: &str) -> anyhow::Result<String> {
     until(list, WAIT, async || {
-        let page = ask(platform, "GET", list, &Value::Null).await?;
+        let page = platform.ask("GET", list, &Value::Null).await?;
         let (guid, state) = (page.pointer("/resources/0/guid"), page.pointer("/resources/0/last_operation/state"));
         ensure!(state.and_then(Value::as_str) == Some("succeeded"), "{page}");
         Ok(guid.and_then(Value::as_str).unwrap_or_default().to_owned())
@@ -45,22 +28,22 @@ async fn create(platform: &Platform, offering: &str, parameters: Value) -> anyho
     // The broker's catalog is read after the start.
     let plan = until("the plan is offered", WAIT, || {
         let list = format!("/v3/service_plans?service_offering_names={offering}&names=small");
-        async move { first_guid(platform, &list).await }
+        async move { platform.first_guid(&list).await }
     });
-    let (plan, space) = (plan.await?, first_guid(platform, "/v3/spaces?names=dev").await?);
+    let (plan, space) = (plan.await?, platform.first_guid("/v3/spaces?names=dev").await?);
     let name = format!("my-{offering}");
     let body = json!({
         "type": "managed", "name": name, "parameters": parameters,
         "relationships": { "space": to(&space), "service_plan": to(&plan) },
     });
-    ask(platform, "POST", "/v3/service_instances", &body).await?;
+    platform.ask("POST", "/v3/service_instances", &body).await?;
     done(platform, &format!("/v3/service_instances?names={name}")).await
 }
 
 async fn bind(platform: &Platform, app: &str, instance: &str) -> anyhow::Result<String> {
-    let app = first_guid(platform, &format!("/v3/apps?names={app}")).await?;
+    let app = platform.first_guid(&format!("/v3/apps?names={app}")).await?;
     let body = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(instance) } });
-    ask(platform, "POST", "/v3/service_credential_bindings", &body).await?;
+    platform.ask("POST", "/v3/service_credential_bindings", &body).await?;
     done(platform, &format!("/v3/service_credential_bindings?app_guids={app}&service_instance_guids={instance}")).await
 }
 
@@ -121,15 +104,15 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     }
 
     // What is in the guest's hands opens nothing.
-    let app = first_guid(&platform, "/v3/apps?names=services-go").await?;
-    let shown = ask(&platform, "GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    let app = platform.first_guid("/v3/apps?names=services-go").await?;
+    let shown = platform.ask("GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
     let credentials = shown.pointer("/system_env_json/VCAP_SERVICES/keyvalue/0/credentials").context("no credentials")?;
     let names: Vec<_> = credentials.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     ensure!(names == ["url"], "{credentials}");
 
     // A configuration changes under the running app.
     let changed = json!({ "parameters": { "values": { "motto": "fast" } } });
-    ask(&platform, "PATCH", &format!("/v3/service_instances/{values}"), &changed).await?;
+    platform.ask("PATCH", &format!("/v3/service_instances/{values}"), &changed).await?;
     until("the new value", WAIT, async || {
         let motto = sent(&platform, "services-go", Method::GET, "/motto", "").await?;
         ensure!(motto == "fast", "{motto}");
@@ -156,8 +139,8 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
 
     // Unbound is unbound, without a restart of the app.
     let list = format!("/v3/service_credential_bindings?app_names=services-nodejs&service_instance_guids={keys}");
-    let binding = first_guid(&platform, &list).await?;
-    ask(&platform, "DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
+    let binding = platform.first_guid(&list).await?;
+    platform.ask("DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
     let refused = until_answered("the unbound app is refused", StatusCode::BAD_GATEWAY, || {
         send(&platform, "services-nodejs", Method::GET, "/keys/of/app", "")
     });
@@ -171,12 +154,12 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     let folder = platform.home().join("services").join(&notes);
     ensure!(folder.exists(), "{}", folder.display());
     until("nothing of the apps' bindings is left", WAIT, async || {
-        let page = ask(&platform, "GET", "/v3/service_credential_bindings", &Value::Null).await?;
+        let page = platform.ask("GET", "/v3/service_credential_bindings", &Value::Null).await?;
         ensure!(page["pagination"]["total_results"] == 0, "{page}");
         Ok(())
     })
     .await?;
-    ask(&platform, "DELETE", &format!("/v3/service_instances/{notes}"), &Value::Null).await?;
+    platform.ask("DELETE", &format!("/v3/service_instances/{notes}"), &Value::Null).await?;
     until("the database is gone", WAIT, async || {
         ensure!(!folder.exists(), "{}", folder.display());
         Ok(())
@@ -191,7 +174,7 @@ async fn credentials_that_the_platform_holds_are_used_and_never_seen() -> anyhow
     let platform = Platform::start(1).await?;
     platform.login().await?;
     platform.push("shop", "go-http", Push::default()).await?;
-    let space = first_guid(&platform, "/v3/spaces?names=dev").await?;
+    let space = platform.first_guid("/v3/spaces?names=dev").await?;
     let body = |held: Value| {
         json!({
             "type": "user-provided", "name": "api", "credentials": { "region": "eu", "host-held": held },
@@ -205,16 +188,16 @@ async fn credentials_that_the_platform_holds_are_used_and_never_seen() -> anyhow
         (json!({ "url": "https://10.1.2.3", "headers": { "x": "a\nb" } }), "characters that no header may have"),
         (json!({ "headers": {} }), "missing field `url`"),
     ] {
-        let refused = ask(&platform, "POST", "/v3/service_instances", &body(held.clone())).await;
+        let refused = platform.ask("POST", "/v3/service_instances", &body(held.clone())).await;
         let refused = format!("{:#}", refused.err().with_context(|| format!("{held} was taken"))?);
         ensure!(refused.contains(says), "{held}: {refused}");
     }
     let held = json!({ "url": "http://10.1.2.3/v1", "headers": { "authorization": SECRET } });
-    let instance = ask(&platform, "POST", "/v3/service_instances", &body(held)).await?;
+    let instance = platform.ask("POST", "/v3/service_instances", &body(held)).await?;
     let instance = instance["guid"].as_str().unwrap_or_default().to_owned();
-    let app = first_guid(&platform, "/v3/apps?names=shop").await?;
+    let app = platform.first_guid("/v3/apps?names=shop").await?;
     let body = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(&instance) } });
-    let binding = ask(&platform, "POST", "/v3/service_credential_bindings", &body).await?;
+    let binding = platform.ask("POST", "/v3/service_credential_bindings", &body).await?;
     let binding = binding["guid"].as_str().unwrap_or_default().to_owned();
 
     // The name leads where it should, without a restart; there the security groups decide, as on every other way out.
@@ -241,18 +224,18 @@ async fn credentials_that_the_platform_holds_are_used_and_never_seen() -> anyhow
     let given: Value = serde_json::from_str(&platform.get_ok("shop", "/env/VCAP_SERVICES").await?)?;
     let expected = json!({ "region": "eu", "url": format!("http://{binding}.services.internal") });
     ensure!(given["user-provided"][0]["credentials"] == expected, "{given}");
-    let shown = ask(&platform, "GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    let shown = platform.ask("GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
     ensure!(!shown.to_string().contains(SECRET), "{shown}");
 
     // New ones hold at once, and none after the unbinding.
     let held = json!({ "credentials": { "host-held": { "url": "http://10.9.9.9:81" } } });
-    ask(&platform, "PATCH", &format!("/v3/service_instances/{instance}"), &held).await?;
+    platform.ask("PATCH", &format!("/v3/service_instances/{instance}"), &held).await?;
     until("the new place is used", WAIT, async || {
         fetch("api").await?;
         said("outbound tcp connection to 10.9.9.9:81 denied").await
     })
     .await?;
-    ask(&platform, "DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
+    platform.ask("DELETE", &format!("/v3/service_credential_bindings/{binding}"), &Value::Null).await?;
     until("the name leads nowhere", WAIT, async || {
         fetch("api").await?;
         said("outbound request to api.services.internal refused").await

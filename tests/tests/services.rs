@@ -8,24 +8,6 @@ use virga_tests::{Platform, Push, until};
 const SECRET: &str = "correct-horse-battery-staple";
 const NEW_SECRET: &str = "staple-battery-horse-correct";
 
-async fn ask(platform: &Platform, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-    let body = body.to_string();
-    let mut args = vec!["curl", path, "-X", method];
-    if method != "GET" && method != "DELETE" {
-        args.extend(["-d", body.as_str()]);
-    }
-    let answer: Value = serde_json::from_str(platform.ok(&args).await?.trim()).unwrap_or(Value::Null);
-    ensure!(answer.get("errors").is_none(), "{method} {path}: {answer}");
-    Ok(answer)
-}
-
-async fn first_guid(platform: &Platform, list: &str) -> anyhow::Result<String> {
-    let page = ask(platform, "GET", list, &Value::Null).await?;
-    let guid = page.pointer("/resources/0/guid").and_then(Value::as_str).unwrap_or_default();
-    ensure!(!guid.is_empty(), "{list}: {page}");
-    Ok(guid.to_owned())
-}
-
 /// What the app itself says that it was given.
 async fn given(platform: &Platform) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&platform.get_ok("shop", "/env/VCAP_SERVICES").await?)?)
@@ -67,17 +49,17 @@ async fn a_bound_app_reads_its_credentials_after_a_restart_without_a_build() -> 
     platform.login().await?;
     platform.push("shop", "javascript-hono", Push::default()).await?;
     ensure!(given(&platform).await? == json!({}));
-    let app = first_guid(&platform, "/v3/apps?names=shop").await?;
-    let space = first_guid(&platform, "/v3/spaces?names=dev").await?;
+    let app = platform.first_guid("/v3/apps?names=shop").await?;
+    let space = platform.first_guid("/v3/spaces?names=dev").await?;
     let to = |guid: &str| json!({ "data": { "guid": guid } });
     let body = json!({
         "type": "user-provided", "name": "db", "tags": ["sql"], "credentials": { "password": SECRET, "port": 5432 },
         "relationships": { "space": to(&space) },
     });
-    let instance = ask(&platform, "POST", "/v3/service_instances", &body).await?;
+    let instance = platform.ask("POST", "/v3/service_instances", &body).await?;
     let instance = instance["guid"].as_str().unwrap_or_default().to_owned();
     let body = json!({ "type": "app", "name": "main", "relationships": { "app": to(&app), "service_instance": to(&instance) } });
-    let binding = ask(&platform, "POST", "/v3/service_credential_bindings", &body).await?;
+    let binding = platform.ask("POST", "/v3/service_credential_bindings", &body).await?;
     ensure!(given(&platform).await? == json!({}), "a running instance keeps what it was started with");
 
     platform.ok(&["restart", "shop"]).await?;
@@ -88,7 +70,7 @@ async fn a_bound_app_reads_its_credentials_after_a_restart_without_a_build() -> 
         "syslog_drain_url": null, "volume_mounts": [],
     }] });
     ensure!(services == expected, "{services}");
-    let shown = ask(&platform, "GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    let shown = platform.ask("GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
     ensure!(shown["system_env_json"]["VCAP_SERVICES"] == expected, "{shown}");
 
     // Database, its log, the platform's own log: nothing of the secret is on the disk.
@@ -101,16 +83,16 @@ async fn a_bound_app_reads_its_credentials_after_a_restart_without_a_build() -> 
     let services = until("the app answers again", Duration::from_secs(30), || given(&platform)).await?;
     ensure!(services == expected, "{services}");
 
-    let builds = ask(&platform, "GET", &format!("/v3/apps/{app}/builds"), &Value::Null).await?["pagination"]["total_results"].clone();
+    let builds = platform.ask("GET", &format!("/v3/apps/{app}/builds"), &Value::Null).await?["pagination"]["total_results"].clone();
     let path = format!("/v3/service_instances/{instance}");
-    ask(&platform, "PATCH", &path, &json!({ "credentials": { "password": NEW_SECRET } })).await?;
+    platform.ask("PATCH", &path, &json!({ "credentials": { "password": NEW_SECRET } })).await?;
     ensure!(password(&given(&platform).await?) == SECRET);
     platform.ok(&["restart", "shop"]).await?;
     ensure!(password(&given(&platform).await?) == NEW_SECRET);
-    ask(&platform, "DELETE", &path, &Value::Null).await?;
+    platform.ask("DELETE", &path, &Value::Null).await?;
     platform.ok(&["restart", "shop"]).await?;
     ensure!(given(&platform).await? == json!({}));
-    let after = ask(&platform, "GET", &format!("/v3/apps/{app}/builds"), &Value::Null).await?["pagination"]["total_results"].clone();
+    let after = platform.ask("GET", &format!("/v3/apps/{app}/builds"), &Value::Null).await?["pagination"]["total_results"].clone();
     ensure!(builds == after && builds == 1, "{builds} builds, then {after}");
     Ok(())
 }

@@ -28,8 +28,18 @@ enum Life {
     Other(oneshot::Receiver<()>),
 }
 
+/// Takes our environment from a child, but for what its log needs: there may be secrets in it.
+pub fn keep_to_ourselves(command: &mut Command) {
+    command.env_clear();
+    for name in ["RUST_BACKTRACE", "TZ", "LANG"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+}
+
 impl WorkerProcess {
-    /// Starts a worker. It gets no environment of ours but what its log needs: there may be secrets in it.
+    /// Starts a worker.
     pub fn start(spec: &WorkerSpec, index: u32) -> anyhow::Result<Self> {
         // The running binary, also when its file was replaced since.
         let mut command = Command::new("/proc/self/exe");
@@ -40,12 +50,7 @@ impl WorkerProcess {
         if spec.log_json {
             command.arg("--log-json");
         }
-        command.env_clear();
-        for name in ["RUST_BACKTRACE", "TZ", "LANG"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        keep_to_ourselves(&mut command);
         // An error of a guest is told in words; a backtrace of the host at each would cost more than the guest.
         command.env("RUST_LIB_BACKTRACE", "0");
         // A process group of its own: a Ctrl-C at the terminal is for the control process, which tells its workers.

@@ -1,6 +1,6 @@
 //! Keeps the process of the platform's own services alive, as long as workers may ask it.
 
-use super::restart::Restarts;
+use super::{process::keep_to_ourselves, restart::Restarts};
 use crate::services::READY;
 use anyhow::{Context as _, ensure};
 use std::{
@@ -85,7 +85,7 @@ async fn end(process: Running) {
     }
 }
 
-/// Starts it, with nothing of our environment but what its log needs: there may be secrets in it.
+/// Starts it, and waits until it answers.
 async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Running> {
     // The running binary, also when its file was replaced since.
     let mut command = Command::new("/proc/self/exe");
@@ -93,12 +93,7 @@ async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Running> {
     if spec.log_json {
         command.arg("--log-json");
     }
-    command.env_clear();
-    for name in ["RUST_BACKTRACE", "TZ", "LANG"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
+    keep_to_ourselves(&mut command);
     // A process group of its own: a Ctrl-C at the terminal is for the control process, which ends it last.
     command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().context("the process of the platform's services cannot be started")?;

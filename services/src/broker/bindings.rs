@@ -36,7 +36,7 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
         Some(same) if *same == resource => Ok((StatusCode::OK, credentials(binding))),
         Some(_) => Err(BrokerError::new(StatusCode::CONFLICT, "the binding was made for somebody else")),
         None => {
-            services.registry.bind(instance, binding, &resource)?;
+            services.registry.bind(instance, binding, resource).await?;
             Ok((StatusCode::CREATED, credentials(binding)))
         }
     }
@@ -46,7 +46,7 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
 pub(crate) async fn unbind(State(services): State<Services>, Path((instance, binding)): Ids) -> Answer {
     let known = services.registry.find(instance).filter(|known| known.bindings.contains_key(&binding));
     known.ok_or_else(|| gone("binding"))?;
-    services.registry.unbind(instance, binding)?;
+    services.registry.unbind(instance, binding).await?;
     Ok((StatusCode::OK, Json(json!({}))))
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn provision(
         let status = if is_same { StatusCode::OK } else { StatusCode::CONFLICT };
         return Ok((status, Json(json!({}))));
     }
-    services.registry.save(guid, offering, plan, body.parameters)?;
+    services.registry.save(guid, offering, plan, body.parameters).await?;
     Ok((StatusCode::CREATED, Json(json!({}))))
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn update(State(services): State<Services>, Path(guid): Path<Se
     if let Some(wanted) = wanted {
         wanted.act(&services, guid).await?;
     }
-    services.registry.save(guid, offering, plan, parameters)?;
+    services.registry.save(guid, offering, plan, parameters).await?;
     Ok((StatusCode::OK, Json(json!({}))))
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn update(State(services): State<Services>, Path(guid): Path<Se
 pub(crate) async fn deprovision(State(services): State<Services>, Path(guid): Path<ServiceInstanceGuid>) -> Answer {
     let known = services.registry.find(guid);
     // Bindings go first: nobody makes the data anew. What a broken-off deletion left goes also when the instance is not known any more.
-    services.registry.remove(guid)?;
+    services.registry.remove(guid).await?;
     services.stores.delete(guid).await?;
     known.ok_or_else(|| gone("instance"))?;
     Ok((StatusCode::OK, Json(json!({}))))

@@ -25,7 +25,7 @@ const MAX_VALUE_BYTES: usize = 1 << 20;
 /// Keys of one batch.
 const MAX_BATCH: usize = 1000;
 /// The most bytes of values that one batch reads.
-const MAX_READ_BYTES: usize = 8 << 20;
+const MAX_READ_BYTES: usize = 2 << 20;
 /// Keys in one answer of a list, and when nothing is said.
 const MAX_LIST: usize = 1000;
 const LIST: usize = 100;

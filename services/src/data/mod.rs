@@ -8,6 +8,7 @@ mod sqlite;
 use crate::{Services, catalog::Kind, error::DataError, registry::Instance};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
 use virga_serve::axum::{
     Router,
@@ -17,7 +18,7 @@ use virga_serve::axum::{
 };
 
 /// The longest body of a request, bytes.
-const MAX_BODY_BYTES: usize = 8 << 20;
+const MAX_BODY_BYTES: usize = 2 << 20;
 
 /// The data's routes.
 pub(crate) fn routes() -> Router<Services> {
@@ -46,6 +47,8 @@ pub(crate) struct Bound {
     services: Services,
     guid: ServiceInstanceGuid,
     instance: Arc<Instance>,
+    /// Among those of the instance; taken before the body is read, so that bodies and answers in memory are bounded too.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Bound {
@@ -70,7 +73,7 @@ impl FromRequestParts<Services> for Bound {
         let binding = parts.headers.get("virga-binding").and_then(|binding| binding.to_str().ok());
         let binding: ServiceCredentialBindingGuid = binding.and_then(|binding| binding.parse().ok()).ok_or_else(unbound)?;
         let instance = services.registry.find(guid).filter(|instance| instance.bindings.contains_key(&binding)).ok_or_else(unbound)?;
-        Ok(Self { services: services.clone(), guid, instance })
+        Ok(Self { services: services.clone(), guid, instance, _place: services.stores.place(guid)? })
     }
 }
 

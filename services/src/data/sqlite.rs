@@ -23,18 +23,20 @@ use virga_serve::axum::{Json, http::StatusCode};
 
 /// The longest statement, bytes.
 const MAX_SQL_BYTES: i32 = 100_000;
-/// The longest text or blob, bytes.
-const MAX_VALUE_BYTES: i32 = 4 << 20;
+/// The longest text or blob, bytes. Some functions (`instr`, `replace`) take time by its square, and are not interrupted.
+const MAX_VALUE_BYTES: i32 = 1 << 20;
+/// The longest pattern of LIKE and GLOB, bytes; for the same reason.
+const MAX_PATTERN_BYTES: i32 = 1000;
 /// Statements of one batch.
 const MAX_STATEMENTS: usize = 1000;
 /// Rows of one answer.
 const MAX_ROWS: usize = 10_000;
 /// Bytes of one answer, about.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
+const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// How long a query or a whole batch may take.
 const MAX_TIME: Duration = Duration::from_secs(5);
-/// SQLite's steps between two looks at the clock.
-const STEPS: i32 = 10_000;
+/// SQLite's steps between two looks at the clock: few, since one of them may take long.
+const STEPS: i32 = 10;
 /// Bytes of a page of a new database.
 const PAGE_BYTES: u64 = 4096;
 /// What a guest may ask or say about its database; everything else (files, memory, integrity of others) is the platform's.
@@ -65,6 +67,7 @@ pub(super) fn open(path: &std::path::Path) -> Result<Connection, DataError> {
     for (limit, value) in [
         (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES),
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
         (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
@@ -136,6 +139,10 @@ impl Bound {
 fn run(database: &Connection, pages: u64, queries: &[Query]) -> Result<Vec<Value>, DataError> {
     // The plan may have changed since the database was opened.
     database.pragma_update(None, "max_page_count", i64::try_from(pages).unwrap_or(i64::MAX)).or_else(returned)?;
+    // One that a panic left.
+    if !database.is_autocommit() {
+        database.execute_batch("ROLLBACK")?;
+    }
     database.execute_batch("BEGIN IMMEDIATE")?;
     let guard = Guard::new(database)?;
     let mut room = MAX_ANSWER_BYTES;
