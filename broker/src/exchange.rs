@@ -1,7 +1,7 @@
 //! One request to a broker and its whole answer, within limits.
 
 use crate::{
-    address::{AddressRefused, AllowedAddress, BrokerUrl, CheckedResolver, Reach, Trust},
+    address::BrokerUrl,
     error::{BrokerError, BrokerErrorKind},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -16,7 +16,10 @@ use std::{
 };
 use url::Url;
 use virga_model::UserGuid;
-use virga_serve::Secret;
+use virga_serve::{
+    Secret,
+    reach::{AddressRefused, AllowedAddress, CheckedResolver, Reach, Trust},
+};
 
 /// What the platform calls itself.
 pub(crate) const PLATFORM: &str = "cloudfoundry";

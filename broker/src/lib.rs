@@ -15,7 +15,7 @@ mod polling;
 mod reading;
 mod request;
 
-pub use address::{AllowedAddress, BrokerUrl, InvalidAllowedAddress, InvalidBrokerUrl};
+pub use address::{BrokerUrl, InvalidBrokerUrl};
 pub use answer::{Binding, Bound, FetchedBinding, FetchedInstance, OperationStatus, Progress, Provisioned, Removed, Updated};
 pub use catalog::Catalog;
 pub use client::{BrokerClient, Brokers};

@@ -201,6 +201,9 @@ pub struct CellRoute {
     /// The route's own choice of how requests are spread; the router's otherwise. Weights of destinations go before it.
     #[serde(default)]
     pub balancing: Option<LoadBalancing>,
+    /// URL of the route service that requests go through first.
+    #[serde(default)]
+    pub route_service: Option<String>,
 }
 
 /// A destination of a route.
@@ -237,6 +240,9 @@ pub struct WorkerConfig {
     /// Where the platform's own services answer; none where there are none.
     #[serde(default)]
     pub services_socket: Option<std::path::PathBuf>,
+    /// Addresses that route services may be at although they are reserved, private or the platform's own.
+    #[serde(default)]
+    pub route_service_addresses: Vec<String>,
     /// Address at which TCP routes listen; none opens no port.
     #[serde(default)]
     pub tcp_listen: Option<std::net::IpAddr>,

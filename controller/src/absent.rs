@@ -1,4 +1,4 @@
-//! Lists of what this platform has none of yet (route services, route policies). Commands read
+//! Lists of what this platform has none of yet (route policies). Commands read
 //! them on the way to something else; an empty page is the truth.
 
 use crate::{
@@ -25,9 +25,6 @@ macro_rules! absent {
 }
 
 absent! {
-    /// `GET /v3/service_route_bindings`.
-    service_route_bindings = ListSpec::new(&["route_guids", "service_instance_guids", "service_instance_names"])
-        .includes(&["route", "service_instance"]), ["routes" "service_instances"];
     /// `GET /v3/route_policies`.
     route_policies = ListSpec::new(&["space_guids", "route_guids", "sources"]).includes(&["route", "source"]), ["routes"];
 }

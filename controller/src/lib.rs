@@ -71,6 +71,7 @@ mod service_instances;
 mod service_offerings;
 mod service_operations;
 mod service_plans;
+mod service_route_bindings;
 mod sidecars;
 mod space_quotas;
 pub mod spaces;

@@ -10,8 +10,8 @@ use crate::{
     endpoint::{self, delete, get, patch, post, put},
     environment_variable_groups as variable_groups, feature_flags, isolation_segments, jobs, log_cache, manifests, network_policies,
     openapi, organization_quotas, organizations, packages, processes, quotas, resource_matches, revisions, roles, root, router_groups,
-    routing, security_groups, service_brokers, service_credential_bindings, service_instances, service_offerings, service_plans, sidecars,
-    space_quotas, spaces, stacks, tasks, usage_events, users,
+    routing, security_groups, service_brokers, service_credential_bindings, service_instances, service_offerings, service_plans,
+    service_route_bindings, sidecars, space_quotas, spaces, stacks, tasks, usage_events, users,
 };
 use virga_serve::axum::{Router, middleware::from_fn};
 
@@ -232,6 +232,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         delete("/v3/service_credential_bindings/{guid}", Space(Manage), service_credential_bindings::delete),
         get("/v3/service_credential_bindings/{guid}/details", Space(ReadSecrets), service_credential_bindings::details),
         get("/v3/service_credential_bindings/{guid}/parameters", Space(See), service_credential_bindings::parameters),
+        get("/v3/service_route_bindings", LoggedIn, service_route_bindings::list),
+        post("/v3/service_route_bindings", Space(Manage), service_route_bindings::create),
+        get("/v3/service_route_bindings/{guid}", Space(See), service_route_bindings::show),
+        patch("/v3/service_route_bindings/{guid}", Space(Write), service_route_bindings::update),
+        delete("/v3/service_route_bindings/{guid}", Space(Manage), service_route_bindings::delete),
+        get("/v3/service_route_bindings/{guid}/parameters", Space(See), service_route_bindings::parameters),
 
         // The routing API and the policy server; see `dialect`
         get("/routing/v1/router_groups", LoggedIn, router_groups::list),
@@ -304,6 +310,5 @@ pub fn endpoints() -> Vec<Endpoint> {
 
         // Nothing there yet
         get("/v3/route_policies", LoggedIn, absent::route_policies),
-        get("/v3/service_route_bindings", LoggedIn, absent::service_route_bindings),
     ]
 }

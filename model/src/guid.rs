@@ -114,6 +114,8 @@ guids! {
     ServiceInstanceGuid,
     /// What gives an app, or a key, the credentials of a service instance.
     ServiceCredentialBindingGuid,
+    /// What puts a route service in the way of a route.
+    ServiceRouteBindingGuid,
     /// A broker of services.
     ServiceBrokerGuid,
     /// What a broker offers.

@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use virga_broker::AllowedAddress;
 use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
+use virga_serve::reach::AllowedAddress;
 use virga_serve::{Secret, ServerLimits, config as loading};
 use virga_telemetry::ObservingConfig;
 use virga_uaa::UaaSettings;
@@ -72,6 +72,8 @@ pub struct Config {
     pub apps: Apps,
     /// Limits on service brokers and where they may be.
     pub brokers: ServiceBrokers,
+    /// Where route services may be.
+    pub route_services: RouteServices,
     /// The services that the platform brings itself.
     pub services: OwnServices,
     /// Limits on staging.
@@ -146,6 +148,15 @@ pub struct Apps {
     pub maximum_package_bytes: u64,
     /// Days that audit events and finished jobs are kept (default 31).
     pub keep_events_days: u32,
+}
+
+/// Where route services may be.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteServices {
+    /// Addresses (IP, IP with a port, or CIDR) that route services may be at although they are loopback, link-local, private or the platform's
+    /// own; none by default.
+    pub allowed_addresses: Vec<AllowedAddress>,
 }
 
 /// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`.
@@ -238,6 +249,7 @@ impl Default for Config {
             uaa: UaaSettings::default(),
             apps: Apps::default(),
             brokers: ServiceBrokers::default(),
+            route_services: RouteServices::default(),
             services: OwnServices::default(),
             staging: Staging::default(),
             staging_limits: StagingLimits::default(),

@@ -47,6 +47,7 @@ fn snapshot() -> CellSnapshot {
             path: String::new(),
             destinations: vec![CellDestination { process, weight: None, protocol: RouteProtocol::Http1 }],
             balancing: None,
+            route_service: None,
         }],
         tasks: Vec::new(),
         tcp_routes: Vec::new(),
@@ -90,6 +91,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sticky_cookies: vec!["JSESSIONID".into()],
         trusted_proxies: Vec::new(),
         tcp_listen: None,
+        route_service_key: [0; 32],
+        route_service_addresses: Vec::new(),
+        platform: Vec::new(),
     };
     let router = Router::new(config, Arc::new(Hello), Arc::new(Nowhere));
     router.apply(&snapshot());

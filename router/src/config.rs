@@ -1,10 +1,12 @@
 //! What a router is told once, before it serves.
 
+use aws_lc_rs::hmac;
 use std::{net::IpAddr, path::PathBuf};
 use virga_contract::{
     cell::{WorkerConfig, WorkerIndex},
     limits::RouterLimits,
 };
+use virga_serve::reach::{AllowedAddress, Reach};
 
 /// How one of several instances is chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub enum Balancing {
 }
 
 /// Settings of one worker's router.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RouterConfig {
     /// The worker this router lives in; `instance_index` of its access-log lines.
     pub worker: WorkerIndex,
@@ -38,6 +40,18 @@ pub struct RouterConfig {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Address at which TCP routes listen; none opens no port.
     pub tcp_listen: Option<IpAddr>,
+    /// Signs what is sent to route services; the same in all routers of a platform. A secret.
+    pub route_service_key: [u8; 32],
+    /// Addresses that route services may be at although they are reserved, private or the platform's own.
+    pub route_service_addresses: Vec<AllowedAddress>,
+    /// The platform's own addresses, at which no route service may be.
+    pub platform: Vec<ipnet::IpNet>,
+}
+
+impl std::fmt::Debug for RouterConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RouterConfig").field("worker", &self.worker).field("system_hosts", &self.system_hosts).finish_non_exhaustive()
+    }
 }
 
 /// An address or a network; `None` for a text that is neither.
@@ -60,8 +74,26 @@ impl RouterConfig {
             sticky_cookies: vec!["JSESSIONID".to_owned()],
             trusted_proxies: config.trusted_proxies.iter().filter_map(|text| network(text)).collect(),
             tcp_listen: config.tcp_listen,
+            route_service_key: route_service_key(&config.code_key),
+            route_service_addresses: config.route_service_addresses.iter().filter_map(|text| text.parse().ok()).collect(),
+            platform: config.denied_addresses.iter().filter_map(|text| network(text)).collect(),
         }
     }
+}
+
+impl RouterConfig {
+    /// Where route services may be.
+    pub(crate) fn route_service_reach(&self) -> Reach {
+        Reach { allowed: self.route_service_addresses.clone(), platform: self.platform.clone() }
+    }
+}
+
+/// A key for this use alone, from one that every worker of the platform has.
+fn route_service_key(code_key: &[u8; 32]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, code_key);
+    let mut derived = [0; 32];
+    derived.copy_from_slice(hmac::sign(&key, b"virga: signatures of route services").as_ref());
+    derived
 }
 
 #[cfg(test)]

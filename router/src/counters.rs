@@ -24,6 +24,9 @@ words! {
         EndpointFailure = "endpoint_failure",
         RequestTooLarge = "max-request-size-exceeded",
         RequestTimeout = "request_timeout",
+        RouteServiceUnsupported = "route_service_unsupported",
+        InvalidRouteServiceSignature = "invalid_route_service_signature",
+        ExpiredRouteServiceSignature = "expired_route_service_signature",
         ApiAway = "api_unavailable",
     }
 }

@@ -42,6 +42,10 @@ pub(crate) enum Failure {
     SlowBody,
     /// The client went away, or broke off its body; nobody reads this answer, but the access log does.
     ClientGone,
+    /// An upgrade of a route with a route service.
+    RouteServiceUnsupported,
+    /// A signature of a route service that does not hold, or holds no more.
+    RouteServiceSignature { is_expired: bool },
     /// The control process does not answer.
     ApiAway,
 }
@@ -68,11 +72,14 @@ impl Failure {
             Self::UnknownRoute { is_pinned: false, .. } => StatusCode::NOT_FOUND,
             Self::UnknownRoute { is_pinned: true, .. } => StatusCode::BAD_REQUEST,
             Self::InvalidAppInstance | Self::InvalidProcessInstance | Self::EmptyHost | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NoEndpoints { .. } | Self::Overloaded { .. } | Self::ApiAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoints { .. } | Self::Overloaded { .. } | Self::ApiAway | Self::RouteServiceUnsupported => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::RouteServiceSignature { is_expired: false } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Endpoint(_) | Self::Limit { is_time: false, .. } => StatusCode::BAD_GATEWAY,
-            Self::Limit { is_time: true, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Limit { is_time: true, .. } | Self::RouteServiceSignature { is_expired: true } => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
@@ -94,6 +101,9 @@ impl Failure {
             Self::Overloaded { .. } => ErrorKind::ConnectionLimit,
             Self::BodyTooLarge | Self::HeaderTooLarge => ErrorKind::RequestTooLarge,
             Self::SlowBody => ErrorKind::RequestTimeout,
+            Self::RouteServiceUnsupported => ErrorKind::RouteServiceUnsupported,
+            Self::RouteServiceSignature { is_expired: false } => ErrorKind::InvalidRouteServiceSignature,
+            Self::RouteServiceSignature { is_expired: true } => ErrorKind::ExpiredRouteServiceSignature,
             Self::ApiAway => ErrorKind::ApiAway,
         }
     }
@@ -128,6 +138,9 @@ impl Failure {
             Self::HeaderTooLarge => "The request header is larger than allowed.".into(),
             Self::SlowBody => "The request body did not arrive in time.".into(),
             Self::ClientGone => "The client closed the request.".into(),
+            Self::RouteServiceUnsupported => "Route services do not carry upgrades (WebSocket).".into(),
+            Self::RouteServiceSignature { is_expired: false } => "Failed to validate Route Service Signature".into(),
+            Self::RouteServiceSignature { is_expired: true } => "Failed to validate Route Service Signature: it has expired".into(),
             Self::ApiAway => "The platform's API is restarting. Try again in a moment.".into(),
         }
     }

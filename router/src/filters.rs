@@ -13,13 +13,20 @@ use crate::{
         scan::{self, Scan},
         trace::{Ids, X_VCAP_REQUEST_ID},
     },
+    route_service::{Target, Turn},
     routes::{Wanted, host},
     tunnel::Tunnel,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use std::{convert::Infallible, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, SystemTime},
+};
 use virga_contract::{Body, body};
 
 /// Headers that the router adds to a request.
@@ -119,6 +126,10 @@ async fn route(
         }
         exchange.upgrade = parts.extensions.remove();
     }
+    let service = match route.as_ref().and_then(|route| route.service.as_deref()) {
+        None => None,
+        Some(url) => service_turn(router, &mut parts, &name, exchange.at, upgrade.is_some())?.map(|path| (url, path)),
+    };
     let caller = Caller {
         ip: connection.ip(),
         ip_header: &connection.ip_header,
@@ -140,12 +151,27 @@ async fn route(
     let (watch, body) = watch_body(incoming, limit, idle);
     exchange.body.clone_from(&watch);
     let request = Request::from_parts(parts, body);
-    match route {
+    if let Some((url, path)) = &service {
+        let forwarded_url = format!("{}://{text}{path}", forwarded.1.to_str().unwrap_or("http"));
+        let answer = router.ask_route_service(url, Target { host: &name, path }, &forwarded_url, request);
+        return race(answer, watch.as_deref()).await?;
+    }
+    match &route {
         Some(route) => {
-            let app = App { router, connection, route: &route, scan, authority: &authority, host: &name, limit, idle, forwarded };
+            let app = App { router, connection, route, scan, authority: &authority, host: &name, limit, idle, forwarded };
             app.serve(exchange, request, ids).await
         }
         None => race(router.system.forward(request), watch.as_deref()).await?,
+    }
+}
+
+/// Path and query of a request that goes to the route service of its route; none where it comes from there.
+fn service_turn(router: &Router, parts: &mut Parts, host: &str, at: SystemTime, is_upgrade: bool) -> Result<Option<String>, Failure> {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    match router.route_services.turn(&mut parts.headers, Target { host, path: &path }, at)? {
+        Turn::App => Ok(None),
+        Turn::Service if is_upgrade => Err(Failure::RouteServiceUnsupported),
+        Turn::Service => Ok(Some(path)),
     }
 }
 

@@ -16,6 +16,7 @@ mod failure;
 mod filters;
 mod headers;
 mod listener;
+mod route_service;
 mod routes;
 mod serve;
 mod system_api;
@@ -29,6 +30,7 @@ use access_log::{AccessLog, AccessLogWriter};
 use arc_swap::ArcSwap;
 use connection::Registry;
 use counters::Counters;
+use route_service::RouteServices;
 use routes::Table;
 use std::{
     net::IpAddr,
@@ -52,6 +54,7 @@ pub struct Router {
     revision: AtomicU64,
     system: SystemApi,
     tcp: TcpRoutes,
+    route_services: RouteServices,
     registry: Arc<Registry>,
     counters: Arc<Counters>,
     log: AccessLog,
@@ -65,6 +68,7 @@ impl Router {
     pub fn new(config: RouterConfig, cell: Arc<dyn Cell>, sink: Arc<dyn LogSink>) -> Arc<Self> {
         let (log, writer) = access_log::new(sink, config.worker);
         let system = SystemApi::new(config.api_socket.clone(), &config.system_hosts, &config.bare_hosts);
+        let route_services = RouteServices::new(&config.route_service_key, config.route_service_reach());
         Arc::new(Self {
             config,
             cell,
@@ -72,6 +76,7 @@ impl Router {
             revision: AtomicU64::new(0),
             system,
             tcp: TcpRoutes::default(),
+            route_services,
             registry: Arc::new(Registry::new()),
             counters: Arc::default(),
             log,

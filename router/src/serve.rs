@@ -25,6 +25,9 @@ impl Router {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let serving = async {
             let tasks = TaskTracker::new();
+            if let Ok(address) = listener.local_addr() {
+                self.route_services.listens(address);
+            }
             let own = listener.local_addr().map(|address| address.port()).ok();
             tokio::join!(self.accept(&listener, &stop, &tasks), self.serve_tcp(own, &stop, &tasks));
             drop(listener);

@@ -192,7 +192,13 @@ mod tests {
 
     #[test]
     fn hosts_are_found_in_any_case_and_with_a_final_dot() {
-        let route = CellRoute { host: "back.apps.internal".into(), path: String::new(), destinations: vec![], balancing: None };
+        let route = CellRoute {
+            host: "back.apps.internal".into(),
+            path: String::new(),
+            destinations: vec![],
+            balancing: None,
+            route_service: None,
+        };
         let internal = Internal::new(&CellSnapshot { internal_routes: vec![route], ..CellSnapshot::default() }, &Instances::new());
         for host in ["back.apps.internal", "BACK.Apps.Internal", "back.apps.internal."] {
             assert!(internal.find(host).is_some(), "{host}");

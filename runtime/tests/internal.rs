@@ -24,7 +24,7 @@ fn guid(app: &App) -> AppGuid {
 
 fn route_to(world: &World, app: &App) {
     let destination = CellDestination { process: app.endpoint.process, weight: None, protocol: RouteProtocol::Http1 };
-    let route = CellRoute { host: HOST.into(), path: String::new(), destinations: vec![destination], balancing: None };
+    let route = CellRoute { host: HOST.into(), path: String::new(), destinations: vec![destination], balancing: None, route_service: None };
     world.change(|snapshot| snapshot.internal_routes.push(route));
 }
 

@@ -10,6 +10,7 @@ mod cors;
 pub mod errors;
 pub mod extract;
 pub mod listener;
+pub mod reach;
 pub mod secret;
 pub mod server;
 pub mod tasks;

@@ -61,6 +61,7 @@ pub mod service_instance_shares;
 pub mod service_instances;
 pub mod service_offerings;
 pub mod service_plans;
+pub mod service_route_bindings;
 pub mod service_usage_events;
 pub mod space_quotas;
 pub mod spaces;

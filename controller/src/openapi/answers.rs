@@ -44,6 +44,7 @@ const NO_CONTENT: &[&str] = &[
     "/sidecars/{guid}",
     "/stacks/{guid}",
     "/visibility/{organization}",
+    "/v3/service_route_bindings/{guid}",
 ];
 
 /// Ends of paths that are answered 202 with the resource. Every other 202 has no body.

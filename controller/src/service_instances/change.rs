@@ -17,6 +17,7 @@ use crate::{
     request::ToOne,
     service_credential_bindings as bindings,
     service_operations::{Order, Provider},
+    service_route_bindings,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -32,7 +33,7 @@ use virga_serve::{
 use virga_store::{
     Connection, StoreError, Transaction, service_credential_bindings as binding_rows, service_instance_shares,
     service_instances::{self, ServiceInstanceRow, place_of_credentials},
-    service_usage_events,
+    service_route_bindings as route_binding_rows, service_usage_events,
 };
 
 /// Bytes of an app's `VCAP_SERVICES`.
@@ -156,6 +157,7 @@ pub async fn update(
         instance.tags = tags.unwrap_or_default();
         request.insert("tags".to_owned(), json!(instance.tags));
     }
+    let is_led_elsewhere = body.route_service_url.is_some();
     if let Some(url) = body.route_service_url {
         instance.route_service_url = url;
     }
@@ -175,6 +177,9 @@ pub async fn update(
     service_instances::update(&mut tx, &mut instance, now).await.map_err(|error| name_taken(error, &instance.name))?;
     if is_renamed {
         service_usage_events::note(&mut tx, &instance, "UPDATED", now).await?;
+    }
+    if is_led_elsewhere {
+        service_route_bindings::hand_on(&controller, &mut tx, &access, &instance).await?;
     }
     if credentials.is_some() || drain {
         hand_on(&controller, &mut tx, &instance, credentials.as_ref()).await?;
@@ -268,6 +273,9 @@ pub async fn delete(
     for binding in binding_rows::list_of_instance(&mut tx, guid).await? {
         bindings::remove(&controller, &mut tx, &access, &binding).await?;
     }
+    for binding in route_binding_rows::list_of_instance(&mut tx, guid).await? {
+        service_route_bindings::remove(&controller, &mut tx, &access, &binding).await?;
+    }
     service_usage_events::note(&mut tx, &instance, "DELETED", controller.now()).await?;
     service_instances::delete(&mut tx, guid).await?;
     record(&controller, &mut tx, &access, "delete", &instance, organization, json!({ "request": {} })).await?;
@@ -322,6 +330,9 @@ pub(crate) async fn delete_everything(controller: &Controller, db: &mut Connecti
         service_instances::hold(db, &instance).await?;
         for binding in binding_rows::list_of_instance(db, instance.guid).await? {
             binding_rows::delete(db, binding.guid).await?;
+        }
+        for binding in route_binding_rows::list_of_instance(db, instance.guid).await? {
+            route_binding_rows::delete(db, binding.guid).await?;
         }
         service_usage_events::note(db, &instance, "DELETED", controller.now()).await?;
         service_instances::delete(db, instance.guid).await?;

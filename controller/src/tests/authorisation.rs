@@ -47,6 +47,7 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("POST", "/v3/service_instances/{guid}/relationships/shared_spaces", 422),
     ("DELETE", "/v3/service_instances/{guid}/relationships/shared_spaces/{space}", 422),
     ("GET", "/v3/service_credential_bindings/{guid}/parameters", 400),
+    ("GET", "/v3/service_route_bindings/{guid}/parameters", 400),
 ];
 
 const ROLES: &[RoleType] = &[

@@ -124,6 +124,7 @@ const LISTS: &[(&str, &str, &str, &str, bool)] = &[
         "name",
         true,
     ),
+    ("service_route_bindings", "route_guids service_instance_guids service_instance_names", "route service_instance", "", true),
     ("service_usage_events", "after_guid service_instance_types service_offering_guids", "", "", false),
 ];
 

@@ -178,6 +178,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/v3/service_credential_bindings/{guid}*", read(SPACE)),
     ("PATCH", "/v3/service_credential_bindings/{guid}", WRITE_PERHAPS),
     ("POST DELETE", "/v3/service_credential_bindings*", MANAGE),
+    ("GET", "/v3/service_route_bindings/{guid}*", read(SPACE)),
+    ("PATCH", "/v3/service_route_bindings/{guid}", WRITE_PERHAPS),
+    ("POST DELETE", "/v3/service_route_bindings*", MANAGE),
     // The platform.
     ("GET", "/v3/jobs/{guid}", Rule::Everybody),
     (

@@ -47,6 +47,7 @@ pub(super) struct Fixture {
     buildpack: String,
     service_instance: String,
     binding: String,
+    route_binding: String,
     broker: String,
     offering: String,
     plan: String,
@@ -88,7 +89,8 @@ async fn bound_group(admin: &User<'_>, name: &str, space: &SpaceGuid) -> String 
 }
 
 fn user_provided(name: &str, space: &SpaceGuid) -> Value {
-    json!({ "type": "user-provided", "name": name, "credentials": { "password": "hunter2" }, "relationships": to("space", space) })
+    json!({ "type": "user-provided", "name": name, "credentials": { "password": "hunter2" }, "route_service_url": "https://gateway.example.com",
+        "relationships": to("space", space) })
 }
 
 /// A service instance; `other` is bound to the app, which the walk can bind to the first. Guids of both.
@@ -130,11 +132,16 @@ impl Fixture {
         let domain = json!({ "name": format!("{name}.example"), "relationships": to("organization", &org) });
         let domain = text(&admin.post("/v3/domains", domain).await.created());
         let places = json!({ "space": { "data": { "guid": space } }, "domain": { "data": { "guid": domain } } });
-        let route = text(&admin.post("/v3/routes", json!({ "host": "a", "relationships": places })).await.created());
+        let route = text(&admin.post("/v3/routes", json!({ "host": "a", "relationships": places.clone() })).await.created());
+        let behind = text(&admin.post("/v3/routes", json!({ "host": "behind", "relationships": places })).await.created());
         let destination = json!({ "destinations": [{ "app": { "guid": app } }] });
         let destination = admin.post(&format!("/v3/routes/{route}/destinations"), destination).await.ok();
         let (user, username, role) = member(api, &admin, org, space).await;
         let (broker, offering, plan) = marketplace(api, space).await;
+        let service_instance = instance(&admin, &space, &app, "free").await.0;
+        let relationships =
+            json!({ "route": { "data": { "guid": behind } }, "service_instance": { "data": { "guid": service_instance } } });
+        let route_binding = text(&admin.post("/v3/service_route_bindings", json!({ "relationships": relationships })).await.created());
         Self {
             org,
             space,
@@ -167,7 +174,8 @@ impl Fixture {
             security_group: bound_group(&admin, &name, &space).await,
             stack: first(&admin.get("/v3/stacks").await.ok()),
             buildpack: text(&admin.post("/v3/buildpacks", json!({ "name": name })).await.created()),
-            service_instance: instance(&admin, &space, &app, "free").await.0,
+            service_instance,
+            route_binding,
             binding: instance(&admin, &space, &app, "other").await.1,
             broker,
             offering,
@@ -205,6 +213,7 @@ impl Fixture {
             "buildpacks" => self.buildpack.clone(),
             "service_instances" => self.service_instance.clone(),
             "service_credential_bindings" => self.binding.clone(),
+            "service_route_bindings" => self.route_binding.clone(),
             "service_brokers" => self.broker.clone(),
             "service_offerings" => self.offering.clone(),
             "service_plans" => self.plan.clone(),
@@ -247,6 +256,8 @@ impl Fixture {
             }),
             ("POST" | "PATCH", "/v3/service_plans/{guid}/visibility") => json!({ "type": "public" }),
             ("POST", "/v3/service_instances") => user_provided(&uuid(), &self.space),
+            ("POST", "/v3/service_route_bindings") => json!({ "relationships": {
+                "route": { "data": { "guid": self.route } }, "service_instance": { "data": { "guid": self.service_instance } } } }),
             ("POST", "/v3/service_credential_bindings") => json!({ "type": "app", "relationships": {
                 "app": { "data": { "guid": self.app } }, "service_instance": { "data": { "guid": self.service_instance } } } }),
             ("POST", "/v3/routes/{guid}/relationships/shared_spaces" | "/v3/service_instances/{guid}/relationships/shared_spaces") => {

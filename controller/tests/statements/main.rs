@@ -64,7 +64,8 @@ async fn add(harness: &Harness, number: usize) {
     let app = json!({ "name": name, "relationships": { "space": to(&space) } });
     let app = harness.post("/v3/apps", app).await.is(201).guid();
     harness.package(&app).await;
-    let service = json!({ "type": "user-provided", "name": name, "credentials": { "a": 1 }, "relationships": { "space": to(&space) } });
+    let service = json!({ "type": "user-provided", "name": name, "credentials": { "a": 1 }, "route_service_url": "https://x.example.com",
+        "relationships": { "space": to(&space) } });
     let service = harness.post("/v3/service_instances", service).await.is(201).guid();
     let binding = json!({ "type": "app", "relationships": { "app": to(&app), "service_instance": to(&service) } });
     harness.post("/v3/service_credential_bindings", binding).await.is(201);
@@ -74,6 +75,8 @@ async fn add(harness: &Harness, number: usize) {
     let route = json!({ "host": name, "relationships": { "space": to(&space), "domain": to(&domain) } });
     let route = harness.post("/v3/routes", route).await.is(201).guid();
     harness.post(&format!("/v3/routes/{route}/destinations"), json!({ "destinations": [{ "app": { "guid": app } }] })).await.is(200);
+    let binding = json!({ "relationships": { "route": to(&route), "service_instance": to(&service) } });
+    harness.post("/v3/service_route_bindings", binding).await.is(201);
     let user = virga_model::UserGuid::random().to_string();
     harness.post("/v3/users", json!({ "guid": user })).await.is(201);
     for (kind, place, guid) in [("organization_user", "organization", &org), ("space_developer", "space", &space)] {

@@ -257,6 +257,7 @@ fn worker_config(config: &Config, data: &DataDir) -> anyhow::Result<WorkerConfig
         workers: config.worker_count().max(1),
         guest_sockets: data.run.join("guests"),
         services_socket: config.services.enabled.then(|| data.run.join("services.sock")),
+        route_service_addresses: config.route_services.allowed_addresses.iter().map(ToString::to_string).collect(),
         tcp_listen: Some(config.tcp_listen.unwrap_or_else(|| config.listen.ip())),
         trusted_proxies: config.trusted_proxies.clone(),
         cell_limits: config.cell_limits.clone(),

@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub(super) destinations: Vec<Destination>,
     /// Whether the destinations have weights.
     pub(super) is_weighted: bool,
+    /// URL of the route service that requests go through first.
+    pub(crate) service: Option<Box<str>>,
     /// The route's own choice of balancing.
     pub(super) balancing: Option<LoadBalancing>,
     /// Some destination is spoken to in HTTP/2.
@@ -174,6 +176,7 @@ impl Route {
             speaks_http2: destinations.iter().any(|destination| destination.protocol == RouteProtocol::Http2),
             destinations,
             is_weighted,
+            service: route.route_service.as_deref().map(Into::into),
             balancing: route.balancing.clone(),
             endpoints,
             next: AtomicUsize::new(first_turn),
@@ -198,7 +201,7 @@ pub(crate) fn tcp(snapshot: &CellSnapshot, first_turn: usize) -> HashMap<u16, Ro
     let processes = processes(snapshot.processes.iter().filter(|process| named.contains(&process.process)));
     let built = snapshot.tcp_routes.iter().filter_map(|route| {
         let destinations = route.destinations.clone();
-        let route_of = CellRoute { host: String::new(), path: String::new(), destinations, balancing: None };
+        let route_of = CellRoute { host: String::new(), path: String::new(), destinations, balancing: None, route_service: None };
         Some((route.port, Route::new(&route_of, &processes, first_turn)?))
     });
     built.collect()

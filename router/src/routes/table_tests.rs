@@ -47,6 +47,7 @@ fn route(host: &str, path: &str, destinations: &[(ProcessGuid, Option<u8>)]) -> 
             .map(|(process, weight)| CellDestination { process: *process, weight: *weight, protocol: RouteProtocol::Http1 })
             .collect(),
         balancing: None,
+        route_service: None,
     }
 }
 

@@ -87,6 +87,9 @@ impl LogSink for Lines {
     }
 }
 
+/// Where route services of tests may be.
+pub const ALLOWED: &str = "127.0.0.2";
+
 pub struct Rig {
     pub router: Arc<Router>,
     pub address: SocketAddr,
@@ -124,6 +127,9 @@ impl Rig {
             sticky_cookies: vec!["JSESSIONID".into()],
             trusted_proxies: Vec::new(),
             tcp_listen: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            route_service_key: [7; 32],
+            route_service_addresses: vec![ALLOWED.parse().unwrap()],
+            platform: Vec::new(),
         };
         let log = Arc::new(Lines::default());
         let router = Router::new(config, Arc::new(FakeCell(cell, TaskTracker::new())), log.clone());
@@ -239,6 +245,7 @@ pub fn snapshot(routable: &[bool]) -> CellSnapshot {
         path: path.into(),
         destinations: vec![CellDestination { process, weight: None, protocol: RouteProtocol::Http1 }],
         balancing: None,
+        route_service: None,
     };
     CellSnapshot {
         store_id: "store".into(),

@@ -219,6 +219,7 @@ impl World {
             workers: 1,
             guest_sockets,
             services_socket: None,
+            route_service_addresses: Vec::new(),
             tcp_listen: None,
             trusted_proxies: vec![],
             cell_limits: limits,

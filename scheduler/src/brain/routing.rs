@@ -63,7 +63,13 @@ impl Routing {
         if let Some(port) = row.port {
             return self.tcp.push(CellTcpRoute { port, destinations });
         }
-        let route = CellRoute { host: host_of(row), path: row.path.clone(), destinations, balancing: row.balancing.clone() };
+        let route = CellRoute {
+            host: host_of(row),
+            path: row.path.clone(),
+            destinations,
+            balancing: row.balancing.clone(),
+            route_service: row.route_service.clone(),
+        };
         if row.is_internal {
             self.internal.push(route);
         } else {

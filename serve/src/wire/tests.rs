@@ -32,7 +32,8 @@ struct Plane {
 }
 
 fn snapshot(revision: u64) -> Arc<CellSnapshot> {
-    let route = CellRoute { host: "a.apps.example.com".into(), path: String::new(), destinations: vec![], balancing: None };
+    let route =
+        CellRoute { host: "a.apps.example.com".into(), path: String::new(), destinations: vec![], balancing: None, route_service: None };
     Arc::new(CellSnapshot { store_id: "store".into(), revision, routes: vec![route], ..CellSnapshot::default() })
 }
 
@@ -49,6 +50,7 @@ impl ControlPlane for Plane {
             workers: 2,
             guest_sockets: "guests".into(),
             services_socket: None,
+            route_service_addresses: Vec::new(),
             tcp_listen: None,
             trusted_proxies: vec![],
             cell_limits: Default::default(),
@@ -224,7 +226,8 @@ async fn routes_and_policies_stay_until_they_change() {
     let socket = folder.path().join("control.sock");
     let client = WireClient::new(&socket, WireLimits::default());
     let served = Served::start(&socket, WireLimits::default());
-    let route = |host: &str| CellRoute { host: host.into(), path: String::new(), destinations: vec![], balancing: None };
+    let route =
+        |host: &str| CellRoute { host: host.into(), path: String::new(), destinations: vec![], balancing: None, route_service: None };
     let policy = CellPolicy {
         source: AppGuid::from_u128(1),
         destination: AppGuid::from_u128(2),

@@ -205,6 +205,8 @@ pub struct DesiredRouteRow {
     pub port: Option<u16>,
     /// Whether only apps reach it.
     pub is_internal: bool,
+    /// Where its requests go first.
+    pub route_service: Option<String>,
     /// Its own choice of balancing.
     pub balancing: Option<LoadBalancing>,
     /// The app it leads to.
@@ -227,6 +229,7 @@ impl DesiredRouteRow {
             path: row.text("path")?,
             port: row.opt_count("route_port")?.filter(|port| *port > 0),
             is_internal: row.flag("internal")?,
+            route_service: row.opt_text("route_service_url")?,
             balancing: row.opt_json::<Value>("options")?.as_ref().and_then(LoadBalancing::of_options),
             app: row.parsed("app_guid")?,
             process_type: row.text("process_type")?,
@@ -242,14 +245,14 @@ macro_rules! destinations {
             "SELECT ",
             $columns,
             " FROM route_destinations t JOIN routes r ON r.guid = t.route_guid JOIN domains d ON d.guid = r.domain_guid \
-             WHERE ",
+             LEFT JOIN service_route_bindings b ON b.route_guid = r.guid WHERE ",
             $where
         )
     };
     ($where:literal) => {
         destinations!(
             "t.guid AS destination_guid, r.guid, r.host, d.name AS domain, d.internal, r.path, r.port AS route_port, r.options, t.app_guid, \
-             t.process_type, t.weight, t.protocol",
+             t.process_type, t.weight, t.protocol, b.route_service_url",
             $where
         )
     };
