@@ -21,8 +21,6 @@ use virga_serve::reach::{CheckedResolver, Reach, Trust};
 const FORWARDED_URL: HeaderName = HeaderName::from_static("x-cf-forwarded-url");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-cf-proxy-signature");
 const METADATA: HeaderName = HeaderName::from_static("x-cf-proxy-metadata");
-/// How many route services on this platform are on the way already.
-const HOPS: HeaderName = HeaderName::from_static("x-virga-route-services");
 
 /// How long a signature holds, as gorouter's.
 const VALID: Duration = Duration::from_secs(60);
@@ -33,8 +31,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(60);
 /// Requests of this router that wait for a route service's answer.
 const WAITING: usize = 1024;
-/// Route services on this platform that one request may go through.
-const MAX_HOPS: u32 = 3;
 
 /// What a router has for them.
 pub(crate) struct RouteServices {
@@ -182,7 +178,7 @@ impl Router {
         let mut url = Url::parse(url).map_err(|_| UNREACHABLE)?;
         let name = host::normalise(url.host_str().ok_or(UNREACHABLE)?).into_owned();
         let (mut parts, body) = request.into_parts();
-        let place = self.place(&mut url, &name, &mut parts.headers)?;
+        let place = self.place(&mut url, &name)?;
         parts.headers.remove(header::HOST);
         services.sign(&mut parts.headers, target, forwarded_url, SystemTime::now())?;
         let request = services.client(place)?.request(parts.method, url).headers(parts.headers);
@@ -198,8 +194,9 @@ impl Router {
         Ok(answer)
     }
 
-    /// Where a route service is: a route of this platform is asked through this very router.
-    fn place(&self, url: &mut Url, name: &str, headers: &mut HeaderMap) -> Result<Place, Failure> {
+    /// Where a route service is: a route of this platform is asked through this very router. It comes there with a signature for another URL, so that
+    /// a route service whose own route has one is refused, and no request goes round.
+    fn place(&self, url: &mut Url, name: &str) -> Result<Place, Failure> {
         let port = url.port_or_known_default().ok_or(UNREACHABLE)?;
         let is_here = !self.system.is_system_host(name) && self.table.load().find(name, url.path()).is_some();
         if !is_here {
@@ -213,11 +210,6 @@ impl Router {
                 None => Ok(Place::Outside(port)),
             };
         }
-        let hops = headers.get(&HOPS).and_then(|hops| hops.to_str().ok()?.parse::<u32>().ok()).unwrap_or(0);
-        if hops >= MAX_HOPS {
-            return Err(Failure::Endpoint("more route services on the way than a request may go through"));
-        }
-        headers.insert(HOPS, HeaderValue::from(hops + 1));
         let own = self.route_services.own.get().ok_or(UNREACHABLE)?;
         url.set_scheme("http").map_err(|()| UNREACHABLE)?;
         url.set_port(Some(own.port())).map_err(|()| UNREACHABLE)?;

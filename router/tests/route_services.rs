@@ -154,12 +154,14 @@ async fn a_route_service_is_never_inside() {
 async fn upgrades_of_a_bound_route_are_refused() {
     let rig = Rig::start(mirror).await;
     rig.router.apply(&bound(format!("http://{ALLOWED}:1/")));
-    let answer = patient(rig.raw(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"))).await;
+    let mut client = rig.connect().await;
+    client.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")).await;
+    let answer = client.until("\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("x-cf-routererror: route_service_unsupported"), "{answer}");
 }
 
 #[tokio::test]
-async fn an_app_of_this_platform_is_a_route_service_and_loops_end() {
+async fn an_app_of_this_platform_is_a_route_service_and_has_none_itself() {
     let rig = Rig::start(mirror).await;
     let mut snapshot = bound("https://gate.example.com/in".into());
     let mut gate = snapshot.routes[0].clone();
@@ -173,5 +175,5 @@ async fn an_app_of_this_platform_is_a_route_service_and_loops_end() {
     snapshot.routes.last_mut().unwrap().route_service = Some("https://gate.example.com/in".into());
     rig.router.apply(&snapshot);
     let answer = post(&rig, "").await;
-    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("more route services on the way"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("invalid_route_service_signature"), "{answer}");
 }

@@ -120,11 +120,11 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     })
     .await?;
 
-    // A request that comes while the process of the data is away waits for the next one.
+    // A request that comes before the next process of the data listens waits for it.
     let pid = platform.services_pid()?;
     platform.kill(pid)?;
-    until("it is gone", WAIT, async || {
-        ensure!(platform.services_pid().ok() != Some(pid));
+    until("the next one is started", WAIT, async || {
+        ensure!(platform.services_pid()? != pid);
         Ok(())
     })
     .await?;
