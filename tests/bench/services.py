@@ -86,7 +86,8 @@ def services(report):
         with subprocess.Popen([sys.executable, os.path.join(HERE, "broker.py")], stdout=subprocess.PIPE, text=True) as broker:
             try:
                 port = int(broker.stdout.readline())
-                with Virga(data, 1, {"VIRGA_BROKERS__ALLOWED_ADDRESSES": f'["127.0.0.1:{port}"]'}) as virga:
+                settings = {"VIRGA_SERVICES__ENABLED": "false", "VIRGA_BROKERS__ALLOWED_ADDRESSES": f'["127.0.0.1:{port}"]'}
+                with Virga(data, 1, settings) as virga:
                     token = virga.virga("oauth-token").strip().split("\n")[-1]
                     client = Client(virga.port, {"Authorization": token})
                     login = {"type": "basic", "credentials": {"username": "u", "password": "p"}}

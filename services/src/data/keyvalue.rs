@@ -1,6 +1,6 @@
 //! `keyvalue`: durable keys and values. Every change is on the disk before it is answered; each has a version of its own, which is the `ETag`.
 
-use super::{Bound, Usage};
+use super::{Bound, Usage, Whole};
 use crate::{
     catalog::{Kind, Plan},
     error::DataError,
@@ -181,7 +181,7 @@ impl Bound {
 type Key = Path<(String, String)>;
 
 /// `GET /v1/keys/{key}`: the value's bytes. `HEAD` too.
-pub(crate) async fn get(bound: Bound, Path((_, key)): Key) -> Result<Response, DataError> {
+pub(crate) async fn get(bound: Bound, Path((_, key)): Key, _: Whole) -> Result<Response, DataError> {
     let found = bound.store(move |database, _| read(database, &key)).await?;
     let (value, version) = found.ok_or_else(|| DataError::not_found("there is no such key"))?;
     let headers = [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::ETAG, format!("\"{version}\""))];
@@ -202,7 +202,7 @@ pub(crate) async fn put(bound: Bound, Path((_, key)): Key, headers: HeaderMap, v
 }
 
 /// `DELETE /v1/keys/{key}`; a key that is not there is deleted already.
-pub(crate) async fn delete(bound: Bound, Path((_, key)): Key, headers: HeaderMap) -> Result<StatusCode, DataError> {
+pub(crate) async fn delete(bound: Bound, Path((_, key)): Key, headers: HeaderMap, _: Whole) -> Result<StatusCode, DataError> {
     let condition = Condition::of(&headers)?;
     bound
         .store(move |database, plan| {
@@ -226,7 +226,7 @@ pub(crate) struct ListQuery {
 }
 
 /// `GET /v1/keys`: keys in the order of their bytes; `cursor` is null on the last page.
-pub(crate) async fn list(bound: Bound, query: Query<ListQuery>) -> Result<Json<Value>, DataError> {
+pub(crate) async fn list(bound: Bound, query: Query<ListQuery>, _: Whole) -> Result<Json<Value>, DataError> {
     let Query(ListQuery { prefix, cursor, limit }) = query;
     let limit = limit.unwrap_or(LIST);
     if !(1..=MAX_LIST).contains(&limit) {

@@ -33,6 +33,10 @@ pub(crate) fn routes() -> Router<Services> {
     Router::new().nest("/data/{instance}", routes).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
+/// The body of a request that has none to speak of, read to its end: some clients send an empty one in pieces, and a connection that is closed with
+/// something unread loses its answer.
+type Whole = bytes::Bytes;
+
 /// `POST /v1/batch`, of whichever kind the instance is.
 async fn batch(bound: Bound, body: bytes::Bytes) -> Result<virga_serve::axum::Json<Value>, DataError> {
     match bound.instance.offering.kind {
