@@ -21,6 +21,7 @@ mod pool;
 mod preview1;
 mod probe;
 mod program;
+mod request_body;
 mod services;
 mod sockets;
 mod store;

@@ -6,6 +6,7 @@ use crate::{
     egress::{EgressPolicy, Transport},
     internal::{Internal, Waits},
     output::InstanceLog,
+    request_body,
     services::Bound,
 };
 use arc_swap::ArcSwap;
@@ -119,7 +120,16 @@ impl Outbound {
         self.log.cell("outbound connection refused: the app instance is at its limit of outbound_connections");
     }
 
-    async fn send(self: Arc<Self>, mut request: http::Request<WasiBody>, options: RequestOptions) -> Result<Sent, Error> {
+    /// One exchange of a guest. The answer does not wait for the end of the request's body.
+    async fn send(self: Arc<Self>, request: http::Request<WasiBody>, options: RequestOptions) -> Result<Sent, Error> {
+        let (head, body) = request.into_parts();
+        let (body, unread) = request_body::kept(body);
+        let (answer, rest) = self.exchange(http::Request::from_parts(head, body), options).await?;
+        let rest = async move { futures::join!(Box::into_pin(rest), unread.discard()).0 };
+        Ok((answer, Box::new(rest)))
+    }
+
+    async fn exchange(self: Arc<Self>, mut request: http::Request<WasiBody>, options: RequestOptions) -> Result<Sent, Error> {
         let permit = self.place().ok_or(Error::ConnectionLimitReached)?;
         let is_tls = request.uri().scheme() == Some(&Scheme::HTTPS);
         let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
@@ -289,6 +299,7 @@ impl WasiHttpHooks for Hooks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::{SinkExt as _, StreamExt as _};
     use std::{collections::BTreeMap, sync::Mutex};
     use virga_contract::logs::{Envelope, LogSink, Message};
     use virga_model::egress::EgressRule;
@@ -354,6 +365,55 @@ mod tests {
         assert_eq!(kept.0.lock().unwrap().len(), 2);
         let (full, _) = outbound(&[everything()], 0);
         assert!(matches!(get(&full, "http://93.184.216.34/").await, Error::ConnectionLimitReached));
+    }
+
+    /// A process of services that answers a request's head, and reads no body.
+    async fn answers_heads(listener: tokio::net::UnixListener) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n\r\n") {
+            read.push(tokio::io::AsyncReadExt::read_u8(&mut stream).await.unwrap());
+        }
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_before_the_end_of_the_request_breaks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("services.sock");
+        for method in [http::Method::GET, http::Method::POST] {
+            let _ = std::fs::remove_file(&socket);
+            let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+            let (mut outbound, _) = outbound(&[], 4);
+            let service = virga_contract::cell::CellService {
+                app: AppGuid::from_u128(1),
+                label: "cart".into(),
+                instance: virga_model::ServiceInstanceGuid::from_u128(7),
+                binding: virga_model::ServiceCredentialBindingGuid::from_u128(8),
+                held: None,
+            };
+            let snapshot = virga_contract::cell::CellSnapshot { services: vec![service], ..Default::default() };
+            let with_service = Arc::get_mut(&mut outbound).unwrap();
+            with_service.services_socket = Some(socket.as_path().into());
+            with_service.internal = Arc::new(ArcSwap::from_pointee(Internal::new(&snapshot, &crate::host::Instances::new())));
+
+            let (mut guest, body) = futures::channel::mpsc::channel::<Bytes>(0);
+            let body = http_body_util::StreamBody::new(body.map(|bytes| Ok(http_body::Frame::data(bytes)))).boxed_unsync();
+            let request = http::Request::builder().method(&method).uri("http://cart.services.internal/").body(body).unwrap();
+            let (sent, ()) = tokio::join!(outbound.clone().send(request, RequestOptions::default()), answers_heads(listener));
+            let (answer, rest) = sent.unwrap();
+            let exchange = async {
+                let answer = answer.into_body().collect().await.unwrap().to_bytes();
+                // Longer than any buffer between.
+                for _ in 0..100 {
+                    guest.send(Bytes::from_static(&[b'x'; 16 * 1024])).await.unwrap_or_else(|_| panic!("{method}: a closed body"));
+                }
+                drop(guest);
+                answer
+            };
+            let (answer, _) = tokio::join!(exchange, Box::into_pin(rest));
+            assert_eq!(answer, "ok", "{method}");
+        }
     }
 
     #[test]
