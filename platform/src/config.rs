@@ -13,6 +13,7 @@ use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::reach::AllowedAddress;
 use virga_serve::{Secret, ServerLimits, config as loading};
+use virga_services::{PostgresServer, ServersConfig};
 use virga_telemetry::ObservingConfig;
 use virga_uaa::UaaSettings;
 
@@ -159,17 +160,39 @@ pub struct RouteServices {
     pub allowed_addresses: Vec<AllowedAddress>,
 }
 
-/// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`.
+/// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`; on servers of the operator, `postgres`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnServices {
     /// Whether they are offered. Off, what there is of them stays as it is, and cannot be reached.
     pub enabled: bool,
+    /// The PostgreSQL whose databases `postgres` gives out.
+    pub postgres: OwnPostgres,
+}
+
+/// A PostgreSQL that tenants share.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnPostgres {
+    /// `postgres://user:password@host:port/database?sslmode=require` of a role that may create databases and roles; `postgres` is not offered without it. A secret.
+    pub url: Option<Secret<String>>,
+    /// Certificates of the authorities that vouch for the server, PEM; without it, Mozilla's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for OwnServices {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, postgres: OwnPostgres::default() }
+    }
+}
+
+impl OwnServices {
+    /// The servers, as the process of the services is told of them.
+    #[must_use]
+    pub fn servers(&self) -> ServersConfig {
+        let url = self.postgres.url.as_ref();
+        let postgres = url.map(|url| PostgresServer { url: url.expose().clone(), ca_file: self.postgres.ca_file.clone() });
+        ServersConfig { postgres }
     }
 }
 

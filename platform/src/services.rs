@@ -11,7 +11,8 @@ use virga_telemetry::{LogFormat, ObservingConfig};
 /// What it says on its standard output once it answers.
 pub const READY: &str = "ready";
 
-/// What the control process starts it with. All of it may be seen by others: nothing secret.
+/// What the control process starts it with. All of it may be seen by others: what is secret is the first line of its standard input, a
+/// [`virga_services::ServersConfig`] as JSON.
 #[derive(Debug, clap::Args)]
 pub struct ServicesArgs {
     /// Folder of the data
@@ -34,6 +35,9 @@ pub fn run(args: &ServicesArgs) -> anyhow::Result<ExitCode> {
     lockdown::apply()?;
     let format = if args.log_json { LogFormat::Json } else { LogFormat::Text };
     let observing = ObservingConfig { format, filter: args.log.clone(), otlp_endpoint: None, trace_ratio: 0.0 };
+    let mut servers = String::new();
+    std::io::stdin().read_line(&mut servers).context("the control process does not say which servers there are")?;
+    let servers = serde_json::from_str(&servers).context("what the control process says of servers is not understood")?;
     let _observing = virga_telemetry::init(&observing, "virga", "services")?;
     lockdown::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("no runtime")?;
@@ -51,7 +55,7 @@ pub fn run(args: &ServicesArgs) -> anyhow::Result<ExitCode> {
         let mut out = std::io::stdout();
         writeln!(out, "{READY}").and_then(|()| out.flush()).context("the control process does not listen")?;
         tokio::select! {
-            served = virga_services::serve(listener, &args.folder, stop.clone()) => served.context("the services cannot be served"),
+            served = virga_services::serve(listener, &args.folder, servers, stop.clone()) => served.context("the services cannot be served"),
             never = watch => never,
         }
     })?;

@@ -1,5 +1,6 @@
 //! What is offered, and what the plans allow. Ids never change: instances are kept by them.
 
+use crate::servers::Servers;
 use serde_json::{Value, json};
 
 /// What kind of data an instance holds.
@@ -8,6 +9,8 @@ pub(crate) enum Kind {
     KeyValue,
     Sqlite,
     Config,
+    /// On a server of the operator.
+    Postgres,
 }
 
 /// An offering.
@@ -84,6 +87,17 @@ const OFFERINGS: &[Offering] = &[
             keys: 1_000,
         }],
     },
+    Offering {
+        id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a04",
+        name: "postgres",
+        kind: Kind::Postgres,
+        description: "A PostgreSQL database of your own, by its drivers or queried by HTTP without a credential",
+        tags: &["postgres", "postgresql", "sql", "relational"],
+        plans: &[
+            Plan { id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a41", name: "small", description: "64 MiB", bytes: 64 * MIB, keys: 0 },
+            Plan { id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a42", name: "large", description: "4 GiB", bytes: 4096 * MIB, keys: 0 },
+        ],
+    },
 ];
 
 /// The offering with this id.
@@ -105,6 +119,7 @@ impl Offering {
                 (values.clone(), values)
             }
             Kind::KeyValue | Kind::Sqlite => (schema(json!({})), schema(json!({ "backup": name, "restore": name, "delete_backup": name }))),
+            Kind::Postgres => (schema(json!({})), schema(json!({}))),
         };
         let plans: Vec<_> = self.plans.iter().map(|plan| plan.to_json(&create, &update)).collect();
         json!({
@@ -114,7 +129,8 @@ impl Offering {
             "bindable": true,
             "plan_updateable": true,
             "instances_retrievable": true,
-            "bindings_retrievable": true,
+            // A password is kept nowhere.
+            "bindings_retrievable": self.kind != Kind::Postgres,
             "tags": self.tags,
             "metadata": { "displayName": self.name, "longDescription": self.description, "providerDisplayName": "Virga", "shareable": true },
             "plans": plans,
@@ -148,7 +164,8 @@ fn schema(properties: Value) -> Value {
     })
 }
 
-/// The whole catalog (Open Service Broker 2.17, "Catalog Management").
-pub(crate) fn catalog() -> Value {
-    json!({ "services": OFFERINGS.iter().map(Offering::to_json).collect::<Vec<_>>() })
+/// The catalog (Open Service Broker 2.17, "Catalog Management") of what can be made here.
+pub(crate) fn catalog(servers: &Servers) -> Value {
+    let offered = OFFERINGS.iter().filter(|offering| servers.offers(offering.kind));
+    json!({ "services": offered.map(Offering::to_json).collect::<Vec<_>>() })
 }

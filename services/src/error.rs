@@ -47,6 +47,11 @@ impl DataError {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "plan_limit", message)
     }
 
+    /// What is said to who asked.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }

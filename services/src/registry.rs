@@ -2,7 +2,7 @@
 //! binding still holds.
 
 use crate::{
-    catalog::{self, Offering, Plan},
+    catalog::{self, Kind, Offering, Plan},
     error::OpenError,
 };
 use rusqlite::{Connection, params};
@@ -54,6 +54,12 @@ impl Registry {
         Ok(Self { database: Mutex::new(database), instances })
     }
 
+    /// Every instance of this kind.
+    pub fn of_kind(&self, kind: Kind) -> Vec<(ServiceInstanceGuid, Arc<Instance>)> {
+        let instances = self.instances.read().unwrap_or_else(PoisonError::into_inner);
+        instances.iter().filter(|(_, instance)| instance.offering.kind == kind).map(|(guid, known)| (*guid, Arc::clone(known))).collect()
+    }
+
     pub fn find(&self, guid: ServiceInstanceGuid) -> Option<Arc<Instance>> {
         self.instances.read().unwrap_or_else(PoisonError::into_inner).get(&guid).cloned()
     }
@@ -85,6 +91,17 @@ impl Registry {
     pub async fn remove(self: &Arc<Self>, guid: ServiceInstanceGuid) -> Result<(), OpenError> {
         let write = move |database: &Connection| database.execute("DELETE FROM instances WHERE guid = ?1", params![guid.to_string()]);
         self.change(write, move |instances| drop(instances.remove(&guid))).await
+    }
+
+    /// Forgets an instance's bindings.
+    pub async fn unbind_all(self: &Arc<Self>, guid: ServiceInstanceGuid) -> Result<(), OpenError> {
+        let write = move |database: &Connection| database.execute("DELETE FROM bindings WHERE instance = ?1", params![guid.to_string()]);
+        self.change(write, move |instances| {
+            if let Some(instance) = instances.get_mut(&guid) {
+                Arc::make_mut(instance).bindings.clear();
+            }
+        })
+        .await
     }
 
     /// Adds a binding to an instance that is there.

@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime-wasi-http", &["virga-runtime"]),
     ("sqlx", &["virga-store"]),
     ("rusqlite", &["virga-services"]),
+    ("tokio-postgres", &["virga-services"]),
     ("object_store", &["virga-blobstore"]),
     ("opentelemetry_sdk", &["virga-telemetry"]),
     ("jsonwebtoken", &["virga-serve"]),

@@ -81,6 +81,7 @@ impl Platform {
         if let Some(socket) = worker_config.services_socket.clone() {
             let spec = ServicesSpec {
                 folder: data.path.join("services"),
+                servers: config.services.servers(),
                 socket,
                 log: config.telemetry.filter.clone(),
                 log_json: config.telemetry.format == LogFormat::Json,

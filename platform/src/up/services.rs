@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use virga_serve::Tasks;
+use virga_services::ServersConfig;
 
 /// How long it may take from its start until it answers.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -22,12 +23,14 @@ const START_TIME: Duration = Duration::from_secs(30);
 const END_TIME: Duration = Duration::from_secs(10);
 
 /// What it is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServicesSpec {
     /// Folder of the data.
     pub folder: PathBuf,
     /// Where it answers.
     pub socket: PathBuf,
+    /// The operator's servers that it may use.
+    pub servers: ServersConfig,
     /// `tracing` filter.
     pub log: String,
     /// Whether it logs as JSON.
@@ -97,7 +100,11 @@ async fn start_one(spec: &ServicesSpec) -> anyhow::Result<Running> {
     // A process group of its own: a Ctrl-C at the terminal is for the control process, which ends it last.
     command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().context("the process of the platform's services cannot be started")?;
-    let (input, output) = child.stdin.take().zip(child.stdout.take()).context("the process of the platform's services has no pipes")?;
+    let (mut input, output) = child.stdin.take().zip(child.stdout.take()).context("the process of the platform's services has no pipes")?;
+    // Not by arguments or the environment: those may be seen by others.
+    let mut servers = serde_json::to_vec(&spec.servers).context("the servers cannot be written")?;
+    servers.push(b'\n');
+    input.write_all(&servers).await.context("the process of the platform's services does not listen")?;
     let mut line = String::new();
     timeout(START_TIME, BufReader::new(output).read_line(&mut line)).await.context("the platform's services do not answer")??;
     ensure!(line.trim() == READY, "the process of the platform's services ended at its start; its own log says why");

@@ -34,7 +34,7 @@ impl Wanted {
         let actions = [("backup", Action::Backup), ("restore", Action::Restore), ("delete_backup", Action::Delete)];
         let mut found = None;
         for (word, action) in actions {
-            if kind == Kind::Config {
+            if !matches!(kind, Kind::KeyValue | Kind::Sqlite) {
                 continue;
             }
             let Some(name) = parameters.remove(word) else { continue };

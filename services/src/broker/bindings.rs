@@ -1,7 +1,7 @@
-//! Bindings: what they give is a name, and no secret. Whoever is not led here by the platform cannot use it.
+//! Bindings: what they give is a name, under which the platform alone leads here; of servers of the operator also a login.
 
 use super::gone;
-use crate::{Services, error::BrokerError};
+use crate::{Services, catalog::Kind, error::BrokerError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
@@ -28,24 +28,38 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
     if let Some(unknown) = body.parameters.keys().next() {
         return Err(BrokerError::bad(format!("bindings have no parameter \"{unknown}\"")));
     }
-    if !body.bind_resource.contains_key("app_guid") {
+    let is_key = !body.bind_resource.contains_key("app_guid");
+    if is_key && known.offering.kind != Kind::Postgres {
         return Err(BrokerError::bad("it is reached by the apps that are bound to it, and there is no credential that a key could hold"));
     }
     let resource = Value::Object(body.bind_resource).to_string();
-    match known.bindings.get(&binding) {
-        Some(same) if *same == resource => Ok((StatusCode::OK, credentials(binding))),
-        Some(_) => Err(BrokerError::new(StatusCode::CONFLICT, "the binding was made for somebody else")),
-        None => {
-            services.registry.bind(instance, binding, resource).await?;
-            Ok((StatusCode::CREATED, credentials(binding)))
-        }
+    let status = match known.bindings.get(&binding) {
+        Some(same) if *same == resource => StatusCode::OK,
+        Some(_) => return Err(BrokerError::new(StatusCode::CONFLICT, "the binding was made for somebody else")),
+        None => StatusCode::CREATED,
+    };
+    let mut credentials = services.servers.bind(known.offering.kind, instance, binding).await?;
+    if !is_key {
+        credentials.insert("url".to_owned(), url(binding));
     }
+    if credentials.is_empty() {
+        services.servers.unbind(known.offering.kind, instance, binding).await?;
+        return Err(BrokerError::bad("the platform reaches its server by a way that no key leads to; bind an app"));
+    }
+    if status == StatusCode::CREATED {
+        services.registry.bind(instance, binding, resource).await?;
+    }
+    Ok((status, Json(json!({ "credentials": credentials }))))
 }
 
 /// "Unbinding": from now on the data refuses this binding.
 pub(crate) async fn unbind(State(services): State<Services>, Path((instance, binding)): Ids) -> Answer {
-    let known = services.registry.find(instance).filter(|known| known.bindings.contains_key(&binding));
-    known.ok_or_else(|| gone("binding"))?;
+    let known = services.registry.find(instance).ok_or_else(|| gone("instance"))?;
+    // Also where the binding is not known: making it may have broken off.
+    services.servers.unbind(known.offering.kind, instance, binding).await?;
+    if !known.bindings.contains_key(&binding) {
+        return Err(gone("binding"));
+    }
     services.registry.unbind(instance, binding).await?;
     Ok((StatusCode::OK, Json(json!({}))))
 }
@@ -54,10 +68,10 @@ pub(crate) async fn unbind(State(services): State<Services>, Path((instance, bin
 pub(crate) async fn fetch(State(services): State<Services>, Path((instance, binding)): Ids) -> Answer {
     let known = services.registry.find(instance).filter(|known| known.bindings.contains_key(&binding));
     known.ok_or_else(|| BrokerError::new(StatusCode::NOT_FOUND, "there is no such binding"))?;
-    Ok((StatusCode::OK, credentials(binding)))
+    Ok((StatusCode::OK, Json(json!({ "credentials": { "url": url(binding) } }))))
 }
 
 /// The name under which the platform leads the app here.
-fn credentials(binding: ServiceCredentialBindingGuid) -> Json<Value> {
-    Json(json!({ "credentials": { "url": format!("http://{binding}.services.internal") } }))
+fn url(binding: ServiceCredentialBindingGuid) -> Value {
+    json!(format!("http://{binding}.services.internal"))
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use virga_model::ServiceInstanceGuid;
 use virga_serve::axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
 
@@ -44,9 +44,17 @@ pub(crate) async fn provision(
     check(offering, plan, &body.parameters)?;
     if let Some(known) = services.registry.find(guid) {
         let is_same = known.offering.id == offering.id && known.plan.id == plan.id && known.parameters == body.parameters;
-        let status = if is_same { StatusCode::OK } else { StatusCode::CONFLICT };
-        return Ok((status, Json(json!({}))));
+        if !is_same {
+            return Ok((StatusCode::CONFLICT, Json(json!({}))));
+        }
+        // Whoever asks again does not know how far it was when the answer was lost.
+        services.servers.provision(offering.kind, guid, plan).await?;
+        return Ok((StatusCode::OK, Json(json!({}))));
     }
+    if !services.servers.offers(offering.kind) {
+        return Err(BrokerError::bad(format!("{} is not offered on this platform", offering.name)));
+    }
+    services.servers.provision(offering.kind, guid, plan).await?;
     services.registry.save(guid, offering, plan, body.parameters).await?;
     Ok((StatusCode::CREATED, Json(json!({}))))
 }
@@ -71,14 +79,30 @@ pub(crate) async fn update(State(services): State<Services>, Path(guid): Path<Se
     if let Some(wanted) = wanted {
         wanted.act(&services, guid).await?;
     }
+    services.servers.provision(offering.kind, guid, plan).await?;
     services.registry.save(guid, offering, plan, parameters).await?;
     Ok((StatusCode::OK, Json(json!({}))))
 }
 
+/// What is to be deleted, for who does not know it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Deprovision {
+    service_id: String,
+}
+
 /// "Deprovisioning". Nothing of the data is left.
-pub(crate) async fn deprovision(State(services): State<Services>, Path(guid): Path<ServiceInstanceGuid>) -> Answer {
+pub(crate) async fn deprovision(
+    State(services): State<Services>,
+    Path(guid): Path<ServiceInstanceGuid>,
+    Query(query): Query<Deprovision>,
+) -> Answer {
     let known = services.registry.find(guid);
+    let offering = known.as_ref().map(|known| known.offering).or_else(|| catalog::offering(&query.service_id));
     // Bindings go first: nobody makes the data anew. What a broken-off deletion left goes also when the instance is not known any more.
+    services.registry.unbind_all(guid).await?;
+    if let Some(offering) = offering {
+        services.servers.deprovision(offering.kind, guid).await?;
+    }
     services.registry.remove(guid).await?;
     services.stores.delete(guid).await?;
     known.ok_or_else(|| gone("instance"))?;
@@ -104,7 +128,7 @@ fn shown(instance: &Instance, usage: &Usage, backups: &[String]) -> Value {
         used.insert("keys_limit".to_owned(), json!(instance.plan.keys));
     }
     shown.insert("usage".to_owned(), used);
-    if instance.offering.kind != Kind::Config {
+    if matches!(instance.offering.kind, Kind::KeyValue | Kind::Sqlite) {
         shown.insert("backups".to_owned(), json!(backups));
     }
     Value::Object(shown)

@@ -7,7 +7,7 @@ mod instances;
 use crate::{Services, catalog, error::BrokerError};
 use virga_serve::axum::{
     Json, Router,
-    extract::Request,
+    extract::{Request, State},
     http::StatusCode,
     middleware::{self, Next},
     response::Response,
@@ -17,7 +17,7 @@ use virga_serve::axum::{
 /// The protocol's routes.
 pub(crate) fn routes() -> Router<Services> {
     Router::new()
-        .route("/v2/catalog", get(async || Json(catalog::catalog())))
+        .route("/v2/catalog", get(async |State(services): State<Services>| Json(catalog::catalog(&services.servers))))
         .route(
             "/v2/service_instances/{instance}",
             put(instances::provision).patch(instances::update).delete(instances::deprovision).get(instances::fetch),

@@ -1,6 +1,6 @@
 //! `keyvalue`: durable keys and values. Every change is on the disk before it is answered; each has a version of its own, which is the `ETag`.
 
-use super::{Bound, Usage, Whole};
+use super::{Bound, Usage, Whole, parsed};
 use crate::{
     catalog::{Kind, Plan},
     error::DataError,
@@ -325,9 +325,4 @@ pub(super) async fn batch(bound: Bound, body: &Bytes) -> Result<Json<Value>, Dat
         })
         .await?;
     Ok(Json(json!({ "values": values })))
-}
-
-/// A body as what it should be.
-pub(super) fn parsed<T: for<'a> Deserialize<'a>>(body: &Bytes) -> Result<T, DataError> {
-    serde_json::from_slice(body).map_err(|error| DataError::bad(format!("the body is not understood: {error}")))
 }

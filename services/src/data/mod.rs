@@ -5,7 +5,9 @@ mod config;
 mod keyvalue;
 mod sqlite;
 
-use crate::{Services, catalog::Kind, error::DataError, registry::Instance};
+use crate::{Services, catalog::Kind, error::DataError, registry::Instance, servers::postgres};
+use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,7 +29,7 @@ pub(crate) fn routes() -> Router<Services> {
         .route("/v1/keys/{key}", get(keyvalue::get).put(keyvalue::put).delete(keyvalue::delete))
         .route("/v1/keys/{key}/increment", post(keyvalue::increment))
         .route("/v1/batch", post(batch))
-        .route("/v1/query", post(sqlite::query))
+        .route("/v1/query", post(query))
         .route("/v1/values", get(config::list))
         .route("/v1/values/{name}", get(config::get));
     Router::new().nest("/data/{instance}", routes).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -35,21 +37,31 @@ pub(crate) fn routes() -> Router<Services> {
 
 /// The body of a request that has none to speak of, read to its end: some clients send an empty one in pieces, and a connection that is closed with
 /// something unread loses its answer.
-type Whole = bytes::Bytes;
+type Whole = Bytes;
 
 /// `POST /v1/batch`, of whichever kind the instance is.
-async fn batch(bound: Bound, body: bytes::Bytes) -> Result<virga_serve::axum::Json<Value>, DataError> {
+async fn batch(bound: Bound, body: Bytes) -> Result<virga_serve::axum::Json<Value>, DataError> {
     match bound.instance.offering.kind {
         Kind::KeyValue => keyvalue::batch(bound, &body).await,
         Kind::Sqlite => sqlite::batch(bound, &body).await,
+        Kind::Postgres => postgres::batch(bound, &body).await,
         Kind::Config => Err(other_kind(&bound.instance)),
+    }
+}
+
+/// `POST /v1/query`, of whichever kind the instance is.
+async fn query(bound: Bound, body: Bytes) -> Result<virga_serve::axum::Json<Value>, DataError> {
+    match bound.instance.offering.kind {
+        Kind::Sqlite => sqlite::query(bound, &body).await,
+        Kind::Postgres => postgres::query(bound, &body).await,
+        Kind::KeyValue | Kind::Config => Err(other_kind(&bound.instance)),
     }
 }
 
 /// An instance, asked by a binding that holds.
 pub(crate) struct Bound {
-    services: Services,
-    guid: ServiceInstanceGuid,
+    pub(crate) services: Services,
+    pub(crate) guid: ServiceInstanceGuid,
     instance: Arc<Instance>,
     /// Among those of the instance; taken before the body is read, so that bodies and answers in memory are bounded too.
     _place: OwnedSemaphorePermit,
@@ -97,6 +109,7 @@ pub(crate) async fn usage(services: &Services, guid: ServiceInstanceGuid, instan
     match instance.offering.kind {
         Kind::KeyValue => services.stores.with(guid, keyvalue::open, |database| keyvalue::usage(database)).await,
         Kind::Sqlite => services.stores.with(guid, sqlite::open, |database| sqlite::usage(database)).await,
+        Kind::Postgres => services.servers.usage(instance.offering.kind, guid).await,
         Kind::Config => {
             let none = Map::new();
             Ok(size_of_values(instance.parameters.get("values").and_then(Value::as_object).unwrap_or(&none)))
@@ -108,4 +121,9 @@ pub(crate) async fn usage(services: &Services, guid: ServiceInstanceGuid, instan
 pub(crate) fn size_of_values(values: &Map<String, Value>) -> Usage {
     let bytes = values.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum::<usize>();
     Usage { bytes: bytes as u64, keys: Some(values.len() as u64) }
+}
+
+/// A body as what it should be.
+pub(crate) fn parsed<T: for<'a> Deserialize<'a>>(body: &Bytes) -> Result<T, DataError> {
+    serde_json::from_slice(body).map_err(|error| DataError::bad(format!("the body is not understood: {error}")))
 }

@@ -1,6 +1,6 @@
 //! `sqlite`: a database of one's own. The SQL is a stranger's: it reaches its own file and nothing else, for a limited time.
 
-use super::{Bound, Usage, keyvalue::parsed};
+use super::{Bound, Usage, parsed};
 use crate::{catalog::Kind, error::DataError};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -112,8 +112,8 @@ struct Statements {
 }
 
 /// `POST /v1/query`: one statement.
-pub(crate) async fn query(bound: Bound, body: Bytes) -> Result<Json<Value>, DataError> {
-    let query: Query = parsed(&body)?;
+pub(super) async fn query(bound: Bound, body: &Bytes) -> Result<Json<Value>, DataError> {
+    let query: Query = parsed(body)?;
     let mut results = bound.run(vec![query]).await?;
     Ok(Json(results.pop().unwrap_or_default()))
 }

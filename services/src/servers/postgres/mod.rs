@@ -1,0 +1,266 @@
+//! `postgres`: a database on the operator's PostgreSQL for each instance, a role for each binding.
+
+mod query;
+mod server;
+mod sessions;
+mod values;
+
+use crate::{
+    catalog::Plan,
+    data::Usage,
+    error::{DataError, OpenError},
+};
+use rand::Rng as _;
+use serde_json::{Map, Value, json};
+use server::{Server, unavailable};
+use sessions::Sessions;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+use tokio_postgres::{Client, config::Host};
+use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
+
+pub(crate) use query::{batch, query};
+pub use server::PostgresServer;
+
+/// Connections to one database, those of the platform's own way in included.
+const CONNECTIONS: usize = 20;
+
+/// See the module.
+pub(crate) struct Postgres {
+    server: Server,
+    /// The operator's login; one step after the other.
+    admin: tokio::sync::Mutex<Option<Client>>,
+    sessions: Sessions,
+    /// How far each database was closed when it was last looked at.
+    doors: Mutex<HashMap<ServiceInstanceGuid, Door>>,
+}
+
+/// How far a database is closed for what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// As much as its plan allows: what connects from now on reads, unless it says that it will delete.
+    ReadOnly,
+    /// Twice that: whoever used that permission did not delete.
+    Closed,
+}
+
+impl Door {
+    fn of(bytes: u64, plan: &Plan) -> Self {
+        match bytes {
+            bytes if bytes > plan.bytes.saturating_mul(2) => Self::Closed,
+            bytes if bytes > plan.bytes => Self::ReadOnly,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// The database of an instance, and its group role.
+fn database_of(guid: ServiceInstanceGuid) -> String {
+    format!("virga_{}", hex(&guid.to_string()))
+}
+
+/// The login role of a binding.
+fn role_of(binding: ServiceCredentialBindingGuid) -> String {
+    format!("virga_b_{}", hex(&binding.to_string()))
+}
+
+/// The login role of the platform's own way in.
+fn host_role_of(guid: ServiceInstanceGuid) -> String {
+    format!("virga_h_{}", hex(&guid.to_string()))
+}
+
+fn hex(guid: &str) -> String {
+    guid.replace('-', "")
+}
+
+fn new_password() -> String {
+    use base64::Engine as _;
+    let mut random = [0; 24];
+    rand::rng().fill_bytes(&mut random);
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(random)
+}
+
+impl Postgres {
+    pub fn new(server: PostgresServer) -> Result<Self, OpenError> {
+        Ok(Self {
+            server: Server::new(server)?,
+            admin: tokio::sync::Mutex::default(),
+            sessions: Sessions::default(),
+            doors: Mutex::default(),
+        })
+    }
+
+    /// Runs statements of ours, one after the other, as the operator's login.
+    async fn administer(&self, statements: &[String]) -> Result<(), DataError> {
+        let mut admin = self.admin.lock().await;
+        let client = self.server.connected(&mut admin).await?;
+        for statement in statements {
+            self.server.within(client.batch_execute(statement)).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs statements of ours in the database of an instance.
+    async fn administer_in(&self, database: &str, statements: &str) -> Result<(), DataError> {
+        let client = self.server.connect_to(database, None).await?;
+        self.server.within(client.batch_execute(statements)).await
+    }
+
+    async fn exists(&self, what: &str, name: &str) -> Result<bool, DataError> {
+        let mut admin = self.admin.lock().await;
+        let client = self.server.connected(&mut admin).await?;
+        let query = match what {
+            "role" => "SELECT 1 FROM pg_roles WHERE rolname = $1",
+            _ => "SELECT 1 FROM pg_database WHERE datname = $1",
+        };
+        Ok(self.server.within(client.query_opt(query, &[&name])).await?.is_some())
+    }
+
+    pub async fn provision(&self, guid: ServiceInstanceGuid, plan: &Plan) -> Result<(), DataError> {
+        let name = database_of(guid);
+        if !self.exists("role", &name).await? {
+            // The operator's login is a member: it may end its sessions and delete what they made.
+            self.administer(&[format!("CREATE ROLE {name} NOLOGIN; GRANT {name} TO CURRENT_USER")]).await?;
+        }
+        if !self.exists("database", &name).await? {
+            // Not in one request with others: it cannot be part of a transaction.
+            self.administer(&[format!("CREATE DATABASE {name}")]).await?;
+        }
+        let connections = CONNECTIONS;
+        self.administer(&[format!(
+            "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {name} TO {name}; \
+             ALTER DATABASE {name} CONNECTION LIMIT {connections}"
+        )])
+        .await?;
+        self.administer_in(&name, &format!("REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO {name}")).await?;
+        // A plan may just have become another.
+        self.sweep(vec![(guid, plan)]).await
+    }
+
+    pub async fn deprovision(&self, guid: ServiceInstanceGuid) -> Result<(), DataError> {
+        let name = database_of(guid);
+        self.sessions.forget(guid);
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(&guid);
+        let logins = {
+            let mut admin = self.admin.lock().await;
+            let client = self.server.connected(&mut admin).await?;
+            let members = "SELECT member.rolname::text FROM pg_auth_members \
+                           JOIN pg_roles AS member ON member.oid = pg_auth_members.member \
+                           JOIN pg_roles AS of ON of.oid = pg_auth_members.roleid \
+                           WHERE of.rolname = $1 AND member.rolname LIKE 'virga\\_%'";
+            let found = self.server.within(client.query(members, &[&name])).await?;
+            found.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>().map_err(|error| unavailable(&error))?
+        };
+        self.administer(&[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]).await?;
+        for role in logins.iter().filter(|role| role.starts_with("virga_b_") || role.starts_with("virga_h_")) {
+            self.administer(&[format!("DROP ROLE IF EXISTS {role}")]).await?;
+        }
+        self.administer(&[format!("DROP ROLE IF EXISTS {name}")]).await
+    }
+
+    /// A role that may log in and takes the part of the instance's group, with this password from now on.
+    async fn login(&self, guid: ServiceInstanceGuid, role: &str, password: &str) -> Result<(), DataError> {
+        let group = database_of(guid);
+        // The server is not told the password, and cannot write it into its log.
+        let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+        if !self.exists("role", role).await? {
+            self.administer(&[format!("CREATE ROLE {role} LOGIN IN ROLE {group}; GRANT {role} TO CURRENT_USER")]).await?;
+        }
+        self.administer(&[format!("ALTER ROLE {role} LOGIN PASSWORD '{verifier}'; ALTER ROLE {role} SET role TO {group}")]).await
+    }
+
+    pub async fn bind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<Map<String, Value>, DataError> {
+        let (database, role, password) = (database_of(guid), role_of(binding), new_password());
+        self.login(guid, &role, &password).await?;
+        let mut credentials = Map::new();
+        // Guests reach no Unix socket of the machine, nor anything else on it.
+        if let Some(Host::Tcp(host)) = self.server.config().get_hosts().first() {
+            let port = self.server.config().get_ports().first().copied().unwrap_or(5432);
+            let at = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            credentials.insert("uri".to_owned(), json!(format!("postgres://{role}:{password}@{at}:{port}/{database}")));
+            credentials.insert("host".to_owned(), json!(host));
+            credentials.insert("port".to_owned(), json!(port));
+            credentials.insert("database".to_owned(), json!(database));
+            credentials.insert("username".to_owned(), json!(role));
+            credentials.insert("password".to_owned(), json!(password));
+        }
+        Ok(credentials)
+    }
+
+    pub async fn unbind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<(), DataError> {
+        let (database, role) = (database_of(guid), role_of(binding));
+        if !self.exists("role", &role).await? {
+            return Ok(());
+        }
+        self.administer(&[format!(
+            "ALTER ROLE {role} NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+        )])
+        .await?;
+        // What it made under its own name stays, as the group's.
+        if self.exists("database", &database).await? {
+            self.administer_in(&database, &format!("REASSIGN OWNED BY {role} TO {database}; DROP OWNED BY {role}")).await?;
+        }
+        self.administer(&[format!("DROP ROLE {role}")]).await
+    }
+
+    pub async fn usage(&self, guid: ServiceInstanceGuid) -> Result<Usage, DataError> {
+        let bytes = self.sizes(&[guid]).await?.get(&guid).copied().unwrap_or(0);
+        Ok(Usage { bytes, keys: None })
+    }
+
+    /// Bytes on the disk of the databases that are there.
+    async fn sizes(&self, guids: &[ServiceInstanceGuid]) -> Result<HashMap<ServiceInstanceGuid, u64>, DataError> {
+        let names: HashMap<String, ServiceInstanceGuid> = guids.iter().map(|guid| (database_of(*guid), *guid)).collect();
+        let wanted: Vec<&str> = names.keys().map(String::as_str).collect();
+        let mut admin = self.admin.lock().await;
+        let client = self.server.connected(&mut admin).await?;
+        let query = "SELECT datname::text, pg_database_size(oid) FROM pg_database WHERE datname = ANY($1)";
+        let mut sizes = HashMap::new();
+        for row in self.server.within(client.query(query, &[&wanted])).await? {
+            let name: String = row.try_get(0).map_err(|error| unavailable(&error))?;
+            let bytes: i64 = row.try_get(1).map_err(|error| unavailable(&error))?;
+            if let Some(guid) = names.get(&name) {
+                sizes.insert(*guid, bytes.unsigned_abs());
+            }
+        }
+        Ok(sizes)
+    }
+
+    /// Closes databases that hold more than their plans allow, and opens those that do not any more.
+    pub async fn sweep(&self, plans: Vec<(ServiceInstanceGuid, &Plan)>) -> Result<(), DataError> {
+        self.sessions.close_idle();
+        let guids: Vec<_> = plans.iter().map(|(guid, _)| *guid).collect();
+        let sizes = self.sizes(&guids).await?;
+        for (guid, plan) in plans {
+            let Some(bytes) = sizes.get(&guid) else { continue };
+            let door = Door::of(*bytes, plan);
+            if self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(&guid) == Some(&door) {
+                continue;
+            }
+            self.set_door(guid, door).await?;
+            self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(guid, door);
+        }
+        Ok(())
+    }
+
+    async fn set_door(&self, guid: ServiceInstanceGuid, door: Door) -> Result<(), DataError> {
+        let name = database_of(guid);
+        let may_connect = if door == Door::Closed { "REVOKE CONNECT ON DATABASE" } else { "GRANT CONNECT ON DATABASE" };
+        let whom = if door == Door::Closed { "FROM" } else { "TO" };
+        let read_only = if door == Door::Open { "off" } else { "on" };
+        let mut statements =
+            vec![format!("{may_connect} {name} {whom} {name}; ALTER DATABASE {name} SET default_transaction_read_only TO {read_only}")];
+        if door != Door::Open {
+            tracing::warn!(service_instance.guid = %guid, ?door, "a database holds more than its plan allows");
+            // Sessions that are open go by what held when they connected.
+            statements.push(format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND usename <> CURRENT_USER"
+            ));
+        }
+        self.sessions.close(guid);
+        self.administer(&statements).await
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections to the operator's PostgreSQL.
+
+use crate::error::{DataError, OpenError};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use virga_serve::axum::http::StatusCode;
+
+/// How long one of our own statements may take, and a connection.
+const PATIENCE: Duration = Duration::from_secs(20);
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// An operator's PostgreSQL.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresServer {
+    /// `postgres://user:password@host:port/database?sslmode=require` of a role that may create databases and roles. A secret.
+    pub url: String,
+    /// Certificates of the authorities that vouch for the server, PEM; without it, Mozilla's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresServer")
+    }
+}
+
+/// How to connect.
+pub(super) struct Server {
+    config: Config,
+    tls: MakeRustlsConnect,
+    /// What carries requests; each ends with its client.
+    connections: Mutex<JoinSet<()>>,
+}
+
+/// A login other than the operator's.
+pub(super) struct Login<'a> {
+    pub role: &'a str,
+    pub password: &'a str,
+}
+
+impl Server {
+    pub fn new(server: PostgresServer) -> Result<Self, OpenError> {
+        let wrong = |what: String| OpenError::Io(std::io::Error::other(what));
+        let mut config: Config = server.url.parse().map_err(|error| wrong(format!("services.postgres.url cannot be used: {error}")))?;
+        config.connect_timeout(CONNECT_WAIT).application_name("virga");
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+        if let Some(file) = &server.ca_file {
+            roots = RootCertStore::empty();
+            let unusable =
+                |error: &dyn fmt::Display| wrong(format!("services.postgres.ca_file {} cannot be used: {error}", file.display()));
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))? {
+                roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
+            }
+        }
+        let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls), connections: Mutex::default() })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How a session is told from outside to give up what it does.
+    pub fn tls(&self) -> MakeRustlsConnect {
+        self.tls.clone()
+    }
+
+    /// The operator's connection, made anew where it is gone.
+    pub async fn connected<'a>(&self, client: &'a mut Option<Client>) -> Result<&'a mut Client, DataError> {
+        match client.take().filter(|client| !client.is_closed()) {
+            Some(alive) => Ok(client.insert(alive)),
+            None => Ok(client.insert(self.connect(&self.config).await?)),
+        }
+    }
+
+    /// A connection to one database: as the operator's login, or as another whose statements may take `seconds`.
+    pub async fn connect_to(&self, database: &str, login: Option<(Login<'_>, u64)>) -> Result<Client, DataError> {
+        let mut config = self.config.clone();
+        config.dbname(database);
+        match login {
+            Some((login, seconds)) => {
+                config.user(login.role).password(login.password).options(format!("-c statement_timeout={seconds}s"));
+            }
+            // A database that is full is not so for what is done to it from here.
+            None => {
+                config.options("-c default_transaction_read_only=off");
+            }
+        }
+        self.connect(&config).await
+    }
+
+    async fn connect(&self, config: &Config) -> Result<Client, DataError> {
+        let (client, connection) = timeout(PATIENCE, config.connect(self.tls.clone()))
+            .await
+            .map_err(|late| unavailable(&late))?
+            .map_err(|error| failed(&error))?;
+        let carry = async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection to PostgreSQL ended");
+            }
+        };
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        while connections.try_join_next().is_some() {}
+        connections.spawn(carry);
+        Ok(client)
+    }
+
+    /// One of our own statements, for as long as we wait.
+    pub async fn within<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, DataError> {
+        timeout(PATIENCE, work).await.map_err(|late| unavailable(&late))?.map_err(|error| failed(&error))
+    }
+}
+
+/// What the server answered to one of our own statements is the operator's to know.
+fn failed(error: &tokio_postgres::Error) -> DataError {
+    tracing::error!(error = error as &dyn std::error::Error, "the operator's PostgreSQL did not do what it was asked");
+    let code = error.code().map(|code| format!(" (SQLSTATE {})", code.code())).unwrap_or_default();
+    unreachable_server(&format!("the platform's PostgreSQL cannot be used{code}; the platform's log says why"))
+}
+
+pub(super) fn unavailable(error: &dyn fmt::Display) -> DataError {
+    tracing::error!(%error, "the operator's PostgreSQL does not answer");
+    unreachable_server("the platform's PostgreSQL does not answer; the platform's log says why")
+}
+
+fn unreachable_server(message: &str) -> DataError {
+    DataError::new(StatusCode::SERVICE_UNAVAILABLE, "server_unavailable", message)
+}

@@ -1,0 +1,106 @@
+//! The platform's own way into databases: sessions of a role of each instance, whose password nobody but this process has.
+
+use super::{Postgres, database_of, host_role_of, new_password, query::MAX_SECONDS, server::Login};
+use crate::error::DataError;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+use tokio_postgres::Client;
+use virga_model::ServiceInstanceGuid;
+
+/// Sessions of one instance at one time; further requests wait.
+const SESSIONS: usize = 4;
+/// After so long without a request a session is closed.
+const IDLE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<HashMap<ServiceInstanceGuid, Arc<Slot>>>);
+
+/// An instance's.
+struct Slot {
+    places: Semaphore,
+    /// Of its role, once it was set in the life of this process.
+    password: tokio::sync::Mutex<Option<String>>,
+    idle: Mutex<Vec<(Client, Instant)>>,
+}
+
+impl Slot {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Client, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    fn slots(&self) -> MutexGuard<'_, HashMap<ServiceInstanceGuid, Arc<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, guid: ServiceInstanceGuid) -> Arc<Slot> {
+        let new = || Slot { places: Semaphore::new(SESSIONS), password: tokio::sync::Mutex::default(), idle: Mutex::default() };
+        Arc::clone(self.slots().entry(guid).or_insert_with(|| Arc::new(new())))
+    }
+
+    /// Forgets an instance, which is deleted.
+    pub fn forget(&self, guid: ServiceInstanceGuid) {
+        self.slots().remove(&guid);
+    }
+
+    /// Closes an instance's sessions that nobody uses now.
+    pub fn close(&self, guid: ServiceInstanceGuid) {
+        self.slot(guid).idle().clear();
+    }
+
+    /// Closes sessions that nobody used for a while.
+    pub fn close_idle(&self) {
+        for slot in self.slots().values() {
+            slot.idle().retain(|(client, since)| since.elapsed() < IDLE && !client.is_closed());
+        }
+    }
+}
+
+impl Postgres {
+    /// Does `work` in a session of an instance. The session is kept where `work` gives it back.
+    pub(super) async fn in_session<T>(
+        &self,
+        guid: ServiceInstanceGuid,
+        work: impl AsyncFnOnce(Client) -> (Option<Client>, Result<T, DataError>),
+    ) -> Result<T, DataError> {
+        let slot = self.sessions.slot(guid);
+        let _place = slot.places.acquire().await.map_err(std::io::Error::other)?;
+        // The one that was used last: the others grow old and are closed.
+        let idle = std::iter::from_fn(|| slot.idle().pop()).find(|(client, _)| !client.is_closed());
+        let client = match idle {
+            Some((client, _)) => client,
+            None => self.new_session(guid, &slot).await?,
+        };
+        let (client, result) = work(client).await;
+        if let Some(client) = client {
+            slot.idle().push((client, Instant::now()));
+        }
+        result
+    }
+
+    async fn new_session(&self, guid: ServiceInstanceGuid, slot: &Slot) -> Result<Client, DataError> {
+        let (database, role) = (database_of(guid), host_role_of(guid));
+        let mut known = slot.password.lock().await;
+        let password = match &*known {
+            Some(password) => password.clone(),
+            None => {
+                let password = new_password();
+                self.login(guid, &role, &password).await?;
+                known.insert(password).clone()
+            }
+        };
+        drop(known);
+        let login = Login { role: &role, password: &password };
+        let connected = self.server.connect_to(&database, Some((login, MAX_SECONDS))).await;
+        if connected.is_err() {
+            // Somebody else may have set another, as a platform does that was restored beside its old self.
+            *slot.password.lock().await = None;
+        }
+        connected
+    }
+}
