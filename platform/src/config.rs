@@ -13,7 +13,7 @@ use virga_buildpacks::{NetworkPolicy, SandboxPolicy, StagingLimits};
 use virga_contract::limits::{CellLimits, RouterLimits};
 use virga_serve::reach::AllowedAddress;
 use virga_serve::{Secret, ServerLimits, config as loading};
-use virga_services::{PostgresServer, ServersConfig};
+use virga_services::{PostgresServer, RedisServer, ServersConfig};
 use virga_telemetry::ObservingConfig;
 use virga_uaa::UaaSettings;
 
@@ -160,7 +160,7 @@ pub struct RouteServices {
     pub allowed_addresses: Vec<AllowedAddress>,
 }
 
-/// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`; on servers of the operator, `postgres`.
+/// The services that the platform brings itself: `keyvalue`, `sqlite`, `config`; on servers of the operator, `postgres` and `redis`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnServices {
@@ -168,6 +168,19 @@ pub struct OwnServices {
     pub enabled: bool,
     /// The PostgreSQL whose databases `postgres` gives out.
     pub postgres: OwnPostgres,
+    /// The Redis that `redis` gives out parts of.
+    pub redis: OwnRedis,
+}
+
+/// A Redis (7 or newer) that tenants share.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnRedis {
+    /// `redis://user:password@host:port` (`rediss://` with TLS, `redis+unix:///path?user=…&pass=…`) of a user that may do everything; `redis` is not offered without it. A
+    /// secret.
+    pub url: Option<Secret<String>>,
+    /// Certificates of the authorities that vouch for the server, PEM; without it, Mozilla's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A PostgreSQL that tenants share.
@@ -182,7 +195,7 @@ pub struct OwnPostgres {
 
 impl Default for OwnServices {
     fn default() -> Self {
-        Self { enabled: true, postgres: OwnPostgres::default() }
+        Self { enabled: true, postgres: OwnPostgres::default(), redis: OwnRedis::default() }
     }
 }
 
@@ -192,7 +205,9 @@ impl OwnServices {
     pub fn servers(&self) -> ServersConfig {
         let url = self.postgres.url.as_ref();
         let postgres = url.map(|url| PostgresServer { url: url.expose().clone(), ca_file: self.postgres.ca_file.clone() });
-        ServersConfig { postgres }
+        let url = self.redis.url.as_ref();
+        let redis = url.map(|url| RedisServer { url: url.expose().clone(), ca_file: self.redis.ca_file.clone() });
+        ServersConfig { postgres, redis }
     }
 }
 

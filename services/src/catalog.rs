@@ -9,8 +9,9 @@ pub(crate) enum Kind {
     KeyValue,
     Sqlite,
     Config,
-    /// On a server of the operator.
+    /// On servers of the operator.
     Postgres,
+    Redis,
 }
 
 /// An offering.
@@ -98,6 +99,29 @@ const OFFERINGS: &[Offering] = &[
             Plan { id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a42", name: "large", description: "4 GiB", bytes: 4096 * MIB, keys: 0 },
         ],
     },
+    Offering {
+        id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a05",
+        name: "redis",
+        kind: Kind::Redis,
+        description: "Keys and channels below a prefix of your own in a Redis, by its drivers or by HTTP without a credential",
+        tags: &["redis", "keyvalue", "cache"],
+        plans: &[
+            Plan {
+                id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a51",
+                name: "small",
+                description: "16 MiB in at most 10,000 keys",
+                bytes: 16 * MIB,
+                keys: 10_000,
+            },
+            Plan {
+                id: "6f0f6d5b-6f6a-4a55-9a3c-2f3f0c6e7a52",
+                name: "large",
+                description: "256 MiB in at most 1,000,000 keys",
+                bytes: 256 * MIB,
+                keys: 1_000_000,
+            },
+        ],
+    },
 ];
 
 /// The offering with this id.
@@ -119,7 +143,7 @@ impl Offering {
                 (values.clone(), values)
             }
             Kind::KeyValue | Kind::Sqlite => (schema(json!({})), schema(json!({ "backup": name, "restore": name, "delete_backup": name }))),
-            Kind::Postgres => (schema(json!({})), schema(json!({}))),
+            Kind::Postgres | Kind::Redis => (schema(json!({})), schema(json!({}))),
         };
         let plans: Vec<_> = self.plans.iter().map(|plan| plan.to_json(&create, &update)).collect();
         json!({
@@ -130,7 +154,7 @@ impl Offering {
             "plan_updateable": true,
             "instances_retrievable": true,
             // A password is kept nowhere.
-            "bindings_retrievable": self.kind != Kind::Postgres,
+            "bindings_retrievable": !matches!(self.kind, Kind::Postgres | Kind::Redis),
             "tags": self.tags,
             "metadata": { "displayName": self.name, "longDescription": self.description, "providerDisplayName": "Virga", "shareable": true },
             "plans": plans,

@@ -1,6 +1,6 @@
 //! The services that the platform brings itself: `keyvalue`, `sqlite`, `config` (ADR 0020). One process of its own holds their data, one SQLite
 //! file for each instance, and speaks HTTP on a Unix socket: as an Open Service Broker 2.17 to the control process (`broker`), and to workers, which
-//! hand on what apps ask of their bound services (`data`). Where the operator has servers of his own for tenants to share, `postgres` is offered too (`servers`); the
+//! hand on what apps ask of their bound services (`data`). Where the operator has servers of his own for tenants to share, `postgres` and `redis` are offered too (`servers`); the
 //! logins to them are the only secrets here.
 //!
 //! Keys and SQL are hostile input. Every operation has a limit in time, in bytes, and in how many wait for it.
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use virga_serve::axum;
 
 pub use error::OpenError;
-pub use servers::{ServersConfig, postgres::PostgresServer};
+pub use servers::{ServersConfig, postgres::PostgresServer, redis::RedisServer};
 
 /// How often databases that nobody used are closed, and servers are asked what instances hold.
 const SWEEP: Duration = Duration::from_secs(30);

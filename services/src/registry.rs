@@ -21,8 +21,17 @@ pub(crate) struct Instance {
     pub plan: &'static Plan,
     /// What the instance was made or last updated with.
     pub parameters: Map<String, Value>,
-    /// Whom each binding was made for, as the platform wrote it.
-    pub bindings: HashMap<ServiceCredentialBindingGuid, String>,
+    /// The bindings.
+    pub bindings: HashMap<ServiceCredentialBindingGuid, Binding>,
+}
+
+/// A binding of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Binding {
+    /// Whom it was made for, as the platform wrote it.
+    pub resource: String,
+    /// Of its password on a server that may forget it.
+    pub digest: Option<String>,
 }
 
 /// See the module.
@@ -41,6 +50,7 @@ const SCHEMA: &str = "
         instance TEXT NOT NULL REFERENCES instances (guid) ON DELETE CASCADE,
         resource TEXT NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS digests (binding TEXT PRIMARY KEY REFERENCES bindings (guid) ON DELETE CASCADE, digest TEXT NOT NULL);
 ";
 
 impl Registry {
@@ -104,20 +114,29 @@ impl Registry {
         .await
     }
 
-    /// Adds a binding to an instance that is there.
+    /// Adds a binding to an instance that is there, or makes it what it is now.
     pub async fn bind(
         self: &Arc<Self>,
         guid: ServiceInstanceGuid,
         binding: ServiceCredentialBindingGuid,
-        resource: String,
+        known: Binding,
     ) -> Result<(), OpenError> {
-        let text = resource.clone();
+        let Binding { resource, digest } = known.clone();
         let write = move |database: &Connection| {
-            database.execute("INSERT INTO bindings VALUES (?1, ?2, ?3)", params![binding.to_string(), guid.to_string(), text])
+            let change = database.unchecked_transaction()?;
+            let name = binding.to_string();
+            let sql = "INSERT INTO bindings VALUES (?1, ?2, ?3) ON CONFLICT (guid) DO NOTHING";
+            change.execute(sql, params![name, guid.to_string(), resource])?;
+            change.execute("DELETE FROM digests WHERE binding = ?1", params![name])?;
+            if let Some(digest) = digest {
+                change.execute("INSERT INTO digests VALUES (?1, ?2)", params![name, digest])?;
+            }
+            change.commit()?;
+            Ok(1)
         };
         self.change(write, move |instances| {
             if let Some(instance) = instances.get_mut(&guid) {
-                Arc::make_mut(instance).bindings.insert(binding, resource);
+                Arc::make_mut(instance).bindings.insert(binding, known);
             }
         })
         .await
@@ -165,13 +184,18 @@ fn read(database: &Connection) -> Result<Instances, OpenError> {
         let guid = guid.parse().map_err(|_| unknown(format!("{guid} is no guid")))?;
         instances.insert(guid, Instance { offering, plan, parameters, bindings: HashMap::new() });
     }
-    let mut statement = database.prepare("SELECT guid, instance, resource FROM bindings")?;
+    let mut statement = database.prepare(
+        "SELECT bindings.guid, bindings.instance, bindings.resource, digests.digest FROM bindings LEFT JOIN digests ON digests.binding = bindings.guid",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (guid, instance): (String, String) = (row.get(0)?, row.get(1)?);
         let guid = guid.parse().map_err(|_| unknown(format!("{guid} is no guid")))?;
         let instance = instance.parse().ok().and_then(|instance| instances.get_mut(&instance));
-        instance.ok_or_else(|| unknown(format!("binding {guid} is of no instance")))?.bindings.insert(guid, row.get(2)?);
+        instance
+            .ok_or_else(|| unknown(format!("binding {guid} is of no instance")))?
+            .bindings
+            .insert(guid, Binding { resource: row.get(2)?, digest: row.get(3)? });
     }
     Ok(instances.into_iter().map(|(guid, instance)| (guid, Arc::new(instance))).collect())
 }

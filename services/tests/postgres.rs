@@ -28,20 +28,20 @@ struct Server {
 }
 
 impl Server {
-    /// None where the machine that tests has no PostgreSQL.
-    async fn start() -> Option<Self> {
-        let given = std::env::var("VIRGA_TEST_POSTGRES_URL").ok()?;
+    async fn start() -> Self {
+        let given = std::env::var("VIRGA_TEST_POSTGRES_URL")
+            .unwrap_or_else(|_| panic!("VIRGA_TEST_POSTGRES_URL is not set; tests/run starts a server and sets it"));
         let superuser = connect(&given).await.unwrap();
         let login = format!("operator_{}", ServiceInstanceGuid::random().to_string().replace('-', ""));
         superuser.batch_execute(&format!("CREATE ROLE {login} LOGIN CREATEDB CREATEROLE PASSWORD 'operator'")).await.unwrap();
         let (_, rest) = given.split_once('@').unwrap();
         let url = format!("postgres://{login}:operator@{rest}?sslmode=disable");
-        Some(Self { superuser, login, url })
+        Self { superuser, login, url }
     }
 
     fn services(&self) -> Services {
         let postgres = PostgresServer { url: self.url.clone(), ca_file: None };
-        Services::start_with(ServersConfig { postgres: Some(postgres) })
+        Services::start_with(ServersConfig { postgres: Some(postgres), redis: None })
     }
 
     /// How many databases and roles there are of an instance or binding.
@@ -82,7 +82,7 @@ fn sqlstate(error: &tokio_postgres::Error) -> &str {
 
 #[tokio::test]
 async fn a_database_is_one_for_all_its_bindings_and_for_nobody_else() {
-    let Some(server) = Server::start().await else { return };
+    let server = Server::start().await;
     let mut services = server.services();
     let (ids, credentials) = bound(&services).await;
     assert_eq!(credentials["url"], json!(format!("http://{}.services.internal", ids.binding)));
@@ -132,7 +132,7 @@ async fn a_database_is_one_for_all_its_bindings_and_for_nobody_else() {
 
 #[tokio::test]
 async fn values_of_every_usual_type_come_as_they_went() {
-    let Some(server) = Server::start().await else { return };
+    let server = Server::start().await;
     let services = server.services();
     let (ids, _) = bound(&services).await;
     let statement = "CREATE TABLE v (b bool, i int, l bigint, d float8, n numeric, t text, u uuid, j jsonb, r bytea, ts timestamptz, day date, a text[], ints int[])";
@@ -166,7 +166,7 @@ async fn values_of_every_usual_type_come_as_they_went() {
 
 #[tokio::test]
 async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
-    let Some(server) = Server::start().await else { return };
+    let server = Server::start().await;
     let services = server.services();
     let ((ids, credentials), (other, _)) = (bound(&services).await, bound(&services).await);
     let database = credentials["database"].as_str().unwrap();
@@ -216,7 +216,7 @@ async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
 
 #[tokio::test]
 async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
-    let Some(server) = Server::start().await else { return };
+    let server = Server::start().await;
     let services = server.services();
     let (ids, credentials) = bound(&services).await;
     // What random bytes take is not made smaller.
@@ -259,7 +259,7 @@ async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
 
 #[tokio::test]
 async fn keys_are_logins_too_and_without_a_server_nothing_is_offered() {
-    let Some(server) = Server::start().await else { return };
+    let server = Server::start().await;
     let services = server.services();
     let (ids, _) = bound(&services).await;
     let (key, plan) = (BindingIds { binding: ServiceCredentialBindingGuid::random(), ..ids }, services.plan("postgres", "small").await);
@@ -273,7 +273,7 @@ async fn keys_are_logins_too_and_without_a_server_nothing_is_offered() {
     let names: Vec<_> = Services::start().broker().catalog().await.unwrap().services.into_iter().map(|service| service.name).collect();
     assert_eq!(names, ["keyvalue", "sqlite", "config"]);
     let gone = PostgresServer { url: "postgres://nobody@127.0.0.1:1/x?sslmode=disable".into(), ca_file: None };
-    let services = Services::start_with(ServersConfig { postgres: Some(gone) });
+    let services = Services::start_with(ServersConfig { postgres: Some(gone), redis: None });
     let plan = services.plan("postgres", "small").await;
     let error = services.broker().provision(&provision(ids.instance, plan, json!({}))).await.unwrap_err();
     assert!(format!("{error:?}").contains("PostgreSQL"), "{error:?}");

@@ -242,3 +242,114 @@ async fn credentials_that_the_platform_holds_are_used_and_never_seen() -> anyhow
     })
     .await
 }
+
+/// A PostgreSQL login that may make databases and roles, and a Redis: what an operator would name.
+struct Servers {
+    redis: std::process::Child,
+    _folder: tempfile::TempDir,
+    settings: Vec<(&'static str, String)>,
+    superuser: tokio_postgres::Client,
+}
+
+impl Servers {
+    async fn start() -> anyhow::Result<Self> {
+        let given = std::env::var("VIRGA_TEST_POSTGRES_URL")
+            .context("VIRGA_TEST_POSTGRES_URL is not set; tests/run starts a server and sets it")?;
+        let (superuser, connection) = tokio_postgres::connect(&given, tokio_postgres::NoTls).await?;
+        #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
+        tokio::spawn(connection);
+        let login = format!("operator_{}", std::process::id());
+        superuser.batch_execute(&format!("CREATE ROLE {login} LOGIN CREATEDB CREATEROLE PASSWORD 'operator'")).await?;
+        let (_, rest) = given.split_once('@').context("no user in VIRGA_TEST_POSTGRES_URL")?;
+        let folder = tempfile::tempdir()?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+        let mut redis = std::process::Command::new("redis-server");
+        redis.args(["--port", &port, "--bind", "127.0.0.1", "--requirepass", "operator", "--save", "", "--dir"]).arg(folder.path());
+        let redis = redis.stdout(std::process::Stdio::null()).spawn().context("redis-server; tests/run installs it")?;
+        let settings = vec![
+            ("VIRGA_SERVICES__POSTGRES__URL", format!("postgres://{login}:operator@{rest}?sslmode=disable")),
+            ("VIRGA_SERVICES__REDIS__URL", format!("redis://:operator@127.0.0.1:{port}")),
+        ];
+        Ok(Self { redis, _folder: folder, settings, superuser })
+    }
+
+    async fn databases(&self, instance: &str) -> anyhow::Result<i64> {
+        let name = format!("virga_{}", instance.replace('-', ""));
+        Ok(self.superuser.query_one("SELECT count(*) FROM pg_database WHERE datname = $1", &[&name]).await?.try_get(0)?)
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.redis.kill().ok();
+        self.redis.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn apps_in_four_languages_use_the_operators_servers() -> anyhow::Result<()> {
+    let servers = Servers::start().await?;
+    let mut platform = Platform::start_with(1, servers.settings.clone()).await?;
+    platform.login().await?;
+    let (orders, visits) = (create(&platform, "postgres", json!({})).await?, create(&platform, "redis", json!({})).await?);
+    let apps = ["services-nodejs", "services-python", "services-go", "services-rust"];
+    for (turn, app) in apps.into_iter().enumerate() {
+        platform.push(app, app, Push::default()).await?;
+        for instance in [&orders, &visits] {
+            bind(&platform, app, instance).await?;
+        }
+        platform.ok(&["restart", app]).await?;
+        let (turn, text) = ((turn + 1).to_string(), format!("it's {app}"));
+        ensure!(sent(&platform, app, Method::POST, "/orders", &text).await?.trim() == turn, "{app}");
+        ensure!(sent(&platform, app, Method::POST, "/visits", "").await?.trim() == turn, "{app}");
+    }
+    let expected = json!(apps.map(|app| format!("it's {app}")));
+    for app in apps {
+        let found: Value = serde_json::from_str(&sent(&platform, app, Method::GET, "/orders", "").await?)?;
+        ensure!(found == expected, "{app}: {found}");
+    }
+
+    // For drivers there is a login too; each app has its own.
+    let app = platform.first_guid("/v3/apps?names=services-go").await?;
+    let shown = platform.ask("GET", &format!("/v3/apps/{app}/env"), &Value::Null).await?;
+    let uri = shown.pointer("/system_env_json/VCAP_SERVICES/postgres/0/credentials/uri").and_then(Value::as_str).context("no URI")?;
+    let (driver, connection) = tokio_postgres::connect(&format!("{uri}?sslmode=disable"), tokio_postgres::NoTls).await?;
+    #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
+    tokio::spawn(connection);
+    ensure!(driver.query_one("SELECT count(*) FROM orders", &[]).await?.try_get::<_, i64>(0)? == 4);
+    drop(driver);
+
+    // Neither the process that leads there nor the platform takes anything along when it is killed.
+    let pid = platform.services_pid()?;
+    platform.kill(pid)?;
+    until("the next one is started", WAIT, async || {
+        ensure!(platform.services_pid()? != pid);
+        Ok(())
+    })
+    .await?;
+    ensure!(sent(&platform, "services-rust", Method::POST, "/orders", "after").await?.trim() == "5");
+    ensure!(sent(&platform, "services-rust", Method::POST, "/visits", "").await?.trim() == "5");
+    platform.kill_control().await?;
+    platform.start_control().await?;
+    let visited =
+        until_answered("the app is back", StatusCode::OK, || send(&platform, "services-python", Method::POST, "/visits", "")).await?;
+    ensure!(visited.trim() == "6", "{visited}");
+
+    // A deleted instance leaves nothing on the server.
+    for app in apps {
+        platform.ok(&["delete", app, "-f"]).await?;
+    }
+    until("nothing of the apps' bindings is left", WAIT, async || {
+        let page = platform.ask("GET", "/v3/service_credential_bindings", &Value::Null).await?;
+        ensure!(page["pagination"]["total_results"] == 0, "{page}");
+        Ok(())
+    })
+    .await?;
+    ensure!(servers.databases(&orders).await? == 1);
+    platform.ask("DELETE", &format!("/v3/service_instances/{orders}"), &Value::Null).await?;
+    until("the database is gone", WAIT, async || {
+        ensure!(servers.databases(&orders).await? == 0);
+        Ok(())
+    })
+    .await
+}

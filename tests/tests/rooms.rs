@@ -34,6 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["virga-store"]),
     ("rusqlite", &["virga-services"]),
     ("tokio-postgres", &["virga-services"]),
+    ("redis", &["virga-services"]),
     ("object_store", &["virga-blobstore"]),
     ("opentelemetry_sdk", &["virga-telemetry"]),
     ("jsonwebtoken", &["virga-serve"]),

@@ -1,7 +1,7 @@
 //! Bindings: what they give is a name, under which the platform alone leads here; of servers of the operator also a login.
 
 use super::gone;
-use crate::{Services, catalog::Kind, error::BrokerError};
+use crate::{Services, catalog::Kind, error::BrokerError, registry::Binding, servers::Login};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
@@ -29,26 +29,23 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
         return Err(BrokerError::bad(format!("bindings have no parameter \"{unknown}\"")));
     }
     let is_key = !body.bind_resource.contains_key("app_guid");
-    if is_key && known.offering.kind != Kind::Postgres {
+    if is_key && !matches!(known.offering.kind, Kind::Postgres | Kind::Redis) {
         return Err(BrokerError::bad("it is reached by the apps that are bound to it, and there is no credential that a key could hold"));
     }
     let resource = Value::Object(body.bind_resource).to_string();
     let status = match known.bindings.get(&binding) {
-        Some(same) if *same == resource => StatusCode::OK,
+        Some(same) if same.resource == resource => StatusCode::OK,
         Some(_) => return Err(BrokerError::new(StatusCode::CONFLICT, "the binding was made for somebody else")),
         None => StatusCode::CREATED,
     };
-    let mut credentials = services.servers.bind(known.offering.kind, instance, binding).await?;
+    let Login { mut credentials, digest } = services.servers.bind(known.offering.kind, instance, binding).await?;
     if !is_key {
         credentials.insert("url".to_owned(), url(binding));
-    }
-    if credentials.is_empty() {
+    } else if !credentials.contains_key("uri") {
         services.servers.unbind(known.offering.kind, instance, binding).await?;
         return Err(BrokerError::bad("the platform reaches its server by a way that no key leads to; bind an app"));
     }
-    if status == StatusCode::CREATED {
-        services.registry.bind(instance, binding, resource).await?;
-    }
+    services.registry.bind(instance, binding, Binding { resource, digest }).await?;
     Ok((status, Json(json!({ "credentials": credentials }))))
 }
 

@@ -5,7 +5,13 @@ mod config;
 mod keyvalue;
 mod sqlite;
 
-use crate::{Services, catalog::Kind, error::DataError, registry::Instance, servers::postgres};
+use crate::{
+    Services,
+    catalog::Kind,
+    error::DataError,
+    registry::Instance,
+    servers::{postgres, redis},
+};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -30,6 +36,7 @@ pub(crate) fn routes() -> Router<Services> {
         .route("/v1/keys/{key}/increment", post(keyvalue::increment))
         .route("/v1/batch", post(batch))
         .route("/v1/query", post(query))
+        .route("/v1/command", post(redis::command))
         .route("/v1/values", get(config::list))
         .route("/v1/values/{name}", get(config::get));
     Router::new().nest("/data/{instance}", routes).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -45,6 +52,7 @@ async fn batch(bound: Bound, body: Bytes) -> Result<virga_serve::axum::Json<Valu
         Kind::KeyValue => keyvalue::batch(bound, &body).await,
         Kind::Sqlite => sqlite::batch(bound, &body).await,
         Kind::Postgres => postgres::batch(bound, &body).await,
+        Kind::Redis => redis::batch(bound, &body).await,
         Kind::Config => Err(other_kind(&bound.instance)),
     }
 }
@@ -54,7 +62,7 @@ async fn query(bound: Bound, body: Bytes) -> Result<virga_serve::axum::Json<Valu
     match bound.instance.offering.kind {
         Kind::Sqlite => sqlite::query(bound, &body).await,
         Kind::Postgres => postgres::query(bound, &body).await,
-        Kind::KeyValue | Kind::Config => Err(other_kind(&bound.instance)),
+        Kind::KeyValue | Kind::Config | Kind::Redis => Err(other_kind(&bound.instance)),
     }
 }
 
@@ -70,7 +78,7 @@ pub(crate) struct Bound {
 impl Bound {
     /// # Errors
     /// 404 when the instance is of another kind: it has no such path.
-    fn of(self, kind: Kind) -> Result<Self, DataError> {
+    pub(crate) fn of(self, kind: Kind) -> Result<Self, DataError> {
         if self.instance.offering.kind == kind { Ok(self) } else { Err(other_kind(&self.instance)) }
     }
 }
@@ -109,7 +117,7 @@ pub(crate) async fn usage(services: &Services, guid: ServiceInstanceGuid, instan
     match instance.offering.kind {
         Kind::KeyValue => services.stores.with(guid, keyvalue::open, |database| keyvalue::usage(database)).await,
         Kind::Sqlite => services.stores.with(guid, sqlite::open, |database| sqlite::usage(database)).await,
-        Kind::Postgres => services.servers.usage(instance.offering.kind, guid).await,
+        Kind::Postgres | Kind::Redis => services.servers.usage(instance.offering.kind, guid).await,
         Kind::Config => {
             let none = Map::new();
             Ok(size_of_values(instance.parameters.get("values").and_then(Value::as_object).unwrap_or(&none)))

@@ -1,4 +1,4 @@
-// Uses three services of the platform by HTTP, with net/http. There is no credential in this app.
+// Uses services of the platform by HTTP, with net/http. There is no credential in this app.
 package main
 
 import (
@@ -12,16 +12,19 @@ import (
 	"os"
 )
 
-// at says where the first bound instance of an offering is.
-func at(offering string) string {
-	var services map[string][]struct {
-		Credentials struct{ URL string }
-	}
+type credentials struct{ URL, Prefix string }
+
+// of returns the credentials of the first bound instance of an offering.
+func of(offering string) credentials {
+	var services map[string][]struct{ Credentials credentials }
 	if err := json.Unmarshal([]byte(os.Getenv("VCAP_SERVICES")), &services); err != nil || len(services[offering]) == 0 {
-		return "http://unbound"
+		return credentials{URL: "http://unbound"}
 	}
-	return services[offering][0].Credentials.URL
+	return services[offering][0].Credentials
 }
+
+// at says where that is.
+func at(offering string) string { return of(offering).URL }
 
 // ask sends a request to a service and returns the whole answer.
 func ask(method, where string, body io.Reader) ([]byte, error) {
@@ -59,11 +62,22 @@ func post(where string, body any) (found result, err error) {
 	return found, json.Unmarshal(text, &found)
 }
 
-func query(sql string, params ...any) (result, error) {
+func query(offering, sql string, params ...any) (result, error) {
 	if params == nil {
 		params = []any{}
 	}
-	return post(at("sqlite")+"/v1/query", map[string]any{"sql": sql, "params": params})
+	return post(at(offering)+"/v1/query", map[string]any{"sql": sql, "params": params})
+}
+
+// texts is the first column of a query's rows, as JSON.
+func texts(offering, sql string) (any, error) {
+	found, err := query(offering, sql)
+	list := []any{}
+	for _, row := range found.Rows {
+		list = append(list, row[0])
+	}
+	text, _ := json.Marshal(list)
+	return string(text), err
 }
 
 func main() {
@@ -97,20 +111,31 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := query("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"); err != nil {
+		if _, err := query("sqlite", "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"); err != nil {
 			return nil, err
 		}
-		found, err := query("INSERT INTO notes (text) VALUES (?)", string(text))
+		found, err := query("sqlite", "INSERT INTO notes (text) VALUES (?)", string(text))
 		return found.LastInsertRowid, err
 	})
-	handle("GET /notes", func(r *http.Request) (any, error) {
-		found, err := query("SELECT text FROM notes ORDER BY id")
-		notes := []any{}
-		for _, row := range found.Rows {
-			notes = append(notes, row[0])
+	handle("GET /notes", func(r *http.Request) (any, error) { return texts("sqlite", "SELECT text FROM notes ORDER BY id") })
+	handle("POST /orders", func(r *http.Request) (any, error) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
 		}
-		list, _ := json.Marshal(notes)
-		return string(list), err
+		if _, err := query("postgres", "CREATE TABLE IF NOT EXISTS orders (id SERIAL PRIMARY KEY, text TEXT NOT NULL)"); err != nil {
+			return nil, err
+		}
+		found, err := query("postgres", "INSERT INTO orders (text) VALUES ($1) RETURNING id", string(text))
+		if err != nil {
+			return nil, err
+		}
+		return found.Rows[0][0], nil
+	})
+	handle("GET /orders", func(r *http.Request) (any, error) { return texts("postgres", "SELECT text FROM orders ORDER BY id") })
+	handle("POST /visits", func(r *http.Request) (any, error) {
+		found, err := post(at("redis")+"/v1/command", map[string]any{"command": []string{"INCR", of("redis").Prefix + "visits"}})
+		return found.Value, err
 	})
 	handle("GET /motto", func(r *http.Request) (any, error) {
 		value, err := ask("GET", at("config")+"/v1/values/motto", nil)

@@ -1,8 +1,10 @@
-// Uses three services of the platform by HTTP, with `fetch`. There is no credential in this app.
+// Uses services of the platform by HTTP, with `fetch`. There is no credential in this app.
 import { createServer } from "node:http";
 
-/** Where the first bound instance of an offering is. */
-const url = (offering) => JSON.parse(process.env.VCAP_SERVICES)[offering][0].credentials.url;
+/** Those of the first bound instance of an offering. */
+const credentials = (offering) => JSON.parse(process.env.VCAP_SERVICES)[offering][0].credentials;
+
+const url = (offering) => credentials(offering).url;
 
 async function asked(where, options) {
   const answer = await fetch(where, options);
@@ -13,6 +15,8 @@ async function asked(where, options) {
 const json = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 const query = async (sql, ...params) => (await asked(`${url("sqlite")}/v1/query`, json({ sql, params }))).json();
+
+const order = async (sql, ...params) => (await (await asked(`${url("postgres")}/v1/query`, json({ sql, params }))).json()).rows;
 
 async function body(request) {
   const chunks = [];
@@ -38,6 +42,15 @@ async function answer(request) {
       return String((await query("INSERT INTO notes (text) VALUES (?)", await body(request))).last_insert_rowid);
     case method === "GET" && path === "/notes":
       return JSON.stringify((await query("SELECT text FROM notes ORDER BY id")).rows.map(([text]) => text));
+    case method === "POST" && path === "/orders":
+      await order("CREATE TABLE IF NOT EXISTS orders (id SERIAL PRIMARY KEY, text TEXT NOT NULL)");
+      return String((await order("INSERT INTO orders (text) VALUES ($1) RETURNING id", await body(request)))[0][0]);
+    case method === "GET" && path === "/orders":
+      return JSON.stringify((await order("SELECT text FROM orders ORDER BY id")).map(([text]) => text));
+    case method === "POST" && path === "/visits": {
+      const command = ["INCR", `${credentials("redis").prefix}visits`];
+      return String((await (await asked(`${url("redis")}/v1/command`, json({ command }))).json()).value);
+    }
     case method === "GET" && path === "/motto":
       return (await asked(`${url("config")}/v1/values/motto`)).text();
     default:

@@ -1,4 +1,4 @@
-"""Uses three services of the platform by HTTP, with `requests`. There is no credential in this app."""
+"""Uses services of the platform by HTTP, with `requests`. There is no credential in this app."""
 
 import json
 import os
@@ -9,9 +9,13 @@ from flask import Flask, jsonify, request
 app = Flask(__name__)
 
 
+def credentials(offering: str) -> dict:
+    """Those of the first bound instance of an offering."""
+    return json.loads(os.environ["VCAP_SERVICES"])[offering][0]["credentials"]
+
+
 def url(offering: str) -> str:
-    """Where the first bound instance of an offering is."""
-    return json.loads(os.environ["VCAP_SERVICES"])[offering][0]["credentials"]["url"]
+    return credentials(offering)["url"]
 
 
 def asked(answer: requests.Response) -> requests.Response:
@@ -53,6 +57,27 @@ def add():
 @app.get("/notes")
 def notes():
     return jsonify([text for (text,) in query("SELECT text FROM notes ORDER BY id")["rows"]])
+
+
+def order(sql: str, *params):
+    return asked(requests.post(url("postgres") + "/v1/query", json={"sql": sql, "params": params})).json()["rows"]
+
+
+@app.post("/orders")
+def add_order():
+    order("CREATE TABLE IF NOT EXISTS orders (id SERIAL PRIMARY KEY, text TEXT NOT NULL)")
+    return str(order("INSERT INTO orders (text) VALUES ($1) RETURNING id", request.get_data(as_text=True))[0][0])
+
+
+@app.get("/orders")
+def orders():
+    return jsonify([text for (text,) in order("SELECT text FROM orders ORDER BY id")])
+
+
+@app.post("/visits")
+def visits():
+    command = ["INCR", credentials("redis")["prefix"] + "visits"]
+    return str(asked(requests.post(url("redis") + "/v1/command", json={"command": command})).json()["value"])
 
 
 @app.get("/motto")

@@ -9,9 +9,9 @@ use crate::{
     catalog::Plan,
     data::Usage,
     error::{DataError, OpenError},
+    servers::{Login, hex, login_of, new_password},
 };
-use rand::Rng as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use server::{Server, unavailable};
 use sessions::Sessions;
 use std::{
@@ -59,28 +59,7 @@ impl Door {
 
 /// The database of an instance, and its group role.
 fn database_of(guid: ServiceInstanceGuid) -> String {
-    format!("virga_{}", hex(&guid.to_string()))
-}
-
-/// The login role of a binding.
-fn role_of(binding: ServiceCredentialBindingGuid) -> String {
-    format!("virga_b_{}", hex(&binding.to_string()))
-}
-
-/// The login role of the platform's own way in.
-fn host_role_of(guid: ServiceInstanceGuid) -> String {
-    format!("virga_h_{}", hex(&guid.to_string()))
-}
-
-fn hex(guid: &str) -> String {
-    guid.replace('-', "")
-}
-
-fn new_password() -> String {
-    use base64::Engine as _;
-    let mut random = [0; 24];
-    rand::rng().fill_bytes(&mut random);
-    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(random)
+    format!("virga_{}", hex(guid))
 }
 
 impl Postgres {
@@ -172,8 +151,8 @@ impl Postgres {
         self.administer(&[format!("ALTER ROLE {role} LOGIN PASSWORD '{verifier}'; ALTER ROLE {role} SET role TO {group}")]).await
     }
 
-    pub async fn bind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<Map<String, Value>, DataError> {
-        let (database, role, password) = (database_of(guid), role_of(binding), new_password());
+    pub async fn bind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<Login, DataError> {
+        let (database, role, password) = (database_of(guid), login_of(binding), new_password());
         self.login(guid, &role, &password).await?;
         let mut credentials = Map::new();
         // Guests reach no Unix socket of the machine, nor anything else on it.
@@ -187,11 +166,11 @@ impl Postgres {
             credentials.insert("username".to_owned(), json!(role));
             credentials.insert("password".to_owned(), json!(password));
         }
-        Ok(credentials)
+        Ok(Login { credentials, digest: None })
     }
 
     pub async fn unbind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<(), DataError> {
-        let (database, role) = (database_of(guid), role_of(binding));
+        let (database, role) = (database_of(guid), login_of(binding));
         if !self.exists("role", &role).await? {
             return Ok(());
         }

@@ -1,6 +1,9 @@
 //! Connections to the operator's PostgreSQL.
 
-use crate::error::{DataError, OpenError};
+use crate::{
+    error::{DataError, OpenError},
+    servers::tls,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -11,11 +14,6 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 use virga_serve::axum::http::StatusCode;
 
 /// How long one of our own statements may take, and a connection.
@@ -58,20 +56,7 @@ impl Server {
         let wrong = |what: String| OpenError::Io(std::io::Error::other(what));
         let mut config: Config = server.url.parse().map_err(|error| wrong(format!("services.postgres.url cannot be used: {error}")))?;
         config.connect_timeout(CONNECT_WAIT).application_name("virga");
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        if let Some(file) = &server.ca_file {
-            roots = RootCertStore::empty();
-            let unusable =
-                |error: &dyn fmt::Display| wrong(format!("services.postgres.ca_file {} cannot be used: {error}", file.display()));
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))? {
-                roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
-            }
-        }
-        let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls::client("services.postgres.ca_file", server.ca_file.as_deref())?;
         Ok(Self { config, tls: MakeRustlsConnect::new(tls), connections: Mutex::default() })
     }
 

@@ -1,7 +1,10 @@
 //! The platform's own way into databases: sessions of a role of each instance, whose password nobody but this process has.
 
-use super::{Postgres, database_of, host_role_of, new_password, query::MAX_SECONDS, server::Login};
-use crate::error::DataError;
+use super::{Postgres, database_of, query::MAX_SECONDS, server::Login};
+use crate::{
+    error::DataError,
+    servers::{host_login_of, new_password},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -84,7 +87,7 @@ impl Postgres {
     }
 
     async fn new_session(&self, guid: ServiceInstanceGuid, slot: &Slot) -> Result<Client, DataError> {
-        let (database, role) = (database_of(guid), host_role_of(guid));
+        let (database, role) = (database_of(guid), host_login_of(guid));
         let mut known = slot.password.lock().await;
         let password = match &*known {
             Some(password) => password.clone(),

@@ -139,7 +139,7 @@ fn real(number: f64) -> Value {
 fn numeric(raw: &[u8]) -> Result<String, Box<dyn Error + Sync + Send>> {
     const NEGATIVE: i16 = 0x4000;
     const SPECIAL: &[(u16, &str)] = &[(0xC000, "NaN"), (0xD000, "Infinity"), (0xF000, "-Infinity")];
-    let words: Vec<i16> = raw.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
+    let words: Vec<i16> = raw.as_chunks::<2>().0.iter().map(|pair| i16::from_be_bytes(*pair)).collect();
     let [count, weight, sign, scale, digits @ ..] = words.as_slice() else { return Err("a numeric of no length".into()) };
     if let Some((_, name)) = SPECIAL.iter().find(|(word, _)| *word == sign.cast_unsigned()) {
         return Ok((*name).to_owned());
