@@ -50,7 +50,8 @@ pub async fn serve(listener: UnixListener, folder: &Path, servers: ServersConfig
     let sweep = async {
         while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
             swept.stores.close_idle();
-            swept.servers.sweep(&swept.registry).await;
+            // What is broken off is looked at again; the end does not wait for a server that does not answer.
+            stop.run_until_cancelled(swept.servers.sweep(&swept.registry)).await;
         }
     };
     let routes = broker::routes().merge(data::routes()).with_state(services);

@@ -6,7 +6,9 @@ mod support;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use support::{Services, bind, provision, update};
+use tokio::time::Instant;
 use tokio_postgres::{Client, NoTls};
 use virga_broker::{BindResource, BindingIds, DeprovisionRequest, UnbindRequest};
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
@@ -66,8 +68,12 @@ async fn bound(services: &Services) -> (BindingIds, Map<String, Value>) {
     (ids, bound.binding.credentials)
 }
 
+fn text<'a>(credentials: &'a Map<String, Value>, name: &str) -> &'a str {
+    credentials[name].as_str().unwrap()
+}
+
 fn uri(credentials: &Map<String, Value>) -> String {
-    format!("{}?sslmode=disable", credentials["uri"].as_str().unwrap())
+    format!("{}?sslmode=disable", text(credentials, "uri"))
 }
 
 async fn delete(services: &Services, ids: BindingIds) {
@@ -112,7 +118,7 @@ async fn a_database_is_one_for_all_its_bindings_and_for_nobody_else() {
 
     // Another tenant.
     let (stranger, strange) = bound(&services).await;
-    let crossed = uri(&strange).replace(strange["database"].as_str().unwrap(), credentials["database"].as_str().unwrap());
+    let crossed = uri(&strange).replace(text(&strange, "database"), text(&credentials, "database"));
     assert!(connect(&crossed).await.is_err(), "a stranger's login");
     assert_eq!(services.query(BindingIds { binding: stranger.binding, ..ids }, "SELECT 1").await.0, StatusCode::FORBIDDEN);
 
@@ -169,7 +175,7 @@ async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
     let server = Server::start().await;
     let services = server.services();
     let ((ids, credentials), (other, _)) = (bound(&services).await, bound(&services).await);
-    let database = credentials["database"].as_str().unwrap();
+    let database = text(&credentials, "database");
     let victim = format!("virga_{}", other.instance.to_string().replace('-', ""));
     for (sql, status, says) in [
         ("COMMIT".to_owned(), 403, "/v1/batch"),
@@ -195,6 +201,13 @@ async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(answered.as_u16() == status && message.contains(says), "{sql}: {answered} {answer}");
     }
+    // Whoever gives the role of the platform's own way in a password gets nowhere by it.
+    let known = json!({ "statements": [{ "sql": "SET ROLE NONE" }, { "sql": "ALTER ROLE CURRENT_USER PASSWORD 'known'" }] });
+    let (status, answer) = services.json(ids, Method::POST, "/v1/batch", known).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let role = format!("virga_h_{}", ids.instance.to_string().replace('-', ""));
+    let (_, place) = text(&credentials, "uri").split_once('@').unwrap();
+    assert!(connect(&format!("postgres://{role}:known@{place}?sslmode=disable")).await.is_err());
     // A session is nobody's state, and one that waits forever is ended.
     let (status, _) = services.query(ids, "SET statement_timeout = 0").await;
     assert_eq!(status, StatusCode::OK);
@@ -239,11 +252,14 @@ async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
     let error = look("small").await.unwrap_err();
     assert!(format!("{error:?}").contains("more than the plan allows"), "{error:?}");
     // The look of every half minute; nothing else tells that it was.
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-    while driver.simple_query("SELECT 1").await.is_ok() {
-        assert!(tokio::time::Instant::now() < deadline, "nobody looks at what databases hold");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    let until_ended = async |driver: Client| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while driver.simple_query("SELECT 1").await.is_ok() {
+            assert!(Instant::now() < deadline, "nobody looks at what databases hold");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    until_ended(driver).await;
     let (status, answer) = services.query(ids, "INSERT INTO t VALUES ('')").await;
     assert!(status == StatusCode::INSUFFICIENT_STORAGE && answer["error"]["message"].as_str().unwrap().contains("plan"), "{answer}");
     assert_eq!(services.query(ids, "SELECT count(*) > 0 FROM t").await.1["rows"], json!([[true]]));
@@ -251,7 +267,14 @@ async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
     let shown = services.broker().fetch_instance(ids.instance, &plan).await.unwrap();
     assert!(shown.parameters["usage"]["bytes"].as_u64().unwrap() > 64 << 20 && shown.parameters["usage"]["bytes_limit"] == json!(64 << 20));
 
+    let driver = connect(&uri(&credentials)).await.unwrap();
+    grow(128 << 20).await;
+    until_ended(driver).await;
+    assert_eq!(sqlstate(&connect(&uri(&credentials)).await.err().unwrap()), "42501", "twice what the plan allows");
+    let (status, answer) = services.query(ids, "SELECT 1").await;
+    assert!(status == StatusCode::INSUFFICIENT_STORAGE && answer["error"]["message"].as_str().unwrap().contains("twice"), "{answer}");
     look("large").await.unwrap();
+    connect(&uri(&credentials)).await.unwrap();
     assert_eq!(services.query(ids, "INSERT INTO t VALUES ('')").await.0, StatusCode::OK, "the plan has room");
     delete(&services, ids).await;
     server.end().await;

@@ -162,8 +162,8 @@ impl Servers {
     /// Compares what instances hold with what their plans allow.
     pub async fn sweep(&self, registry: &Registry) {
         if let Some(postgres) = &self.postgres {
-            let plans = registry.of_kind(Kind::Postgres).into_iter().map(|(guid, instance)| (guid, instance.plan)).collect();
-            if let Err(error) = postgres.sweep(plans).await {
+            let plans: Vec<_> = registry.of_kind(Kind::Postgres).into_iter().map(|(guid, instance)| (guid, instance.plan)).collect();
+            if let Err(error) = postgres.sweep(&plans).await {
                 tracing::error!(error = %error.message(), "the sizes of the tenants' databases cannot be looked at");
             }
         }

@@ -16,7 +16,7 @@ use server::{Server, unavailable};
 use sessions::Sessions;
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio_postgres::{Client, config::Host};
 use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
@@ -72,14 +72,21 @@ impl Postgres {
         })
     }
 
-    /// Runs statements of ours, one after the other, as the operator's login.
-    async fn administer(&self, statements: &[String]) -> Result<(), DataError> {
+    /// Does something as the operator's login. A connection on which something failed is not used again: it may be waiting still.
+    async fn as_operator<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> Result<T, DataError> {
         let mut admin = self.admin.lock().await;
-        let client = self.server.connected(&mut admin).await?;
-        for statement in statements {
-            self.server.within(client.batch_execute(statement)).await?;
-        }
-        Ok(())
+        let client = match admin.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.server.connect_as_operator().await?,
+        };
+        let done = self.server.within(work(&client)).await?;
+        *admin = Some(client);
+        Ok(done)
+    }
+
+    /// Runs statements of ours; several in one text are one transaction.
+    async fn administer(&self, statements: &str) -> Result<(), DataError> {
+        self.as_operator(async |client| client.batch_execute(statements).await).await
     }
 
     /// Runs statements of ours in the database of an instance.
@@ -88,56 +95,59 @@ impl Postgres {
         self.server.within(client.batch_execute(statements)).await
     }
 
-    async fn exists(&self, what: &str, name: &str) -> Result<bool, DataError> {
-        let mut admin = self.admin.lock().await;
-        let client = self.server.connected(&mut admin).await?;
-        let query = match what {
-            "role" => "SELECT 1 FROM pg_roles WHERE rolname = $1",
-            _ => "SELECT 1 FROM pg_database WHERE datname = $1",
-        };
-        Ok(self.server.within(client.query_opt(query, &[&name])).await?.is_some())
+    async fn has_role(&self, name: &str) -> Result<bool, DataError> {
+        let query = "SELECT 1 FROM pg_roles WHERE rolname = $1";
+        Ok(self.as_operator(async |client| client.query_opt(query, &[&name]).await).await?.is_some())
+    }
+
+    async fn has_database(&self, name: &str) -> Result<bool, DataError> {
+        let query = "SELECT 1 FROM pg_database WHERE datname = $1";
+        Ok(self.as_operator(async |client| client.query_opt(query, &[&name]).await).await?.is_some())
     }
 
     pub async fn provision(&self, guid: ServiceInstanceGuid, plan: &Plan) -> Result<(), DataError> {
         let name = database_of(guid);
-        if !self.exists("role", &name).await? {
+        if !self.has_role(&name).await? {
             // The operator's login is a member: it may end its sessions and delete what they made.
-            self.administer(&[format!("CREATE ROLE {name} NOLOGIN; GRANT {name} TO CURRENT_USER")]).await?;
+            self.administer(&format!("CREATE ROLE {name} NOLOGIN; GRANT {name} TO CURRENT_USER")).await?;
         }
-        if !self.exists("database", &name).await? {
-            // Not in one request with others: it cannot be part of a transaction.
-            self.administer(&[format!("CREATE DATABASE {name}")]).await?;
+        if !self.has_database(&name).await? {
+            // Alone: it cannot be part of a transaction. Nobody is ever connected to the template.
+            self.administer(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
         }
-        let connections = CONNECTIONS;
-        self.administer(&[format!(
-            "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {name} TO {name}; \
-             ALTER DATABASE {name} CONNECTION LIMIT {connections}"
-        )])
+        self.administer(&format!(
+            "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CREATE, TEMPORARY ON DATABASE {name} TO {name}; \
+             ALTER DATABASE {name} CONNECTION LIMIT {CONNECTIONS}"
+        ))
         .await?;
         self.administer_in(&name, &format!("REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO {name}")).await?;
-        // A plan may just have become another.
-        self.sweep(vec![(guid, plan)]).await
+        // It is let in, or not, by what it holds; the plan may just have become another.
+        self.doors().remove(&guid);
+        self.look_at(guid, plan, self.sizes(&[guid]).await?.get(&guid).copied().unwrap_or(0)).await
+    }
+
+    fn doors(&self) -> MutexGuard<'_, HashMap<ServiceInstanceGuid, Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub async fn deprovision(&self, guid: ServiceInstanceGuid) -> Result<(), DataError> {
         let name = database_of(guid);
         self.sessions.forget(guid);
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(&guid);
-        let logins = {
-            let mut admin = self.admin.lock().await;
-            let client = self.server.connected(&mut admin).await?;
-            let members = "SELECT member.rolname::text FROM pg_auth_members \
-                           JOIN pg_roles AS member ON member.oid = pg_auth_members.member \
-                           JOIN pg_roles AS of ON of.oid = pg_auth_members.roleid \
-                           WHERE of.rolname = $1 AND member.rolname LIKE 'virga\\_%'";
-            let found = self.server.within(client.query(members, &[&name])).await?;
-            found.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>().map_err(|error| unavailable(&error))?
-        };
-        self.administer(&[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]).await?;
-        for role in logins.iter().filter(|role| role.starts_with("virga_b_") || role.starts_with("virga_h_")) {
-            self.administer(&[format!("DROP ROLE IF EXISTS {role}")]).await?;
+        self.doors().remove(&guid);
+        let members = "SELECT member.rolname::text FROM pg_auth_members \
+                       JOIN pg_roles AS member ON member.oid = pg_auth_members.member \
+                       JOIN pg_roles AS of ON of.oid = pg_auth_members.roleid \
+                       WHERE of.rolname = $1";
+        let members = self.as_operator(async |client| client.query(members, &[&name]).await).await?;
+        self.administer(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+        for member in members {
+            let role: String = member.try_get(0).map_err(|error| unavailable(&error))?;
+            // The operator's login is a member too.
+            if role.starts_with("virga_b_") || role.starts_with("virga_h_") {
+                self.administer(&format!("DROP ROLE IF EXISTS {role}")).await?;
+            }
         }
-        self.administer(&[format!("DROP ROLE IF EXISTS {name}")]).await
+        self.administer(&format!("DROP ROLE IF EXISTS {name}")).await
     }
 
     /// A role that may log in and takes the part of the instance's group, with this password from now on.
@@ -145,10 +155,10 @@ impl Postgres {
         let group = database_of(guid);
         // The server is not told the password, and cannot write it into its log.
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
-        if !self.exists("role", role).await? {
-            self.administer(&[format!("CREATE ROLE {role} LOGIN IN ROLE {group}; GRANT {role} TO CURRENT_USER")]).await?;
+        if !self.has_role(role).await? {
+            self.administer(&format!("CREATE ROLE {role} IN ROLE {group}; GRANT {role} TO CURRENT_USER")).await?;
         }
-        self.administer(&[format!("ALTER ROLE {role} LOGIN PASSWORD '{verifier}'; ALTER ROLE {role} SET role TO {group}")]).await
+        self.administer(&format!("ALTER ROLE {role} SET role TO {group}; ALTER ROLE {role} LOGIN PASSWORD '{verifier}'")).await
     }
 
     pub async fn bind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<Login, DataError> {
@@ -171,18 +181,16 @@ impl Postgres {
 
     pub async fn unbind(&self, guid: ServiceInstanceGuid, binding: ServiceCredentialBindingGuid) -> Result<(), DataError> {
         let (database, role) = (database_of(guid), login_of(binding));
-        if !self.exists("role", &role).await? {
+        if !self.has_role(&role).await? {
             return Ok(());
         }
-        self.administer(&[format!(
-            "ALTER ROLE {role} NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
-        )])
-        .await?;
+        self.administer(&format!("ALTER ROLE {role} NOLOGIN")).await?;
+        self.administer(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'")).await?;
         // What it made under its own name stays, as the group's.
-        if self.exists("database", &database).await? {
+        if self.has_database(&database).await? {
             self.administer_in(&database, &format!("REASSIGN OWNED BY {role} TO {database}; DROP OWNED BY {role}")).await?;
         }
-        self.administer(&[format!("DROP ROLE {role}")]).await
+        self.administer(&format!("DROP ROLE {role}")).await
     }
 
     pub async fn usage(&self, guid: ServiceInstanceGuid) -> Result<Usage, DataError> {
@@ -194,11 +202,9 @@ impl Postgres {
     async fn sizes(&self, guids: &[ServiceInstanceGuid]) -> Result<HashMap<ServiceInstanceGuid, u64>, DataError> {
         let names: HashMap<String, ServiceInstanceGuid> = guids.iter().map(|guid| (database_of(*guid), *guid)).collect();
         let wanted: Vec<&str> = names.keys().map(String::as_str).collect();
-        let mut admin = self.admin.lock().await;
-        let client = self.server.connected(&mut admin).await?;
         let query = "SELECT datname::text, pg_database_size(oid) FROM pg_database WHERE datname = ANY($1)";
         let mut sizes = HashMap::new();
-        for row in self.server.within(client.query(query, &[&wanted])).await? {
+        for row in self.as_operator(async |client| client.query(query, &[&wanted]).await).await? {
             let name: String = row.try_get(0).map_err(|error| unavailable(&error))?;
             let bytes: i64 = row.try_get(1).map_err(|error| unavailable(&error))?;
             if let Some(guid) = names.get(&name) {
@@ -209,37 +215,52 @@ impl Postgres {
     }
 
     /// Closes databases that hold more than their plans allow, and opens those that do not any more.
-    pub async fn sweep(&self, plans: Vec<(ServiceInstanceGuid, &Plan)>) -> Result<(), DataError> {
+    pub async fn sweep(&self, plans: &[(ServiceInstanceGuid, &Plan)]) -> Result<(), DataError> {
         self.sessions.close_idle();
+        if plans.is_empty() {
+            return Ok(());
+        }
         let guids: Vec<_> = plans.iter().map(|(guid, _)| *guid).collect();
         let sizes = self.sizes(&guids).await?;
         for (guid, plan) in plans {
-            let Some(bytes) = sizes.get(&guid) else { continue };
-            let door = Door::of(*bytes, plan);
-            if self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(&guid) == Some(&door) {
-                continue;
+            let Some(bytes) = sizes.get(guid) else { continue };
+            if let Err(error) = self.look_at(*guid, plan, *bytes).await {
+                tracing::error!(service_instance.guid = %guid, error = %error.message(), "a database cannot be closed or opened for what it holds");
             }
-            self.set_door(guid, door).await?;
-            self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(guid, door);
         }
         Ok(())
     }
 
+    async fn look_at(&self, guid: ServiceInstanceGuid, plan: &Plan, bytes: u64) -> Result<(), DataError> {
+        let door = Door::of(bytes, plan);
+        if self.doors().get(&guid) == Some(&door) {
+            return Ok(());
+        }
+        self.set_door(guid, door).await?;
+        self.doors().insert(guid, door);
+        Ok(())
+    }
+
+    /// Whether nobody is let into a database for what it holds.
+    fn is_closed(&self, guid: ServiceInstanceGuid) -> bool {
+        self.doors().get(&guid) == Some(&Door::Closed)
+    }
+
     async fn set_door(&self, guid: ServiceInstanceGuid, door: Door) -> Result<(), DataError> {
         let name = database_of(guid);
-        let may_connect = if door == Door::Closed { "REVOKE CONNECT ON DATABASE" } else { "GRANT CONNECT ON DATABASE" };
-        let whom = if door == Door::Closed { "FROM" } else { "TO" };
+        let connect = match door {
+            Door::Open | Door::ReadOnly => format!("GRANT CONNECT ON DATABASE {name} TO {name}"),
+            Door::Closed => format!("REVOKE CONNECT ON DATABASE {name} FROM {name}"),
+        };
         let read_only = if door == Door::Open { "off" } else { "on" };
-        let mut statements =
-            vec![format!("{may_connect} {name} {whom} {name}; ALTER DATABASE {name} SET default_transaction_read_only TO {read_only}")];
-        if door != Door::Open {
-            tracing::warn!(service_instance.guid = %guid, ?door, "a database holds more than its plan allows");
-            // Sessions that are open go by what held when they connected.
-            statements.push(format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND usename <> CURRENT_USER"
-            ));
-        }
+        self.administer(&format!("{connect}; ALTER DATABASE {name} SET default_transaction_read_only TO {read_only}")).await?;
         self.sessions.close(guid);
-        self.administer(&statements).await
+        if door == Door::Open {
+            return Ok(());
+        }
+        tracing::warn!(service_instance.guid = %guid, ?door, "a database holds more than its plan allows");
+        // Sessions that are open go by what held when they connected.
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> CURRENT_USER AND datname";
+        self.administer(&format!("{terminate} = '{name}'")).await
     }
 }

@@ -69,12 +69,9 @@ impl Server {
         self.tls.clone()
     }
 
-    /// The operator's connection, made anew where it is gone.
-    pub async fn connected<'a>(&self, client: &'a mut Option<Client>) -> Result<&'a mut Client, DataError> {
-        match client.take().filter(|client| !client.is_closed()) {
-            Some(alive) => Ok(client.insert(alive)),
-            None => Ok(client.insert(self.connect(&self.config).await?)),
-        }
+    /// A connection as the operator's login, to the database of its URL.
+    pub async fn connect_as_operator(&self) -> Result<Client, DataError> {
+        self.connect(&self.config).await
     }
 
     /// A connection to one database: as the operator's login, or as another whose statements may take `seconds`.

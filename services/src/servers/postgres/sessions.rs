@@ -1,4 +1,5 @@
-//! The platform's own way into databases: sessions of a role of each instance, whose password nobody but this process has.
+//! The platform's own way into databases: sessions of a role of each instance that may log in only while one is made, by a password of that moment. A tenant's
+//! statement may change the password of the role that it runs as; nobody gets in by it.
 
 use super::{Postgres, database_of, query::MAX_SECONDS, server::Login};
 use crate::{
@@ -25,8 +26,8 @@ pub(super) struct Sessions(Mutex<HashMap<ServiceInstanceGuid, Arc<Slot>>>);
 /// An instance's.
 struct Slot {
     places: Semaphore,
-    /// Of its role, once it was set in the life of this process.
-    password: tokio::sync::Mutex<Option<String>>,
+    /// Held while a session is made.
+    making: tokio::sync::Mutex<()>,
     idle: Mutex<Vec<(Client, Instant)>>,
 }
 
@@ -42,7 +43,7 @@ impl Sessions {
     }
 
     fn slot(&self, guid: ServiceInstanceGuid) -> Arc<Slot> {
-        let new = || Slot { places: Semaphore::new(SESSIONS), password: tokio::sync::Mutex::default(), idle: Mutex::default() };
+        let new = || Slot { places: Semaphore::new(SESSIONS), making: tokio::sync::Mutex::default(), idle: Mutex::default() };
         Arc::clone(self.slots().entry(guid).or_insert_with(|| Arc::new(new())))
     }
 
@@ -87,23 +88,15 @@ impl Postgres {
     }
 
     async fn new_session(&self, guid: ServiceInstanceGuid, slot: &Slot) -> Result<Client, DataError> {
-        let (database, role) = (database_of(guid), host_login_of(guid));
-        let mut known = slot.password.lock().await;
-        let password = match &*known {
-            Some(password) => password.clone(),
-            None => {
-                let password = new_password();
-                self.login(guid, &role, &password).await?;
-                known.insert(password).clone()
-            }
-        };
-        drop(known);
+        if self.is_closed(guid) {
+            return Err(DataError::full("the database holds twice what its plan allows, and lets nobody in until the plan is larger"));
+        }
+        let (database, role, password) = (database_of(guid), host_login_of(guid), new_password());
+        let _making = slot.making.lock().await;
+        self.login(guid, &role, &password).await?;
         let login = Login { role: &role, password: &password };
         let connected = self.server.connect_to(&database, Some((login, MAX_SECONDS))).await;
-        if connected.is_err() {
-            // Somebody else may have set another, as a platform does that was restored beside its old self.
-            *slot.password.lock().await = None;
-        }
+        self.administer(&format!("ALTER ROLE {role} NOLOGIN")).await?;
         connected
     }
 }

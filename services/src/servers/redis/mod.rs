@@ -10,13 +10,14 @@ use crate::{
     error::{DataError, OpenError},
     registry::Instance,
 };
-use redis::{Cmd, FromRedisValue, cmd};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, cmd};
 use serde_json::{Map, json};
 use server::{Connection, Server, failed};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -101,16 +102,19 @@ impl Redis {
 
     /// One of our own commands, as the operator's user.
     async fn administer<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, DataError> {
+        self.as_operator(async |connection| connection.send(command).await).await
+    }
+
+    async fn as_operator<T>(&self, work: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>) -> Result<T, DataError> {
         let mut admin = self.admin.lock().await;
         let mut connection = match admin.take().filter(Connection::is_open) {
             Some(connection) => connection,
             None => self.server.connect(None).await?,
         };
-        let answer = connection.send(command).await;
-        if !answer.as_ref().is_err_and(|error| error.is_unrecoverable_error() || error.is_timeout()) {
-            *admin = Some(connection);
-        }
-        answer.map_err(|error| failed(&error))
+        // A connection on which something failed is not used again: its answer may come still.
+        let answer = work(&mut connection).await.map_err(|error| failed(&error))?;
+        *admin = Some(connection);
+        Ok(answer)
     }
 
     /// # Errors
@@ -160,15 +164,18 @@ impl Redis {
     async fn holdings(&self, pattern: &str) -> Result<HashMap<String, Usage>, DataError> {
         const PREFIX: usize = "virga:00000000-0000-0000-0000-000000000000:".len();
         let mut found: HashMap<String, Usage> = HashMap::new();
-        let (mut seen, mut walk) = (HashSet::new(), Walk::default());
-        while let Some(keys) = self.step(&mut walk, pattern).await? {
+        let (mut seen, mut walk) = (HashSet::<u64>::new(), Walk::default());
+        let hasher = RandomState::new();
+        while let Some(mut keys) = self.step(&mut walk, pattern).await? {
+            // A walk may meet a key twice.
+            keys.retain(|key| seen.insert(hasher.hash_one(key)));
+            let mut question = Pipeline::with_capacity(keys.len());
             for key in &keys {
+                question.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(5);
+            }
+            let sizes: Vec<Option<u64>> = self.as_operator(async |connection| connection.send_all(&question).await).await?;
+            for (key, bytes) in keys.iter().zip(sizes) {
                 let Some(prefix) = key.get(..PREFIX).and_then(|prefix| std::str::from_utf8(prefix).ok()) else { continue };
-                // A walk may meet a key twice.
-                if !seen.insert(Sha256::digest(key)) {
-                    continue;
-                }
-                let bytes: Option<u64> = self.administer(cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(5)).await?;
                 let usage = found.entry(prefix.to_owned()).or_insert(Usage { bytes: 0, keys: Some(0) });
                 usage.bytes += bytes.unwrap_or(0);
                 usage.keys = usage.keys.map(|keys| keys + 1);
