@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import time
 
-from bench import SECONDS, Virga, wait_for, wrk
+from api import PostgreSql
+from bench import PASSWORD, SECONDS, Virga, free_port, wait_for, wrk
 
 APP = "services-rust"
 
@@ -71,12 +72,12 @@ def settled(virga, path):
     raise RuntimeError(f"{path}: {found}")
 
 
-def bound_app(virga):
+def bound_app(virga, offerings):
     """The sample, bound to an instance of each."""
     virga.push(APP, APP)
     space, app = settled(virga, "/v3/spaces"), virga.guid(APP)
     to = lambda guid: {"data": {"guid": guid}}
-    for offering in ("keyvalue", "sqlite"):
+    for offering in offerings:
         plan = settled(virga, f"/v3/service_plans?service_offering_names={offering}&names=small")
         body = {"type": "managed", "name": offering, "relationships": {"space": to(space), "service_plan": to(plan)}}
         virga.api("POST", "/v3/service_instances", body)
@@ -101,7 +102,7 @@ def own_services(report):
     rows = []
     try:
         with Virga(data, 2) as virga:
-            bound_app(virga)
+            bound_app(virga, ("keyvalue", "sqlite"))
             host = virga.host(APP)
             row = lambda what, got, alone: rows.append(
                 [what, f"{got['rate']:,.0f}", f"{alone:,.0f}", f"{got['rate'] / alone:.2f}", got["p50"], got["p99"], got["failures"]]
@@ -120,4 +121,67 @@ def own_services(report):
     report.append(("The platform's own services", head, rows))
 
 
-GROUPS = {"own-services": own_services}
+class Redis:
+    """A server that lets in nobody without a password."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--save", "", "--dir", folder]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def increments(self):
+        """How many a second, one after the other."""
+        command = ["redis-benchmark", "-p", str(self.port), "-a", PASSWORD, "-c", "1", "-n", "100000", "-t", "incr", "--csv"]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        return float(next(line for line in lines if line.startswith('"INCR"')).split('","')[1])
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def pgbench(server, folder, sql):
+    """How often a second a statement is done, one after the other, by connections that stay."""
+    script = os.path.join(folder, "statement.sql")
+    with open(script, "w", encoding="utf-8") as out:
+        out.write(sql)
+    command = [os.path.join(server.bin, "pgbench"), "-n", "-M", "prepared", "-c", "1", "-T", str(SECONDS), "-f", script, server.url()]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(next(line for line in text.splitlines() if line.startswith("tps = ")).split()[2])
+
+
+def servers(report):
+    """The operator's servers, by the platform's own way."""
+    data = tempfile.mkdtemp(prefix="virga-bench-")
+    postgres, redis = PostgreSql(data), Redis(data)
+    rows = []
+    try:
+        env = {
+            "VIRGA_SERVICES__POSTGRES__URL": postgres.url() + "?sslmode=disable",
+            "VIRGA_SERVICES__REDIS__URL": f"redis://:{PASSWORD}@127.0.0.1:{redis.port}",
+        }
+        with Virga(data, 2, env) as virga:
+            bound_app(virga, ("postgres", "redis"))
+            host = virga.host(APP)
+            row = lambda what, got, alone: rows.append(
+                [what, f"{got['rate']:,.0f}", f"{alone:,.0f}", f"{got['rate'] / alone:.2f}", got["p50"], got["p99"], got["failures"]]
+            )
+            wrk_post = lambda path, body: wrk(virga.port, host, path, extra=posting(data, body))
+            row("redis, increment a key", wrk_post("/visits", ""), redis.increments())
+            postgres.rows("CREATE TABLE orders (id SERIAL PRIMARY KEY, text TEXT NOT NULL)")
+            postgres.rows("INSERT INTO orders (text) VALUES ('milk')")
+            subprocess.run(
+                ["curl", "-sf", "-d", "milk", "-H", f"Host: {host}", f"http://127.0.0.1:{virga.port}/orders"], check=True, capture_output=True
+            )
+            row("postgres, read a table of one row", wrk(virga.port, host, "/orders"), pgbench(postgres, data, "SELECT text FROM orders ORDER BY id;"))
+            insert = "BEGIN; CREATE TABLE IF NOT EXISTS orders (id SERIAL PRIMARY KEY, text TEXT NOT NULL); COMMIT; INSERT INTO orders (text) VALUES ('milk') RETURNING id;"
+            row("postgres, insert a row (two requests, durable)", wrk_post("/orders", "milk"), pgbench(postgres, data, insert))
+    finally:
+        postgres.close()
+        redis.close()
+        shutil.rmtree(data, ignore_errors=True)
+    head = ["operation of the sample services-rust", "a second, 32 connections", "a second, by the server's own client, one after the other", "ratio", "p50", "p99", "failures"]
+    report.append(("Servers of the operator, without a credential", head, rows))
+
+
+GROUPS = {"own-services": own_services, "servers": servers}
