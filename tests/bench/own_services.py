@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from api import PostgreSql
+from api import Postgres
 from bench import PASSWORD, SECONDS, Virga, free_port, wait_for, wrk
 
 APP = "services-rust"
@@ -153,7 +153,7 @@ def pgbench(server, folder, sql):
 def servers(report):
     """The operator's servers, by the platform's own way."""
     data = tempfile.mkdtemp(prefix="virga-bench-")
-    postgres, redis = PostgreSql(data), Redis(data)
+    postgres, redis = Postgres(data), Redis(data)
     rows = []
     try:
         env = {
