@@ -22,7 +22,6 @@ mod preview1;
 mod probe;
 mod program;
 mod request_body;
-mod service_files;
 mod services;
 mod sockets;
 mod store;
