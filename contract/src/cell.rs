@@ -117,6 +117,9 @@ pub struct CellTask {
     pub log_rate_limit_bytes_per_second: i64,
     /// The app's environment, as in [`CellProcess::environment`].
     pub environment: BTreeMap<String, String>,
+    /// As [`CellProcess::files`].
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     /// Allowed destinations; none is deny all.
     pub egress: Vec<EgressRule>,
 }
@@ -163,6 +166,9 @@ pub struct CellProcess {
     /// The app's environment with groups, `VCAP_SERVICES` and `VCAP_APPLICATION` merged in. The cell adds what differs per
     /// instance: `PORT`, `CF_INSTANCE_*`, `INSTANCE_*`, and instance fields in `VCAP_APPLICATION`.
     pub environment: BTreeMap<String, String>,
+    /// Texts that its guests find in their file system beside the droplet's files, by absolute path: credentials of bound services.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     /// Liveness.
     pub health_check: HealthCheck,
     /// Readiness; `process` is off.

@@ -69,6 +69,7 @@ fn snapshot() -> CellSnapshot {
             disk_mb: 16,
             log_rate_limit_bytes_per_second: -1,
             environment: Default::default(),
+            files: [].into(),
             health_check: HealthCheck::of(HealthCheckType::Port),
             readiness_check: HealthCheck::of(HealthCheckType::Process),
             reuse: None,

@@ -13,17 +13,19 @@ use crate::{
     pool::Pool,
     probe::Health,
     program::{Kind, Program},
+    service_files::ServiceFiles,
     sockets::{HostEnd, NoConnection},
 };
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use virga_contract::{
     Body,
@@ -62,6 +64,8 @@ pub struct AppInstance {
     pub(crate) wasm_instances: AtomicU64,
     pub(crate) cpu_ns: AtomicU64,
     environment: OnceLock<Vec<(String, String)>>,
+    /// Where its file system is not the droplet's alone.
+    files: OnceCell<ServiceFiles>,
     admission: Arc<Semaphore>,
     in_flight: AtomicU32,
     requests: AtomicU64,
@@ -133,6 +137,7 @@ impl AppInstance {
             disk_mb: task.disk_mb,
             log_rate_limit_bytes_per_second: task.log_rate_limit_bytes_per_second,
             environment: task.environment.clone(),
+            files: task.files.clone(),
             health_check: HealthCheck::of(HealthCheckType::Process),
             readiness_check: HealthCheck::of(HealthCheckType::Process),
             reuse: None,
@@ -193,6 +198,7 @@ impl AppInstance {
             wasm_instances: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
             environment: OnceLock::new(),
+            files: OnceCell::new(),
             admission: Arc::new(Semaphore::new(limits.wasm_instances_per_app_instance.max(1) as usize)),
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
@@ -224,6 +230,11 @@ impl AppInstance {
         self.environment.get().map_or(&[], Vec::as_slice)
     }
 
+    /// What its wasm instances see as their file system.
+    pub(crate) fn files<'a>(&'a self, program: &'a Program) -> Option<&'a Path> {
+        self.files.get().map(ServiceFiles::folder).or(program.files.as_deref())
+    }
+
     /// The reuse policy that applies: the app's own choice, or the droplet's.
     pub(crate) fn reuse(&self, program: &Program) -> ReusePolicy {
         self.process.reuse.unwrap_or(program.reuse)
@@ -240,6 +251,10 @@ impl AppInstance {
         let make = if self.is_task { environment::of_task } else { environment::environment };
         self.environment.get_or_init(|| make(&self.process, &self.instance, &loaded.0.environment));
         self.mode.get_or_init(|| Mode::of(loaded.0.guest, &self.process));
+        if !self.process.files.is_empty() && loaded.0.needs.files {
+            let make = || ServiceFiles::make(self.cell.loader.cache(), loaded.0.files.clone(), self.process.files.clone());
+            self.files.get_or_try_init(make).await?;
+        }
         Ok(loaded)
     }
 

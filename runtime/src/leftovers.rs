@@ -1,7 +1,7 @@
 //! Clears the box's shared cache folder of what no instance needs any more: droplets and code of apps that went, files of
 //! downloads that a crash cut off. One worker of a box does it, now and then; whatever is deleted can be fetched again.
 
-use crate::loader::SHARED;
+use crate::{loader::SHARED, service_files};
 use std::{
     collections::HashSet,
     fs, io,
@@ -28,6 +28,7 @@ pub fn clear(cache: &Path, engine_key: &str, needed: &HashSet<Sha256Digest>, now
     // Code of another engine belongs to another version of the platform.
     gone += remove(&cache.join("code"), now, |name| name == engine_key)?;
     gone += remove(&cache.join("scratch"), now, |_| false)?;
+    gone += service_files::clear(cache)?;
     Ok(gone)
 }
 

@@ -22,6 +22,7 @@ mod preview1;
 mod probe;
 mod program;
 mod request_body;
+mod service_files;
 mod services;
 mod sockets;
 mod store;

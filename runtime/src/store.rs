@@ -131,7 +131,7 @@ pub(crate) fn new_store(
         builder.env("LISTEN_FDS", "1");
     }
     if needs.files
-        && let Some(files) = &program.files
+        && let Some(files) = instance.files(program)
     {
         builder.preopened_dir(files, FILES_AT, FsPerms::ReadOnly)?;
     }

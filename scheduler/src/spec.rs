@@ -26,6 +26,9 @@ pub(crate) struct ProcessSpec {
     pub(crate) disk_mb: u64,
     pub(crate) log_rate_limit_bytes_per_second: i64,
     pub(crate) environment: BTreeMap<String, String>,
+    /// None in what an older platform pinned.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
     pub(crate) health_check: HealthCheck,
     pub(crate) readiness_check: HealthCheck,
     pub(crate) reuse: Option<ReusePolicy>,
@@ -52,7 +55,8 @@ impl ProcessSpec {
             memory_mb: row.memory_in_mb,
             disk_mb: row.disk_in_mb,
         };
-        let environment = environment::running(variables, &row.app_environment, &app, &process, services);
+        let mut environment = environment::running(variables, &row.app_environment, &app, &process, services);
+        let files = files(&mut environment, &row.app_features);
         let asked = row.app_metadata.annotations.get(REUSE_KEY).or_else(|| row.app_metadata.labels.get(REUSE_KEY));
         let command = row.command.or_else(|| row.droplet_process_types.get(&row.process_type).cloned());
         Self {
@@ -69,8 +73,17 @@ impl ProcessSpec {
             disk_mb: row.disk_in_mb,
             log_rate_limit_bytes_per_second: row.log_rate_limit_in_bytes_per_second,
             environment,
+            files,
             health_check: row.health_check,
             readiness_check: row.readiness_health_check,
         }
+    }
+}
+
+/// What an app with these features finds in files, and not in its environment.
+pub(crate) fn files(environment: &mut BTreeMap<String, String>, features: &BTreeMap<String, bool>) -> BTreeMap<String, String> {
+    match features.get(environment::SERVICES_FILE_FEATURE) {
+        Some(true) => environment::services_in_file(environment),
+        Some(false) | None => BTreeMap::new(),
     }
 }

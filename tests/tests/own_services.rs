@@ -353,3 +353,52 @@ async fn apps_in_four_languages_use_the_operators_servers() -> anyhow::Result<()
     })
     .await
 }
+
+#[tokio::test]
+async fn apps_that_ask_for_it_find_their_services_in_a_file() -> anyhow::Result<()> {
+    const FILE: &str = "/file/etc/cf-service-bindings/vcap_services";
+    let platform = Platform::start(2).await?;
+    platform.login().await?;
+    let keys = create(&platform, "keyvalue", json!({})).await?;
+    // A started app's snapshot, a server of WASI 0.1.
+    for app in ["services-python", "go-listener"] {
+        platform.push(app, app, Push::default()).await?;
+        bind(&platform, app, &keys).await?;
+        let guid = platform.first_guid(&format!("/v3/apps?names={app}")).await?;
+        let feature = format!("/v3/apps/{guid}/features/file-based-vcap-services");
+        let shown = platform.ask("PATCH", &feature, &json!({ "enabled": true })).await?;
+        ensure!(shown["enabled"] == true, "{shown}");
+        platform.ok(&["restart", app]).await?;
+        let shown = platform.ask("GET", &format!("/v3/apps/{guid}/env"), &Value::Null).await?;
+        ensure!(shown["system_env_json"] == json!({ "VCAP_SERVICES_FILE_PATH": "/etc/cf-service-bindings/vcap_services" }), "{shown}");
+    }
+    for number in ["1", "2", "3"] {
+        ensure!(sent(&platform, "services-python", Method::POST, "/hits", "").await?.trim() == number);
+    }
+    let services: Value = serde_json::from_str(&sent(&platform, "go-listener", Method::GET, FILE, "").await?)?;
+    ensure!(services["keyvalue"][0]["instance_name"] == "my-keyvalue", "{services}");
+
+    // Switched off again, the file is gone, and so is its folder on the machine once no instance has it.
+    let trees = platform.home().join("cell/trees");
+    let count = || -> anyhow::Result<usize> {
+        let mut found = 0;
+        for process in std::fs::read_dir(&trees).with_context(|| trees.display().to_string())? {
+            found += std::fs::read_dir(process?.path())?.count();
+        }
+        Ok(found)
+    };
+    ensure!(count()? > 0, "no files of instances");
+    for app in ["services-python", "go-listener"] {
+        let guid = platform.first_guid(&format!("/v3/apps?names={app}")).await?;
+        platform.ask("PATCH", &format!("/v3/apps/{guid}/features/file-based-vcap-services"), &json!({ "enabled": false })).await?;
+        platform.ok(&["restart", app]).await?;
+    }
+    ensure!(sent(&platform, "services-python", Method::POST, "/hits", "").await?.trim() == "4");
+    let (status, text) = send(&platform, "go-listener", Method::GET, FILE, "").await?;
+    ensure!(status == StatusCode::NOT_FOUND, "{status} {text}");
+    until("nothing is left on the disk", WAIT, async || {
+        ensure!(count()? == 0);
+        Ok(())
+    })
+    .await
+}

@@ -1,6 +1,6 @@
 //! An app's environment: what `cf env` shows and `cf set-env` changes. Instances see a change when they are started anew.
 
-use super::{change, lookup, request::UpdateEnvironment, view};
+use super::{change, features, lookup, request::UpdateEnvironment, view};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{record, say},
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use virga_contract::ApiError;
 use virga_model::{
     AppGuid, OrgGuid,
-    environment::{AppDescription, staging, vcap_application},
+    environment::{AppDescription, SERVICES_FILE, SERVICES_FILE_FEATURE, staging, vcap_application},
     service::vcap_services,
 };
 use virga_serve::{
@@ -39,6 +39,7 @@ pub async fn show_environment(
     let about = About::read(&mut tx, &app).await?;
     // Supporters read variables, but no credentials.
     let system = match access.has_in_space(&mut tx, SpaceRight::ReadSecrets, app.space).await? {
+        true if features::has(&app, SERVICES_FILE_FEATURE) => json!({ "VCAP_SERVICES_FILE_PATH": SERVICES_FILE }),
         true => json!({ "VCAP_SERVICES": services(&controller, &mut tx, guid).await? }),
         false => json!({ "redacted_message": "[PRIVATE DATA HIDDEN]" }),
     };

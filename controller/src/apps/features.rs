@@ -1,4 +1,4 @@
-//! App features. Of Cloud Foundry's four, `revisions` is there; the others cannot be switched on, and say so.
+//! App features. Of Cloud Foundry's four, `revisions` and `file-based-vcap-services` are there; the others cannot be switched on, and say so.
 
 use super::{lookup, request::UpdateFeature};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
-use virga_model::AppGuid;
+use virga_model::{AppGuid, environment::SERVICES_FILE_FEATURE};
 use virga_serve::{
     Json, Path,
     axum::{extract::State, response::Response},
@@ -18,15 +18,22 @@ use virga_store::apps::{self, AppRow};
 struct Feature {
     name: &'static str,
     description: &'static str,
-    /// Whether it is there at all, and on unless switched off.
+    /// Whether it is there at all.
+    is_available: bool,
+    /// Whether it is on unless switched off.
     is_default: bool,
 }
 
 const FEATURES: [Feature; 4] = [
-    Feature { name: "ssh", description: "Enable SSHing into the app.", is_default: false },
-    Feature { name: "revisions", description: "Enable versioning of an application", is_default: true },
-    Feature { name: "service-binding-k8s", description: "Enable k8s service bindings for the app", is_default: false },
-    Feature { name: "file-based-vcap-services", description: "Enable file-based VCAP service bindings for the app", is_default: false },
+    Feature { name: "ssh", description: "Enable SSHing into the app.", is_available: false, is_default: false },
+    Feature { name: "revisions", description: "Enable versioning of an application", is_available: true, is_default: true },
+    Feature { name: "service-binding-k8s", description: "Enable k8s service bindings for the app", is_available: false, is_default: false },
+    Feature {
+        name: SERVICES_FILE_FEATURE,
+        description: "Enable file-based VCAP service bindings for the app",
+        is_available: true,
+        is_default: false,
+    },
 ];
 const SPEC: ListSpec = ListSpec::new(&[]).without_labels();
 
@@ -55,7 +62,7 @@ pub(crate) fn features_of(app: &AppRow) -> Value {
 /// 404 for an unknown feature, 422 for switching on one that is not there.
 pub(crate) fn set(app: &mut AppRow, name: &str, enabled: bool) -> Result<()> {
     let feature = find(name)?;
-    if enabled && !feature.is_default {
+    if enabled && !feature.is_available {
         return Err(ApiError::unprocessable(format!("The app feature '{name}' is not available on this platform")).into());
     }
     if enabled == feature.is_default {

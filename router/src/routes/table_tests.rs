@@ -23,6 +23,7 @@ fn process(guid: ProcessGuid, routable: &[bool]) -> Arc<CellProcess> {
         disk_mb: 64,
         log_rate_limit_bytes_per_second: -1,
         environment: Default::default(),
+        files: [].into(),
         health_check: HealthCheck::of(HealthCheckType::Port),
         readiness_check: HealthCheck::of(HealthCheckType::Process),
         reuse: None,

@@ -278,6 +278,7 @@ impl World {
             disk_mb: 64,
             log_rate_limit_bytes_per_second: -1,
             environment: BTreeMap::from([("BOTH".into(), "app".into()), ("VCAP_APPLICATION".into(), "{\"name\":\"app\"}".into())]),
+            files: BTreeMap::new(),
             health_check: HealthCheck::of(HealthCheckType::Port),
             readiness_check: HealthCheck::of(HealthCheckType::Process),
             reuse: None,
@@ -318,6 +319,7 @@ impl World {
             disk_mb: 64,
             log_rate_limit_bytes_per_second: -1,
             environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
+            files: BTreeMap::new(),
             egress: vec![],
         }
     }

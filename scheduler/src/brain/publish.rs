@@ -54,6 +54,7 @@ impl Process {
             disk_mb: spec.disk_mb,
             log_rate_limit_bytes_per_second: spec.log_rate_limit_bytes_per_second,
             environment: spec.environment.clone(),
+            files: spec.files.clone(),
             health_check: spec.health_check.clone(),
             readiness_check: spec.readiness_check.clone(),
             reuse: spec.reuse,

@@ -5,6 +5,7 @@
 //! no longer names it.
 
 use super::{Brain, desired::unsealed};
+use crate::spec::files;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use virga_contract::cell::{CellReport, CellTask, WorkerIndex};
@@ -196,6 +197,8 @@ impl Brain {
             organization: spec.organization,
             organization_name: &spec.organization_name,
         };
+        let mut environment = environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, services);
+        let files = files(&mut environment, &spec.app_features);
         CellTask {
             task: row.guid,
             name: row.name.clone(),
@@ -210,7 +213,8 @@ impl Brain {
             memory_mb: row.memory_in_mb,
             disk_mb: row.disk_in_mb,
             log_rate_limit_bytes_per_second: row.log_rate_limit_in_bytes_per_second,
-            environment: environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, services),
+            environment,
+            files,
             egress: self.rules.of(spec.space),
         }
     }

@@ -54,6 +54,34 @@ async fn services_are_those_of_the_start(mut world: World) -> TestStore {
 }
 
 #[tokio::test]
+async fn apps_that_ask_for_it_are_given_their_services_in_a_file() {
+    const FILE: &str = "/etc/cf-service-bindings/vcap_services";
+    let mut world = World::with_workers(1).await;
+    let mut workers = [world.worker(0)];
+    let (app, process) = world.app("hello", 1).await;
+    world.bind(app, "db", &json!({ "uri": "postgres://u:hunter2@h/d" }).to_string()).await;
+    world.change_app(app, |row| row.features.extend([("file-based-vcap-services".to_owned(), true)])).await;
+    work(&world, &mut workers, process, all_running(1)).await;
+    let task = run_task(&world, app).await;
+    // Also by a scheduler that has it from the database.
+    for _ in 0..2 {
+        let cell = given(&mut workers[0], task).await;
+        let told = workers[0].process(process).unwrap();
+        for (environment, files) in [(&cell.environment, &cell.files), (&told.environment, &told.files)] {
+            assert_eq!(environment.get("VCAP_SERVICES"), None);
+            assert_eq!(environment["VCAP_SERVICES_FILE_PATH"], FILE);
+            assert_eq!(files.keys().collect::<Vec<_>>(), [FILE]);
+            assert!(files[FILE].contains("hunter2"), "{files:?}");
+        }
+        world.restart().await;
+        workers.iter_mut().for_each(|worker| worker.reconnect(&world));
+        work(&world, &mut workers, process, all_running(1)).await;
+    }
+    world.end().await;
+    world.test.close().await;
+}
+
+#[tokio::test]
 async fn instances_keep_the_services_of_their_start_and_tasks_get_those_of_theirs() {
     services_are_those_of_the_start(World::with_workers(1).await).await.close().await;
 }

@@ -182,6 +182,7 @@ fn process(bits: u128, name: &str) -> Arc<CellProcess> {
         disk_mb: 64,
         log_rate_limit_bytes_per_second: -1,
         environment: [("A".to_owned(), "1".to_owned())].into(),
+        files: [].into(),
         health_check: HealthCheck::of(HealthCheckType::Port),
         readiness_check: HealthCheck::of(HealthCheckType::Process),
         reuse: None,

@@ -126,6 +126,8 @@ pub struct SpecRow {
     pub app_name: String,
     /// The app's own variables.
     pub app_environment: BTreeMap<String, String>,
+    /// Features of the app that are not as by default.
+    pub app_features: BTreeMap<String, bool>,
     /// Labels and annotations of the app.
     pub app_metadata: Metadata,
     /// Space of the app.
@@ -155,6 +157,7 @@ impl SpecRow {
             app: row.parsed("app_guid")?,
             app_name: row.text("app_name")?,
             app_environment: row.json("environment")?,
+            app_features: row.json("features")?,
             app_metadata: Metadata::from_row(row)?,
             space: row.parsed("space_guid")?,
             space_name: row.text("space_name")?,
@@ -174,7 +177,7 @@ pub async fn list_specs(db: &mut Connection, processes: &[ProcessGuid]) -> Resul
         let sql = format!(
             "SELECT p.guid, p.version, p.type, p.command, p.memory_in_mb, p.disk_in_mb, p.log_rate_limit_in_bytes_per_second, \
              p.health_check, p.readiness_health_check, d.digest, d.process_types, a.guid AS app_guid, a.name AS app_name, \
-             a.environment, a.labels, a.annotations, a.space_guid, s.name AS space_name, s.organization_guid, \
+             a.environment, a.features, a.labels, a.annotations, a.space_guid, s.name AS space_name, s.organization_guid, \
              o.name AS organization_name FROM processes p JOIN apps a ON a.guid = p.app_guid JOIN spaces s ON s.guid = a.space_guid \
              JOIN organizations o ON o.guid = s.organization_guid JOIN droplets d ON d.guid = COALESCE(p.droplet_guid, a.droplet_guid) \
              WHERE d.state = 'STAGED' AND d.digest IS NOT NULL AND p.guid IN ({})",

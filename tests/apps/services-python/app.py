@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 
 import requests
 from flask import Flask, jsonify, request
@@ -10,8 +11,10 @@ app = Flask(__name__)
 
 
 def credentials(offering: str) -> dict:
-    """Those of the first bound instance of an offering."""
-    return json.loads(os.environ["VCAP_SERVICES"])[offering][0]["credentials"]
+    """Those of the first bound instance of an offering, from where the app's features put them."""
+    path = os.environ.get("VCAP_SERVICES_FILE_PATH")
+    services = pathlib.Path(path).read_text() if path else os.environ["VCAP_SERVICES"]
+    return json.loads(services)[offering][0]["credentials"]
 
 
 def url(offering: str) -> str:
