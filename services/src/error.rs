@@ -52,6 +52,11 @@ impl DataError {
         &self.message
     }
 
+    /// The binding is gone.
+    pub fn unbound() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "unbound", "the app is not bound to this instance any more")
+    }
+
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }

@@ -104,6 +104,11 @@ async fn a_database_is_one_for_all_its_bindings_and_for_nobody_else() {
         assert_eq!((status, &answer["rows"]), (StatusCode::OK, &json!([[number]])), "{answer}");
         services = services.restart().await;
     }
+    // Should this end where nobody may come in any more, what was let in for a moment is shut out all the same.
+    let query = "SELECT NOT rolcanlogin AND rolvaliduntil < now() + interval '1 minute' FROM pg_roles WHERE rolname = $1";
+    let own_way = format!("virga_h_{}", ids.instance.to_string().replace('-', ""));
+    assert!(server.superuser.query_one(query, &[&own_way]).await.unwrap().get::<_, bool>(0));
+
     // A second binding, asked for twice: the first password does not hold any more.
     let (other, plan) = (BindingIds { binding: ServiceCredentialBindingGuid::random(), ..ids }, services.plan("postgres", "small").await);
     let first = services.broker().bind(&bind(other, plan.clone())).await.unwrap().binding.credentials;
@@ -230,7 +235,7 @@ async fn hostile_statements_are_refused_and_leave_the_database_in_use() {
 #[tokio::test]
 async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
     let server = Server::start().await;
-    let services = server.services();
+    let mut services = server.services();
     let (ids, credentials) = bound(&services).await;
     // What random bytes take is not made smaller.
     let fill = "INSERT INTO t SELECT decode(string_agg(md5(random()::text), ''), 'hex') FROM generate_series(1, 64000) GROUP BY generate_series % 64";
@@ -244,12 +249,12 @@ async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
             driver.batch_execute(fill).await.unwrap();
         }
     };
-    let look = async |plan: &str| {
+    let look = async |services: &Services, plan: &str| {
         let plan = services.plan("postgres", plan).await;
         services.broker().update(&update(ids.instance, plan, None)).await
     };
     grow(64 << 20).await;
-    let error = look("small").await.unwrap_err();
+    let error = look(&services, "small").await.unwrap_err();
     assert!(format!("{error:?}").contains("more than the plan allows"), "{error:?}");
     // The look of every half minute; nothing else tells that it was.
     let until_ended = async |driver: Client| {
@@ -271,9 +276,14 @@ async fn a_database_that_is_full_reads_and_one_twice_as_full_is_closed() {
     grow(128 << 20).await;
     until_ended(driver).await;
     assert_eq!(sqlstate(&connect(&uri(&credentials)).await.err().unwrap()), "42501", "twice what the plan allows");
-    let (status, answer) = services.query(ids, "SELECT 1").await;
-    assert!(status == StatusCode::INSUFFICIENT_STORAGE && answer["error"]["message"].as_str().unwrap().contains("twice"), "{answer}");
-    look("large").await.unwrap();
+    // Also before a new process has looked.
+    for _ in 0..2 {
+        let (status, answer) = services.query(ids, "SELECT 1").await;
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(status == StatusCode::INSUFFICIENT_STORAGE && message.contains("twice"), "{answer}");
+        services = services.restart().await;
+    }
+    look(&services, "large").await.unwrap();
     connect(&uri(&credentials)).await.unwrap();
     assert_eq!(services.query(ids, "INSERT INTO t VALUES ('')").await.0, StatusCode::OK, "the plan has room");
     delete(&services, ids).await;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{future::Future, time::Duration};
-use virga_tests::{Platform, Push, host_of, until};
+use virga_tests::{Platform, Push, built_by_go, host_of, until};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -21,6 +21,17 @@ async fn done(platform: &Platform, list: &str) -> anyhow::Result<String> {
 
 fn to(guid: &str) -> Value {
     json!({ "data": { "guid": guid } })
+}
+
+/// Kills the process of the services, and waits for the next one.
+async fn kill_services(platform: &Platform) -> anyhow::Result<()> {
+    let pid = platform.services_pid()?;
+    platform.kill(pid)?;
+    until("the next process of the services is started", WAIT, async || {
+        ensure!(platform.services_pid()? != pid);
+        Ok(())
+    })
+    .await
 }
 
 /// An instance of one of the platform's offerings.
@@ -121,13 +132,7 @@ async fn apps_in_four_languages_use_services_without_a_credential() -> anyhow::R
     .await?;
 
     // A request that comes before the next process of the data listens waits for it.
-    let pid = platform.services_pid()?;
-    platform.kill(pid)?;
-    until("the next one is started", WAIT, async || {
-        ensure!(platform.services_pid()? != pid);
-        Ok(())
-    })
-    .await?;
+    kill_services(&platform).await?;
     ensure!(sent(&platform, "services-go", Method::POST, "/hits", "").await?.trim() == "5");
 
     // The data outlives the platform.
@@ -320,13 +325,7 @@ async fn apps_in_four_languages_use_the_operators_servers() -> anyhow::Result<()
     drop(driver);
 
     // Neither the process that leads there nor the platform takes anything along when it is killed.
-    let pid = platform.services_pid()?;
-    platform.kill(pid)?;
-    until("the next one is started", WAIT, async || {
-        ensure!(platform.services_pid()? != pid);
-        Ok(())
-    })
-    .await?;
+    kill_services(&platform).await?;
     ensure!(sent(&platform, "services-rust", Method::POST, "/orders", "after").await?.trim() == "5");
     ensure!(sent(&platform, "services-rust", Method::POST, "/visits", "").await?.trim() == "5");
     platform.kill_control().await?;
@@ -360,9 +359,11 @@ async fn apps_that_ask_for_it_find_their_services_in_a_file() -> anyhow::Result<
     let platform = Platform::start(2).await?;
     platform.login().await?;
     let keys = create(&platform, "keyvalue", json!({})).await?;
+    platform.push("services-python", "services-python", Push::default()).await?;
+    let go = built_by_go()?;
+    platform.ok(&["push", "go-listener", "-p", &go.path().to_string_lossy()]).await?;
     // A started app's snapshot, a server of WASI 0.1.
     for app in ["services-python", "go-listener"] {
-        platform.push(app, app, Push::default()).await?;
         bind(&platform, app, &keys).await?;
         let guid = platform.first_guid(&format!("/v3/apps?names={app}")).await?;
         let feature = format!("/v3/apps/{guid}/features/file-based-vcap-services");

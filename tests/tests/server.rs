@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use virga_tests::{Platform, Push, host_of, sample_folder, until};
+use virga_tests::{Platform, Push, built_by_go, host_of, sample_folder, until};
 
 /// The sample server, compiled for `wasm32-wasip2` (`tests/run` installs the target), in a folder of its own.
 fn built() -> anyhow::Result<(tempfile::TempDir, String)> {
@@ -88,17 +88,6 @@ async fn a_server_lives_and_lives_again() -> anyhow::Result<()> {
     .await?;
     platform.get_ok("server", "/").await?;
     Ok(())
-}
-
-/// The sample of WASI 0.1, compiled by the ordinary toolchain of Go (`tests/run` installs it).
-fn built_by_go() -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
-    let mut go = std::process::Command::new(std::env::var_os("GO").unwrap_or_else(|| "go".into()));
-    go.args(["build", "-trimpath", "-o"]).arg(folder.path().join("app.wasm")).arg(".").current_dir(sample_folder("go-listener"));
-    let output = go.envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("CGO_ENABLED", "0"), ("GOWORK", "off")]).output()?;
-    ensure!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
-    std::fs::write(folder.path().join("page.txt"), "a file of the app\n")?;
-    Ok(folder)
 }
 
 #[tokio::test]

@@ -52,12 +52,13 @@ pub(crate) async fn bind(State(services): State<Services>, Path((instance, bindi
 /// "Unbinding": from now on the data refuses this binding.
 pub(crate) async fn unbind(State(services): State<Services>, Path((instance, binding)): Ids) -> Answer {
     let known = services.registry.find(instance).ok_or_else(|| gone("instance"))?;
-    // Also where the binding is not known: making it may have broken off.
+    // First: what looks after the server's users does not make anew whom it does not find here.
+    services.registry.unbind(instance, binding).await?;
+    // Also where the binding is not known: making it, or deleting it, may have broken off.
     services.servers.unbind(known.offering.kind, instance, binding).await?;
     if !known.bindings.contains_key(&binding) {
         return Err(gone("binding"));
     }
-    services.registry.unbind(instance, binding).await?;
     Ok((StatusCode::OK, Json(json!({}))))
 }
 

@@ -21,7 +21,7 @@ use virga_model::{ServiceCredentialBindingGuid, ServiceInstanceGuid};
 use virga_serve::axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequestParts, RawPathParams},
-    http::{StatusCode, request::Parts},
+    http::request::Parts,
     routing::{get, post},
 };
 
@@ -91,12 +91,13 @@ impl FromRequestParts<Services> for Bound {
     type Rejection = DataError;
 
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, DataError> {
-        let unbound = || DataError::new(StatusCode::FORBIDDEN, "unbound", "the app is not bound to this instance any more");
-        let params = RawPathParams::from_request_parts(parts, services).await.map_err(|_| unbound())?;
-        let guid = params.iter().find(|(name, _)| *name == "instance").and_then(|(_, guid)| guid.parse().ok()).ok_or_else(unbound)?;
+        let params = RawPathParams::from_request_parts(parts, services).await.map_err(|_| DataError::unbound())?;
+        let guid =
+            params.iter().find(|(name, _)| *name == "instance").and_then(|(_, guid)| guid.parse().ok()).ok_or_else(DataError::unbound)?;
         let binding = parts.headers.get("virga-binding").and_then(|binding| binding.to_str().ok());
-        let binding: ServiceCredentialBindingGuid = binding.and_then(|binding| binding.parse().ok()).ok_or_else(unbound)?;
-        let instance = services.registry.find(guid).filter(|instance| instance.bindings.contains_key(&binding)).ok_or_else(unbound)?;
+        let binding: ServiceCredentialBindingGuid = binding.and_then(|binding| binding.parse().ok()).ok_or_else(DataError::unbound)?;
+        let instance =
+            services.registry.find(guid).filter(|instance| instance.bindings.contains_key(&binding)).ok_or_else(DataError::unbound)?;
         Ok(Self { services: services.clone(), guid, instance, _place: services.stores.place(guid)? })
     }
 }

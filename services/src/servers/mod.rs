@@ -168,7 +168,7 @@ impl Servers {
             }
         }
         if let Some(redis) = &self.redis
-            && let Err(error) = redis.sweep(&registry.of_kind(Kind::Redis)).await
+            && let Err(error) = redis.sweep(registry).await
         {
             tracing::error!(error = %error.message(), "what tenants hold in Redis cannot be looked at");
         }

@@ -91,7 +91,7 @@ impl Postgres {
 
     /// Runs statements of ours in the database of an instance.
     async fn administer_in(&self, database: &str, statements: &str) -> Result<(), DataError> {
-        let client = self.server.connect_to(database, None).await?;
+        let client = self.server.connect_to_as_operator(database).await?;
         self.server.within(client.batch_execute(statements)).await
     }
 
@@ -244,6 +244,11 @@ impl Postgres {
     /// Whether nobody is let into a database for what it holds.
     fn is_closed(&self, guid: ServiceInstanceGuid) -> bool {
         self.doors().get(&guid) == Some(&Door::Closed)
+    }
+
+    /// An instance's database was found closed.
+    fn close_door(&self, guid: ServiceInstanceGuid) {
+        self.doors().insert(guid, Door::Closed);
     }
 
     async fn set_door(&self, guid: ServiceInstanceGuid, door: Door) -> Result<(), DataError> {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{task::JoinSet, time::timeout};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use virga_serve::axum::http::StatusCode;
 
@@ -51,6 +51,22 @@ pub(super) struct Login<'a> {
     pub password: &'a str,
 }
 
+/// Why there is no connection.
+pub(super) enum Refusal {
+    /// The database lets in no such role.
+    NotLetIn,
+    Other(DataError),
+}
+
+impl From<Refusal> for DataError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotLetIn => unreachable_server("the platform's PostgreSQL does not let in its operator's role"),
+            Refusal::Other(error) => error,
+        }
+    }
+}
+
 impl Server {
     pub fn new(server: PostgresServer) -> Result<Self, OpenError> {
         let wrong = |what: String| OpenError::Io(std::io::Error::other(what));
@@ -71,30 +87,32 @@ impl Server {
 
     /// A connection as the operator's login, to the database of its URL.
     pub async fn connect_as_operator(&self) -> Result<Client, DataError> {
-        self.connect(&self.config).await
+        Ok(self.connect(&self.config).await?)
     }
 
-    /// A connection to one database: as the operator's login, or as another whose statements may take `seconds`.
-    pub async fn connect_to(&self, database: &str, login: Option<(Login<'_>, u64)>) -> Result<Client, DataError> {
+    /// A connection to one database as the operator's login.
+    pub async fn connect_to_as_operator(&self, database: &str) -> Result<Client, DataError> {
         let mut config = self.config.clone();
-        config.dbname(database);
-        match login {
-            Some((login, seconds)) => {
-                config.user(login.role).password(login.password).options(format!("-c statement_timeout={seconds}s"));
-            }
-            // A database that is full is not so for what is done to it from here.
-            None => {
-                config.options("-c default_transaction_read_only=off");
-            }
-        }
+        // A database that is full is not so for what is done to it from here.
+        config.dbname(database).options("-c default_transaction_read_only=off");
+        Ok(self.connect(&config).await?)
+    }
+
+    /// A connection to one database as another login, whose statements may take `seconds`.
+    pub async fn connect_to(&self, database: &str, login: Login<'_>, seconds: u64) -> Result<Client, Refusal> {
+        let mut config = self.config.clone();
+        config.dbname(database).user(login.role).password(login.password).options(format!("-c statement_timeout={seconds}s"));
         self.connect(&config).await
     }
 
-    async fn connect(&self, config: &Config) -> Result<Client, DataError> {
-        let (client, connection) = timeout(PATIENCE, config.connect(self.tls.clone()))
-            .await
-            .map_err(|late| unavailable(&late))?
-            .map_err(|error| failed(&error))?;
+    async fn connect(&self, config: &Config) -> Result<Client, Refusal> {
+        let connecting = timeout(PATIENCE, config.connect(self.tls.clone()));
+        let (client, connection) = match connecting.await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Err(Refusal::NotLetIn),
+            Ok(Err(error)) => return Err(Refusal::Other(failed(&error))),
+            Err(late) => return Err(Refusal::Other(unavailable(&late))),
+        };
         let carry = async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a connection to PostgreSQL ended");

@@ -1,7 +1,11 @@
 //! The platform's own way into databases: sessions of a role of each instance that may log in only while one is made, by a password of that moment. A tenant's
 //! statement may change the password of the role that it runs as; nobody gets in by it.
 
-use super::{Postgres, database_of, query::MAX_SECONDS, server::Login};
+use super::{
+    Postgres, database_of,
+    query::MAX_SECONDS,
+    server::{Login, Refusal},
+};
 use crate::{
     error::DataError,
     servers::{host_login_of, new_password},
@@ -19,6 +23,8 @@ use virga_model::ServiceInstanceGuid;
 const SESSIONS: usize = 4;
 /// After so long without a request a session is closed.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long the password of a new session lets in anybody.
+const HOLDS_SECONDS: u64 = 30;
 
 #[derive(Default)]
 pub(super) struct Sessions(Mutex<HashMap<ServiceInstanceGuid, Arc<Slot>>>);
@@ -89,14 +95,31 @@ impl Postgres {
 
     async fn new_session(&self, guid: ServiceInstanceGuid, slot: &Slot) -> Result<Client, DataError> {
         if self.is_closed(guid) {
-            return Err(DataError::full("the database holds twice what its plan allows, and lets nobody in until the plan is larger"));
+            return Err(closed());
         }
         let (database, role, password) = (database_of(guid), host_login_of(guid), new_password());
         let _making = slot.making.lock().await;
         self.login(guid, &role, &password).await?;
+        // Nothing below is done where the request, or the process, ends before it. A role may change its password, and not how long that holds.
+        self.administer(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER ROLE {role} VALID UNTIL %L', now() + interval '{HOLDS_SECONDS} seconds'); END $$"
+        ))
+        .await?;
         let login = Login { role: &role, password: &password };
-        let connected = self.server.connect_to(&database, Some((login, MAX_SECONDS))).await;
+        let connected = self.server.connect_to(&database, login, MAX_SECONDS).await;
         self.administer(&format!("ALTER ROLE {role} NOLOGIN")).await?;
-        connected
+        match connected {
+            Ok(client) => Ok(client),
+            // A process before this one closed it.
+            Err(Refusal::NotLetIn) => {
+                self.close_door(guid);
+                Err(closed())
+            }
+            Err(Refusal::Other(error)) => Err(error),
+        }
     }
+}
+
+fn closed() -> DataError {
+    DataError::full("the database holds twice what its plan allows, and lets nobody in until the plan is larger")
 }

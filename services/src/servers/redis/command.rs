@@ -1,13 +1,14 @@
 //! Commands by HTTP, by a user of the instance whose password nobody but this process has. What it may do is the access list's to say.
 
 use super::{
-    Redis, digest_of, prefix_of,
+    Redis, digest_of, is_bound, prefix_of,
     server::{Connection, MAX_ANSWER_BYTES, MAX_SECONDS, User},
 };
 use crate::{
     catalog::Kind,
     data::{Bound, parsed},
     error::DataError,
+    registry::Registry,
     servers::{host_login_of, new_password},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -95,7 +96,7 @@ async fn run<T>(bound: &Bound, work: impl AsyncFnOnce(&mut Connection) -> Result
     let mut session = session.lock().await;
     let mut connection = match session.connection.take().filter(Connection::is_open) {
         Some(connection) => connection,
-        None => redis.enter(bound.guid, &mut session.password).await?,
+        None => redis.enter(&bound.services.registry, bound.guid, &mut session.password).await?,
     };
     let answer = work(&mut connection).await;
     match answer {
@@ -116,12 +117,16 @@ async fn run<T>(bound: &Bound, work: impl AsyncFnOnce(&mut Connection) -> Result
 
 impl Redis {
     /// A connection as the instance's own user, which is made where this process has not, or Redis has forgotten it.
-    async fn enter(&self, guid: ServiceInstanceGuid, password: &mut Option<String>) -> Result<Connection, DataError> {
+    async fn enter(&self, registry: &Registry, guid: ServiceInstanceGuid, password: &mut Option<String>) -> Result<Connection, DataError> {
         let name = host_login_of(guid);
         if let Some(known) = &*password
             && let Ok(connection) = self.server.connect(Some(User { name: &name, password: known })).await
         {
             return Ok(connection);
+        }
+        let _users = self.users.lock().await;
+        if !is_bound(registry, guid) {
+            return Err(DataError::unbound());
         }
         let new = new_password();
         self.set_user(guid, &name, &digest_of(&new)).await?;

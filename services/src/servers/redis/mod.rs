@@ -5,10 +5,10 @@ mod server;
 
 use super::{Login, host_login_of, login_of, new_password};
 use crate::{
-    catalog::Plan,
+    catalog::{Kind, Plan},
     data::Usage,
     error::{DataError, OpenError},
-    registry::Instance,
+    registry::Registry,
 };
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, cmd};
 use serde_json::{Map, json};
@@ -33,7 +33,7 @@ const STEP: usize = 1000;
 const REST: u32 = 20;
 
 /// What tenants never need, and what shows, stops or takes what is others'. Names of keys that a pattern of the access list hides are in the answers of the first three.
-const NEVER: &str = "-scan -randomkey -dbsize -pubsub -select -move -copy -swapdb -wait -waitaof -@scripting -@admin -@dangerous";
+const NEVER: &str = "-scan -randomkey -dbsize -pubsub -select -move -copy -swapdb -wait -@scripting -@admin -@dangerous";
 /// What a driver may do.
 const DRIVER: &str = "-@all +@read +@write +@pubsub +@transaction +@connection -client +client|setname +client|getname +client|id";
 /// What a request by HTTP may do: nothing that waits, or that concerns the connection, which is everybody's of that instance.
@@ -47,6 +47,8 @@ pub(crate) struct Redis {
     server: Server,
     /// The operator's user; one step after the other.
     admin: tokio::sync::Mutex<Option<Connection>>,
+    /// Held from the look at whether a binding is still there until its user is made, and while users are deleted.
+    users: tokio::sync::Mutex<()>,
     /// The platform's own way in.
     sessions: Mutex<HashMap<ServiceInstanceGuid, Arc<tokio::sync::Mutex<Session>>>>,
     /// Those that hold what their plan allows, or more.
@@ -90,6 +92,7 @@ impl Redis {
         Ok(Self {
             server: Server::new(server)?,
             admin: tokio::sync::Mutex::default(),
+            users: tokio::sync::Mutex::default(),
             sessions: Mutex::default(),
             full: Mutex::default(),
             next_walk: Mutex::new(Instant::now()),
@@ -132,15 +135,8 @@ impl Redis {
 
     pub async fn deprovision(&self, guid: ServiceInstanceGuid) -> Result<(), DataError> {
         let prefix = prefix_of(guid);
-        let pattern = format!("~{prefix}*");
         // Users first: nobody makes keys anew.
-        let users: Vec<String> = self.administer(cmd("ACL").arg("LIST")).await?;
-        for user in users.iter().filter(|user| user.split(' ').any(|rule| rule == pattern)) {
-            if let Some(name) = user.split(' ').nth(1) {
-                self.administer::<i64>(cmd("ACL").arg("DELUSER").arg(name)).await?;
-            }
-        }
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&guid);
+        self.delete_users(guid).await?;
         self.full().remove(&guid);
         let (mut walk, pattern) = (Walk::default(), format!("{prefix}*"));
         while let Some(keys) = self.step(&mut walk, &pattern).await? {
@@ -148,6 +144,19 @@ impl Redis {
                 self.administer::<i64>(cmd("UNLINK").arg(keys)).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn delete_users(&self, guid: ServiceInstanceGuid) -> Result<(), DataError> {
+        let _users = self.users.lock().await;
+        let pattern = format!("~{}*", prefix_of(guid));
+        let users: Vec<String> = self.administer(cmd("ACL").arg("LIST")).await?;
+        for user in users.iter().filter(|user| user.split(' ').any(|rule| rule == pattern)) {
+            if let Some(name) = user.split(' ').nth(1) {
+                self.administer::<i64>(cmd("ACL").arg("DELUSER").arg(name)).await?;
+            }
+        }
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&guid);
         Ok(())
     }
 
@@ -197,9 +206,7 @@ impl Redis {
         command.arg(format!("~{}*", prefix_of(guid))).arg("resetchannels").arg(format!("&{}*", prefix_of(guid)));
         let may = if name.starts_with("virga_h_") { HOST } else { DRIVER };
         let full = if self.full().contains(&guid) { FULL } else { "" };
-        // Commands that a server of another version does not have are none that its users could use.
-        let known = |rule: &&str| rule.trim_start_matches(['-', '+']) != "waitaof";
-        for rule in [may, full, NEVER].into_iter().flat_map(|rules| rules.split_ascii_whitespace()).filter(known) {
+        for rule in [may, full, NEVER].into_iter().flat_map(|rules| rules.split_ascii_whitespace()) {
             command.arg(rule);
         }
         self.administer::<()>(&command).await
@@ -225,22 +232,21 @@ impl Redis {
 
     /// Its connections end with it.
     pub async fn unbind(&self, binding: ServiceCredentialBindingGuid) -> Result<(), DataError> {
+        let _users = self.users.lock().await;
         self.administer::<i64>(cmd("ACL").arg("DELUSER").arg(login_of(binding))).await.map(|_| ())
     }
 
     /// Makes users that Redis has forgotten, and takes writing from those whose plan is full.
-    pub async fn sweep(&self, instances: &[(ServiceInstanceGuid, Arc<Instance>)]) -> Result<(), DataError> {
+    pub async fn sweep(&self, registry: &Registry) -> Result<(), DataError> {
+        let instances = registry.of_kind(Kind::Redis);
         if instances.is_empty() {
             return Ok(());
         }
         let names: HashSet<String> = self.administer(cmd("ACL").arg("USERS")).await?;
-        for (guid, instance) in instances {
-            for (binding, known) in &instance.bindings {
-                let name = login_of(*binding);
-                if let Some(digest) = known.digest.as_ref().filter(|_| !names.contains(&name)) {
-                    tracing::warn!(service_binding.guid = %binding, "Redis has forgotten the user of a binding, which is made again");
-                    self.set_user(*guid, &name, digest).await?;
-                }
+        for (guid, instance) in &instances {
+            for binding in instance.bindings.keys().filter(|binding| !names.contains(&login_of(**binding))) {
+                tracing::warn!(service_binding.guid = %binding, "Redis has forgotten the user of a binding, which is made again");
+                self.set_user_again(registry, *guid, *binding).await?;
             }
         }
         let began = Instant::now();
@@ -249,7 +255,7 @@ impl Redis {
         }
         let held = self.holdings("virga:*").await?;
         *self.next_walk.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + began.elapsed() * REST;
-        for (guid, instance) in instances {
+        for (guid, instance) in &instances {
             let is_full = held.get(&prefix_of(*guid)).is_some_and(|usage| is_beyond(*usage, instance.plan));
             if is_full == self.full().contains(guid) {
                 continue;
@@ -260,7 +266,7 @@ impl Redis {
             } else {
                 self.full().remove(guid);
             }
-            self.set_users(*guid, instance).await.inspect_err(|_| {
+            self.set_users(registry, *guid).await.inspect_err(|_| {
                 // Looked at again, as if nothing had been seen.
                 if is_full {
                     self.full().remove(guid)
@@ -272,23 +278,42 @@ impl Redis {
         Ok(())
     }
 
-    async fn set_users(&self, guid: ServiceInstanceGuid, instance: &Instance) -> Result<(), DataError> {
-        for (binding, known) in &instance.bindings {
-            if let Some(digest) = &known.digest {
-                self.set_user(guid, &login_of(*binding), digest).await?;
-            }
+    /// Makes a binding's user what it should be now, unless the binding was deleted meanwhile.
+    async fn set_user_again(
+        &self,
+        registry: &Registry,
+        guid: ServiceInstanceGuid,
+        binding: ServiceCredentialBindingGuid,
+    ) -> Result<(), DataError> {
+        let _users = self.users.lock().await;
+        let instance = registry.find(guid);
+        match instance.as_ref().and_then(|instance| instance.bindings.get(&binding)?.digest.as_ref()) {
+            Some(digest) => self.set_user(guid, &login_of(binding), digest).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn set_users(&self, registry: &Registry, guid: ServiceInstanceGuid) -> Result<(), DataError> {
+        for binding in registry.find(guid).iter().flat_map(|instance| instance.bindings.keys()) {
+            self.set_user_again(registry, guid, *binding).await?;
         }
         let session = self.session(guid);
         let session = session.lock().await;
-        if let Some(password) = &session.password {
-            self.set_user(guid, &host_login_of(guid), &digest_of(password)).await?;
+        let _users = self.users.lock().await;
+        match &session.password {
+            Some(password) if is_bound(registry, guid) => self.set_user(guid, &host_login_of(guid), &digest_of(password)).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn session(&self, guid: ServiceInstanceGuid) -> Arc<tokio::sync::Mutex<Session>> {
         Arc::clone(self.sessions.lock().unwrap_or_else(PoisonError::into_inner).entry(guid).or_default())
     }
+}
+
+/// Whether an instance has bindings; one that is being deleted has none.
+fn is_bound(registry: &Registry, guid: ServiceInstanceGuid) -> bool {
+    registry.find(guid).is_some_and(|instance| !instance.bindings.is_empty())
 }
 
 fn is_beyond(usage: Usage, plan: &Plan) -> bool {
