@@ -144,20 +144,6 @@ pub fn staging(
     environment
 }
 
-/// Where an app finds what it is bound to, when it asked for a file.
-pub const SERVICES_FILE: &str = "/etc/cf-service-bindings/vcap_services";
-
-/// The app feature that asks for it.
-pub const SERVICES_FILE_FEATURE: &str = "file-based-vcap-services";
-
-/// Moves `VCAP_SERVICES` out of an environment into a file, by its path, and says there where it is (Cloud Foundry's RFC 0030).
-#[must_use]
-pub fn services_in_file(environment: &mut BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let Some(services) = environment.remove("VCAP_SERVICES") else { return BTreeMap::new() };
-    environment.insert("VCAP_SERVICES_FILE_PATH".to_owned(), SERVICES_FILE.to_owned());
-    BTreeMap::from([(SERVICES_FILE.to_owned(), services)])
-}
-
 fn merged(
     group: &BTreeMap<String, String>,
     own: &BTreeMap<String, String>,

@@ -10,6 +10,7 @@ pub mod process;
 pub mod reserved;
 pub mod route;
 pub mod service;
+pub mod service_files;
 pub mod size;
 pub mod state;
 pub mod time;

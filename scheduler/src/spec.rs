@@ -8,6 +8,7 @@ use virga_model::{
     AppGuid, OrgGuid, Sha256Digest, SpaceGuid,
     environment::{self, AppDescription, ProcessDescription},
     process::{HealthCheck, REUSE_KEY, ReusePolicy},
+    service_files::{self, ServiceFilesError},
 };
 use virga_store::scheduling::SpecRow;
 
@@ -37,7 +38,16 @@ pub(crate) struct ProcessSpec {
 impl ProcessSpec {
     /// From the rows as they are now; `uris` are the app's routes, `variables` the running environment group, `services` the
     /// value of `VCAP_SERVICES`.
-    pub(crate) fn build(row: SpecRow, api_url: &str, uris: &[String], variables: &BTreeMap<String, String>, services: &Value) -> Self {
+    ///
+    /// # Errors
+    /// Where services cannot be the files that the app asks for. Nobody can bring an app there but by an older platform.
+    pub(crate) fn build(
+        row: SpecRow,
+        api_url: &str,
+        uris: &[String],
+        variables: &BTreeMap<String, String>,
+        services: &Value,
+    ) -> Result<Self, ServiceFilesError> {
         let app = AppDescription {
             api_url,
             app: row.app,
@@ -56,10 +66,10 @@ impl ProcessSpec {
             disk_mb: row.disk_in_mb,
         };
         let mut environment = environment::running(variables, &row.app_environment, &app, &process, services);
-        let files = files(&mut environment, &row.app_features);
+        let files = service_files::move_to_files(&mut environment, &row.app_features, services)?;
         let asked = row.app_metadata.annotations.get(REUSE_KEY).or_else(|| row.app_metadata.labels.get(REUSE_KEY));
         let command = row.command.or_else(|| row.droplet_process_types.get(&row.process_type).cloned());
-        Self {
+        Ok(Self {
             reuse: asked.and_then(|policy| policy.parse().ok()),
             version: row.version,
             process_type: row.process_type,
@@ -76,14 +86,6 @@ impl ProcessSpec {
             files,
             health_check: row.health_check,
             readiness_check: row.readiness_health_check,
-        }
-    }
-}
-
-/// What an app with these features finds in files, and not in its environment.
-pub(crate) fn files(environment: &mut BTreeMap<String, String>, features: &BTreeMap<String, bool>) -> BTreeMap<String, String> {
-    match features.get(environment::SERVICES_FILE_FEATURE) {
-        Some(true) => environment::services_in_file(environment),
-        Some(false) | None => BTreeMap::new(),
+        })
     }
 }

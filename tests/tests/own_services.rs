@@ -379,6 +379,19 @@ async fn apps_that_ask_for_it_find_their_services_in_a_file() -> anyhow::Result<
     let services: Value = serde_json::from_str(&sent(&platform, "go-listener", Method::GET, FILE, "").await?)?;
     ensure!(services["keyvalue"][0]["instance_name"] == "my-keyvalue", "{services}");
 
+    // A folder for the binding in its place.
+    let guid = platform.first_guid("/v3/apps?names=go-listener").await?;
+    for (feature, enabled) in [("file-based-vcap-services", false), ("service-binding-k8s", true)] {
+        platform.ask("PATCH", &format!("/v3/apps/{guid}/features/{feature}"), &json!({ "enabled": enabled })).await?;
+    }
+    platform.ok(&["restart", "go-listener"]).await?;
+    for (file, text) in [("type", "keyvalue"), ("instance-name", "my-keyvalue"), ("plan", "small")] {
+        let path = format!("/file/etc/cf-service-bindings/my-keyvalue/{file}");
+        ensure!(sent(&platform, "go-listener", Method::GET, &path, "").await? == text, "{file}");
+    }
+    let (status, text) = send(&platform, "go-listener", Method::GET, FILE, "").await?;
+    ensure!(status == StatusCode::NOT_FOUND, "{status} {text}");
+
     // Switched off again, the file is gone, and so is its folder on the machine once no instance has it.
     let trees = platform.home().join("cell/trees");
     let count = || -> anyhow::Result<usize> {
@@ -391,7 +404,9 @@ async fn apps_that_ask_for_it_find_their_services_in_a_file() -> anyhow::Result<
     ensure!(count()? > 0, "no files of instances");
     for app in ["services-python", "go-listener"] {
         let guid = platform.first_guid(&format!("/v3/apps?names={app}")).await?;
-        platform.ask("PATCH", &format!("/v3/apps/{guid}/features/file-based-vcap-services"), &json!({ "enabled": false })).await?;
+        for feature in ["file-based-vcap-services", "service-binding-k8s"] {
+            platform.ask("PATCH", &format!("/v3/apps/{guid}/features/{feature}"), &json!({ "enabled": false })).await?;
+        }
         platform.ok(&["restart", app]).await?;
     }
     ensure!(sent(&platform, "services-python", Method::POST, "/hits", "").await?.trim() == "4");

@@ -1,6 +1,6 @@
 //! An app's environment: what `cf env` shows and `cf set-env` changes. Instances see a change when they are started anew.
 
-use super::{change, features, lookup, request::UpdateEnvironment, view};
+use super::{change, lookup, request::UpdateEnvironment, view};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::{record, say},
@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use virga_contract::ApiError;
 use virga_model::{
     AppGuid, OrgGuid,
-    environment::{AppDescription, SERVICES_FILE, SERVICES_FILE_FEATURE, staging, vcap_application},
+    environment::{AppDescription, staging, vcap_application},
     service::vcap_services,
+    service_files,
 };
 use virga_serve::{
     Base, Json, Path,
@@ -39,8 +40,10 @@ pub async fn show_environment(
     let about = About::read(&mut tx, &app).await?;
     // Supporters read variables, but no credentials.
     let system = match access.has_in_space(&mut tx, SpaceRight::ReadSecrets, app.space).await? {
-        true if features::has(&app, SERVICES_FILE_FEATURE) => json!({ "VCAP_SERVICES_FILE_PATH": SERVICES_FILE }),
-        true => json!({ "VCAP_SERVICES": services(&controller, &mut tx, guid).await? }),
+        true => match service_files::variable(&app.features) {
+            Some((name, path)) => json!({ name: path }),
+            None => json!({ "VCAP_SERVICES": services(&controller, &mut tx, guid).await? }),
+        },
         false => json!({ "redacted_message": "[PRIVATE DATA HIDDEN]" }),
     };
     let body = json!({
@@ -103,7 +106,7 @@ pub async fn update_environment_variables(
 }
 
 /// `VCAP_SERVICES` as the app would be started with now.
-async fn services(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<Value> {
+pub(super) async fn services(controller: &Controller, db: &mut Connection, app: AppGuid) -> Result<Value> {
     let bound = service_credential_bindings::bound(&controller.store, db, &[app]).await?;
     Ok(vcap_services(bound.get(&app).map_or(&[][..], Vec::as_slice)))
 }

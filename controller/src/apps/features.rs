@@ -1,6 +1,6 @@
-//! App features. Of Cloud Foundry's four, `revisions` and `file-based-vcap-services` are there; the others cannot be switched on, and say so.
+//! App features: those of Cloud Foundry. `ssh` cannot be switched on, and says so.
 
-use super::{lookup, request::UpdateFeature};
+use super::{environment, lookup, request::UpdateFeature};
 use crate::{
     Access, Controller, Result, SpaceRight, answer,
     audit_events::record,
@@ -8,12 +8,18 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
-use virga_model::{AppGuid, environment::SERVICES_FILE_FEATURE};
+use virga_model::{
+    AppGuid,
+    service_files::{self, BINDING_FOLDERS_FEATURE, VCAP_FILE_FEATURE},
+};
 use virga_serve::{
     Json, Path,
     axum::{extract::State, response::Response},
 };
-use virga_store::apps::{self, AppRow};
+use virga_store::{
+    Connection,
+    apps::{self, AppRow},
+};
 
 struct Feature {
     name: &'static str,
@@ -27,9 +33,14 @@ struct Feature {
 const FEATURES: [Feature; 4] = [
     Feature { name: "ssh", description: "Enable SSHing into the app.", is_available: false, is_default: false },
     Feature { name: "revisions", description: "Enable versioning of an application", is_available: true, is_default: true },
-    Feature { name: "service-binding-k8s", description: "Enable k8s service bindings for the app", is_available: false, is_default: false },
     Feature {
-        name: SERVICES_FILE_FEATURE,
+        name: BINDING_FOLDERS_FEATURE,
+        description: "Enable k8s service bindings for the app",
+        is_available: true,
+        is_default: false,
+    },
+    Feature {
+        name: VCAP_FILE_FEATURE,
         description: "Enable file-based VCAP service bindings for the app",
         is_available: true,
         is_default: false,
@@ -56,19 +67,35 @@ pub(crate) fn features_of(app: &AppRow) -> Value {
     FEATURES.iter().map(|feature| (feature.name.to_owned(), Value::Bool(has(app, feature.name)))).collect::<Map<_, _>>().into()
 }
 
-/// Switches a feature of the app on or off.
+/// Switches features of the app on or off.
 ///
 /// # Errors
-/// 404 for an unknown feature, 422 for switching on one that is not there.
-pub(crate) fn set(app: &mut AppRow, name: &str, enabled: bool) -> Result<()> {
-    let feature = find(name)?;
-    if enabled && !feature.is_available {
-        return Err(ApiError::unprocessable(format!("The app feature '{name}' is not available on this platform")).into());
+/// 404 for an unknown feature, 422 for switching on one that is not there, for two that exclude each other, and where the app's services cannot be the files
+/// that it then has.
+pub(crate) async fn set<'a>(
+    controller: &Controller,
+    db: &mut Connection,
+    app: &mut AppRow,
+    features: impl IntoIterator<Item = (&'a str, bool)>,
+) -> Result<()> {
+    for (name, enabled) in features {
+        let feature = find(name)?;
+        if enabled && !feature.is_available {
+            return Err(ApiError::unprocessable(format!("The app feature '{name}' is not available on this platform")).into());
+        }
+        if enabled == feature.is_default {
+            app.features.remove(name);
+        } else {
+            app.features.insert(name.to_owned(), enabled);
+        }
     }
-    if enabled == feature.is_default {
-        app.features.remove(name);
-    } else {
-        app.features.insert(name.to_owned(), enabled);
+    if has(app, VCAP_FILE_FEATURE) && has(app, BINDING_FOLDERS_FEATURE) {
+        let detail = format!("The app features '{VCAP_FILE_FEATURE}' and '{BINDING_FOLDERS_FEATURE}' cannot be enabled at the same time");
+        return Err(ApiError::unprocessable(detail).into());
+    }
+    if has(app, BINDING_FOLDERS_FEATURE) {
+        let services = environment::services(controller, db, app.guid).await?;
+        service_files::files(&app.features, &services).map_err(|error| ApiError::unprocessable(error.to_string()))?;
     }
     Ok(())
 }
@@ -104,7 +131,7 @@ pub async fn show_feature(
 /// `PATCH /v3/apps/:guid/features/:name`.
 ///
 /// # Errors
-/// As [`show_feature`]; 403; 422 for switching on one that is not there.
+/// As [`show_feature`]; 403; 422 as [`set`].
 pub async fn update_feature(
     State(controller): State<Controller>,
     access: Access,
@@ -114,7 +141,7 @@ pub async fn update_feature(
     let right = if name == "revisions" { SpaceRight::Manage } else { SpaceRight::Write };
     let mut tx = controller.store.begin().await?;
     let (mut app, organization) = lookup::app(&mut tx, &access, right, guid).await?;
-    set(&mut app, &name, request.enabled)?;
+    set(&controller, &mut tx, &mut app, [(name.as_str(), request.enabled)]).await?;
     apps::update(&mut tx, &mut app, controller.now()).await?;
     let data = json!({ "request": { "features": { name.as_str(): request.enabled } } });
     record(&controller, &mut tx, &access, lookup::event("audit.app.update", &app, organization, data)).await?;

@@ -24,7 +24,7 @@ pub(crate) use delete::delete_everything;
 pub use droplet::{assign_current_droplet, current_droplet, show_current_droplet};
 pub(crate) use droplet::{create_processes, find_staged, insert_process};
 pub use environment::{show_environment, show_environment_variables, update_environment_variables};
-pub(crate) use features::{features_of, has as has_feature, set as set_feature};
+pub(crate) use features::{features_of, has as has_feature, set as set_features};
 pub use features::{list_features, show_feature, ssh_enabled, update_feature};
 pub use list::list;
 pub use permissions::permissions;

@@ -52,9 +52,8 @@ pub(super) async fn app(
             app
         }
     };
-    for (name, enabled) in &manifest.features {
-        apps::set_feature(&mut app, name, *enabled)?;
-    }
+    let features = manifest.features.iter().map(|(name, enabled)| (name.as_str(), *enabled));
+    apps::set_features(controller, db, &mut app, features).await?;
     processes::apply(controller, db, access, organization, &app, &manifest.processes).await?;
     change::lifecycle(db, &mut app, lifecycle(manifest)).await?;
     let metadata = MetadataPatch { labels: Some(manifest.labels.clone()), annotations: Some(manifest.annotations.clone()) };

@@ -4,7 +4,7 @@ use super::{managed::word, room::make_room};
 use crate::{
     Access, Controller, Result,
     audit_events::{self, Event, actor},
-    service_instances::too_large,
+    service_instances::unfit,
 };
 use serde_json::{Map, Value, json};
 use virga_contract::ApiError;
@@ -78,7 +78,7 @@ pub(crate) async fn bind(
         metadata: new.metadata,
     };
     rows::insert(db, &binding).await?;
-    if let Some((_, detail)) = too_large(controller, db, &[app.guid]).await? {
+    if let Some((_, detail)) = unfit(controller, db, &[app.guid]).await? {
         return refuse(&detail);
     }
     let relationships = json!({

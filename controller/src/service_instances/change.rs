@@ -25,13 +25,14 @@ use virga_contract::{ApiError, ErrorCode};
 use virga_model::{
     AppGuid, ServiceInstanceGuid, SpaceGuid,
     service::{HOST_HELD, LastOperation, OperationKind, ServiceInstanceKind, vcap_services},
+    service_files,
 };
 use virga_serve::{
     Base, Json, Path, Query,
     axum::{extract::State, response::Response},
 };
 use virga_store::{
-    Connection, StoreError, Transaction, service_credential_bindings as binding_rows, service_instance_shares,
+    Connection, StoreError, Transaction, apps, service_credential_bindings as binding_rows, service_instance_shares,
     service_instances::{self, ServiceInstanceRow, place_of_credentials},
     service_route_bindings as route_binding_rows, service_usage_events,
 };
@@ -215,26 +216,30 @@ async fn hand_on(
     fits(controller, db, &apps).await
 }
 
-/// Refuses what would make the services of one of these apps too large.
-async fn fits(controller: &Controller, db: &mut Connection, apps: &[AppGuid]) -> Result<()> {
-    match too_large(controller, db, apps).await? {
+/// Refuses what one of these apps could not be given.
+async fn fits(controller: &Controller, db: &mut Connection, bound: &[AppGuid]) -> Result<()> {
+    match unfit(controller, db, bound).await? {
         None => Ok(()),
         Some((app, detail)) => Err(ApiError::unprocessable(format!("{detail} (app {app} is bound to it)")).into()),
     }
 }
 
-/// The first of these apps whose services would no longer fit into its environment, and what is to be said of it.
+/// The first of these apps whose services would no longer fit into its environment, or be the files that it asks for, and what is to be said of it.
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn too_large(controller: &Controller, db: &mut Connection, apps: &[AppGuid]) -> Result<Option<(AppGuid, String)>> {
-    for apps in apps.chunks(APPS_AT_ONCE) {
-        for (app, services) in binding_rows::bound(&controller.store, db, apps).await? {
+pub(crate) async fn unfit(controller: &Controller, db: &mut Connection, bound: &[AppGuid]) -> Result<Option<(AppGuid, String)>> {
+    for some in bound.chunks(APPS_AT_ONCE) {
+        for (app, services) in binding_rows::bound(&controller.store, db, some).await? {
             let bytes = vcap_services(&services).to_string().len();
             if bytes > MAX_SERVICES_BYTES {
                 let detail =
                     format!("The services of an app must not exceed {MAX_SERVICES_BYTES} bytes in VCAP_SERVICES; they would have {bytes}");
                 return Ok(Some((app, detail)));
+            }
+            let features = apps::find(db, app).await?.map(|row| row.features).unwrap_or_default();
+            if let Err(error) = service_files::files(&features, &vcap_services(&services)) {
+                return Ok(Some((app, error.to_string())));
             }
         }
     }

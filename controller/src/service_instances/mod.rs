@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use body::check_parameters;
 pub use change::{delete, update};
-pub(crate) use change::{delete_everything, too_large};
+pub(crate) use change::{delete_everything, unfit};
 pub use create::create;
 pub(crate) use managed::{busy, create_work, delete_work, purge, take_along, update_work};
 pub use read::{credentials, list, parameters, permissions, show};

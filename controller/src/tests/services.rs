@@ -429,6 +429,43 @@ async fn the_services_of_an_app_fit_into_its_environment() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_files_is_refused_to_apps_that_ask_for_files() {
+    on_both(|store| async move {
+        let api = Api::start(store).await;
+        let admin = api.admin().await;
+        let (_, space) = api.org_and_space("o").await;
+        let app = started_app(&api, "a", space).await;
+        let (db, upper, key) =
+            (provide(&admin, "db", space).await, provide(&admin, "My DB", space).await, provide(&admin, "key", space).await);
+        let feature = format!("/v3/apps/{app}/features/service-binding-k8s");
+        let switch = |enabled: bool| admin.patch(&feature, json!({ "enabled": enabled }));
+        bind(&admin, &app, &upper).await;
+        let refused = switch(true).await.error(422).1;
+        assert!(refused.starts_with("The binding name 'My DB' cannot be that of a folder"), "{refused}");
+        assert_eq!(admin.get(&feature).await.ok()["enabled"], false);
+        admin.patch(&format!("/v3/service_instances/{upper}"), json!({ "name": "my-db" })).await.ok();
+        assert_eq!(switch(true).await.ok()["enabled"], true);
+        let env = admin.get(&format!("/v3/apps/{app}/env")).await.ok();
+        assert_eq!(env["system_env_json"], json!({ "SERVICE_BINDING_ROOT": "/etc/cf-service-bindings" }));
+
+        let refused = admin.patch(&format!("/v3/service_instances/{upper}"), json!({ "name": "My DB" })).await.error(422).1;
+        assert!(refused.contains("'My DB'") && refused.ends_with(&format!("(app {app} is bound to it)")), "{refused}");
+        admin.patch(&format!("/v3/service_instances/{key}"), json!({ "credentials": { "apiKey": "secret" } })).await.ok();
+        let refused = admin.post("/v3/service_credential_bindings", binding(&app, &key)).await.error(422).1;
+        assert!(refused.starts_with("The credential 'apiKey' of the binding 'key' cannot be a file"), "{refused}");
+        let mut same = binding(&app, &db);
+        same["name"] = json!("my-db");
+        let refused = admin.post("/v3/service_credential_bindings", same).await.error(422).1;
+        assert!(refused.starts_with("Two bindings of the app have the name 'my-db'"), "{refused}");
+        bind(&admin, &app, &db).await;
+        switch(false).await.ok();
+        bind(&admin, &app, &key).await;
+        assert!(switch(true).await.error(422).1.contains("apiKey"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn bindings_go_with_their_app_or_instance_and_instances_with_their_space() {
     on_both(|store| async move {
         let api = Api::start(store).await;

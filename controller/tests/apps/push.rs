@@ -222,12 +222,11 @@ async fn scaling_and_settings_keep_their_rules() {
     let env = harness.get(&format!("/v3/apps/{app}/env")).await.is(200);
     assert_eq!(env.text("/application_env_json/VCAP_APPLICATION/cf_api"), "http://api.virga.localhost:8080");
     let feature = |name: &str| format!("/v3/apps/{app}/features/{name}");
-    for missing in ["ssh", "service-binding-k8s"] {
-        harness.patch(&feature(missing), json!({ "enabled": true })).await.refused(422, "not available on this platform");
-    }
+    harness.patch(&feature("ssh"), json!({ "enabled": true })).await.refused(422, "not available on this platform");
     harness.patch(&feature("file-based-vcap-services"), json!({ "enabled": true })).await.is(200);
     let env = harness.get(&format!("/v3/apps/{app}/env")).await.is(200);
     assert_eq!(env.body["system_env_json"], json!({ "VCAP_SERVICES_FILE_PATH": "/etc/cf-service-bindings/vcap_services" }));
+    harness.patch(&feature("service-binding-k8s"), json!({ "enabled": true })).await.refused(422, "cannot be enabled at the same time");
     harness.patch(&feature("file-based-vcap-services"), json!({ "enabled": false })).await.is(200);
     assert_eq!(harness.get(&format!("/v3/apps/{app}/env")).await.is(200).body["system_env_json"], json!({ "VCAP_SERVICES": {} }));
     assert_eq!(harness.get(&format!("/v3/apps/{app}/ssh_enabled")).await.is(200).text("/reason"), "ssh is disabled globally");

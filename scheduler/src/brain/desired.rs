@@ -121,8 +121,13 @@ impl Brain {
             let services = self.services(&mut db, &apps).await?;
             for row in rows {
                 let uris = uris.get(&row.app).map_or(&[][..], Vec::as_slice);
-                if let Some(services) = services.get(&row.app) {
-                    specs.insert(row.process, ProcessSpec::build(row, &self.config.api_url, uris, &variables, services));
+                let Some(services) = services.get(&row.app) else { continue };
+                let (app, process) = (row.app, row.process);
+                match ProcessSpec::build(row, &self.config.api_url, uris, &variables, services) {
+                    Ok(spec) => drop(specs.insert(process, spec)),
+                    Err(error) => {
+                        tracing::error!(app.guid = %app, error = &error as &dyn std::error::Error, "an app's services cannot be files; what runs of it stays as it is, and nothing new is started");
+                    }
                 }
             }
         }

@@ -5,11 +5,16 @@
 //! no longer names it.
 
 use super::{Brain, desired::unsealed};
-use crate::spec::files;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use virga_contract::cell::{CellReport, CellTask, WorkerIndex};
-use virga_model::{TaskGuid, environment, environment::AppDescription, service::vcap_services, state::TaskState};
+use virga_model::{
+    TaskGuid, environment,
+    environment::AppDescription,
+    service::vcap_services,
+    service_files::{self, ServiceFilesError},
+    state::TaskState,
+};
 use virga_store::{
     Result, StoreError, app_usage_events,
     scheduling::{self, TaskSpecRow},
@@ -154,7 +159,13 @@ impl Brain {
         };
         drop(db);
         let services = vcap_services(bound.get(&spec.app).map_or(&[][..], Vec::as_slice));
-        let task = self.cell_task(&row, &spec, worker, pid, &variables, &services);
+        let task = match self.cell_task(&row, &spec, worker, pid, &variables, &services) {
+            Ok(task) => task,
+            Err(error) => {
+                self.tasks.ended.insert(row.guid, (TaskState::Failed, Some(error.to_string())));
+                return Ok(());
+            }
+        };
         let json = serde_json::to_string(&task).map_err(corrupt)?;
         let spec = self.store.seal(place_of_spec(task.task), &json)?.as_str().to_owned();
         row.state = TaskState::Running;
@@ -185,7 +196,7 @@ impl Brain {
         pid: u32,
         variables: &BTreeMap<String, String>,
         services: &Value,
-    ) -> CellTask {
+    ) -> std::result::Result<CellTask, ServiceFilesError> {
         let uris = self.uris(&[]).remove(&spec.app).unwrap_or_default();
         let app = AppDescription {
             api_url: &self.config.api_url,
@@ -198,8 +209,8 @@ impl Brain {
             organization_name: &spec.organization_name,
         };
         let mut environment = environment::task(variables, &spec.app_environment, &app, row.memory_in_mb, row.disk_in_mb, services);
-        let files = files(&mut environment, &spec.app_features);
-        CellTask {
+        let files = service_files::move_to_files(&mut environment, &spec.app_features, services)?;
+        Ok(CellTask {
             task: row.guid,
             name: row.name.clone(),
             worker,
@@ -216,7 +227,7 @@ impl Brain {
             environment,
             files,
             egress: self.rules.of(spec.space),
-        }
+        })
     }
 
     /// What a worker says of its tasks.

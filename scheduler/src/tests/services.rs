@@ -7,7 +7,7 @@ use super::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use virga_model::state::TaskState;
-use virga_store::{scheduling, tasks, testing::TestStore};
+use virga_store::{apps::AppRow, scheduling, tasks, testing::TestStore};
 
 fn credentials(environment: &BTreeMap<String, String>) -> Vec<Value> {
     let services: Value = serde_json::from_str(&environment["VCAP_SERVICES"]).unwrap();
@@ -55,7 +55,7 @@ async fn services_are_those_of_the_start(mut world: World) -> TestStore {
 
 #[tokio::test]
 async fn apps_that_ask_for_it_are_given_their_services_in_a_file() {
-    const FILE: &str = "/etc/cf-service-bindings/vcap_services";
+    const ROOT: &str = "/etc/cf-service-bindings";
     let mut world = World::with_workers(1).await;
     let mut workers = [world.worker(0)];
     let (app, process) = world.app("hello", 1).await;
@@ -63,20 +63,33 @@ async fn apps_that_ask_for_it_are_given_their_services_in_a_file() {
     world.change_app(app, |row| row.features.extend([("file-based-vcap-services".to_owned(), true)])).await;
     work(&world, &mut workers, process, all_running(1)).await;
     let task = run_task(&world, app).await;
+    let file = format!("{ROOT}/vcap_services");
     // Also by a scheduler that has it from the database.
     for _ in 0..2 {
         let cell = given(&mut workers[0], task).await;
         let told = workers[0].process(process).unwrap();
         for (environment, files) in [(&cell.environment, &cell.files), (&told.environment, &told.files)] {
             assert_eq!(environment.get("VCAP_SERVICES"), None);
-            assert_eq!(environment["VCAP_SERVICES_FILE_PATH"], FILE);
-            assert_eq!(files.keys().collect::<Vec<_>>(), [FILE]);
-            assert!(files[FILE].contains("hunter2"), "{files:?}");
+            assert_eq!(environment["VCAP_SERVICES_FILE_PATH"], file);
+            assert_eq!(files.keys().collect::<Vec<_>>(), [&file]);
+            assert!(files[&file].contains("hunter2"), "{files:?}");
         }
         world.restart().await;
         workers.iter_mut().for_each(|worker| worker.reconnect(&world));
         work(&world, &mut workers, process, all_running(1)).await;
     }
+
+    // A folder for each; a task whose app no longer fits says so and is not started.
+    let features = |row: &mut AppRow| row.features = [("service-binding-k8s".to_owned(), true)].into();
+    world.change_app(app, features).await;
+    let task = run_task(&world, app).await;
+    let cell = given(&mut workers[0], task).await;
+    assert_eq!((cell.environment.get("VCAP_SERVICES"), cell.environment["SERVICE_BINDING_ROOT"].as_str()), (None, ROOT));
+    assert_eq!(cell.files[&format!("{ROOT}/db/uri")], "postgres://u:hunter2@h/d");
+    world.bind(app, "Two Words", "{}").await;
+    let task = run_task(&world, app).await;
+    let ended = until(&world, task, TaskState::Failed).await;
+    assert!(ended.failure_reason.unwrap().starts_with("The binding name 'Two Words' cannot be that of a folder"));
     world.end().await;
     world.test.close().await;
 }

@@ -9,7 +9,7 @@ use crate::{
         bind::{NewBinding, check_name, record},
         room::make_room,
     },
-    service_instances::too_large,
+    service_instances::unfit,
     service_operations::{
         Order, Pending, Polled, Provider, Step, advance, context, failed, initial, is_under_way, mitigate, poll, resource_of, told,
         was_never_made, words,
@@ -225,7 +225,7 @@ async fn finish(controller: &Controller, order: &Order, guid: ServiceCredentialB
     binding.volume_mounts = made.volume_mounts;
     advance(&mut binding.last_operation, OperationState::Succeeded, "", controller.now());
     rows::update(&mut tx, &mut binding, controller.now()).await?;
-    if let Some((_, detail)) = too_large(controller, &mut tx, binding.app.as_slice()).await? {
+    if let Some((_, detail)) = unfit(controller, &mut tx, binding.app.as_slice()).await? {
         return refuse(detail);
     }
     record(controller, &mut tx, order.actor(), "create", &binding, json!({})).await?;
