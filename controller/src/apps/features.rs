@@ -131,7 +131,7 @@ pub async fn show_feature(
 /// `PATCH /v3/apps/:guid/features/:name`.
 ///
 /// # Errors
-/// As [`show_feature`]; 403; 422 as [`set`].
+/// As [`show_feature`]; 403; 422 for switching on one that is not there, or that cannot be with another one or with the services bound.
 pub async fn update_feature(
     State(controller): State<Controller>,
     access: Access,
